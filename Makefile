@@ -1,0 +1,29 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install demo test check check-all docs clean
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## corpus -> SFT -> EMA-GRPO -> evaluation -> runs/demo/report.html
+	$(BIN)/onethinker demo
+
+test: $(STAMP)  ## the tests, quick ones
+	$(BIN)/python -m pytest -m 'not slow'
+
+check: $(STAMP)  ## style, types, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-all: check  ## everything, slow tests too
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv build *.egg-info

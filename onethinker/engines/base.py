@@ -1,0 +1,72 @@
+"""Who answers: the engine protocol. An engine knows prompts and media, never tasks or scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from onethinker.media import MediaBudget
+
+Finish = Literal["stop", "length", "error"]
+Capability = Literal["token_ids", "logps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt. text: the user's message with `<image>` / `<video>` marks where the media belong, in order.
+
+    media: one absolute path a mark. budget: how large and how many frames the media may become.
+    """
+
+    id: str
+    text: str
+    media: tuple[Path, ...]
+    budget: MediaBudget
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to decode. n: answers a request. temperature 0 is greedy. seed makes sampling repeatable."""
+
+    n: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. token_ids and logps (natural log, of the sampled tokens at the sampling temperature) are given by
+    engines with those capabilities; token_ids end with the end-of-turn token when finish is `stop`.
+    prompt_tokens counts the prompt with its expanded media. error: what went wrong when finish is `error`."""
+
+    text: str
+    finish: Finish
+    token_ids: tuple[int, ...] = ()
+    logps: tuple[float, ...] = ()
+    prompt_tokens: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+class Engine(Protocol):
+    """identity: names the weights or the server's model, part of a result's identity."""
+
+    identity: str
+    capabilities: frozenset[Capability]
+
+    def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
+        """Yield `(index of the request, its n completions)` as they finish, in any order, each index once.
+
+        One bad clip costs one request: its completions have finish `error` and say why.
+        """
+        ...
+
+
+class EngineError(RuntimeError):
+    """The engine itself cannot go on (server gone, out of memory); says what to do next."""

@@ -1,0 +1,121 @@
+"""Run folders: `runs/NAME/` holds a run's config and everything it wrote. A run resumes only as itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be used as asked; says why and what to do."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file so that it is either the old one or the new one, never half of it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Path:
+    """Make or resume the run folder for this config.
+
+    A folder with another config is refused with the differences; `fresh` starts beside it, in NAME-2, NAME-3, …
+    """
+    plain = json.loads(json.dumps(config, default=str))
+    if fresh:
+        folder = _beside(folder)
+    file = folder / "config.json"
+    if file.exists():
+        old = json.loads(file.read_text(encoding="utf-8"))
+        changed = differences(old, plain)
+        if changed:
+            raise RunError(
+                f"{folder} holds a run with another config:\n  " + "\n  ".join(changed)
+                + "\nuse the same config to resume it, another --out, or --fresh to start beside it"
+            )
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(plain, indent=1))
+    return folder
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """The keys in which two configs differ, as `key: old → new`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in [*old, *(k for k in new if k not in old)]:
+            found += differences(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else str(key))
+        return found
+    return [] if old == new else [f"{prefix}: {old!r} → {new!r}"]
+
+
+def _beside(folder: Path) -> Path:
+    number, candidate = 2, folder
+    while candidate.exists():
+        candidate, number = folder.with_name(f"{folder.name}-{number}"), number + 1
+    return candidate
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; a second process is refused at once. The lock dies with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{folder} is in use by another process; wait for it or give another --out") from error
+        yield
+
+
+class JsonLines:
+    """An append-only JSON-lines file that survives a kill: a torn last line is dropped when it is opened again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            data = path.read_bytes()
+            if data and not data.endswith(b"\n"):
+                with path.open("r+b") as handle:
+                    handle.truncate(data.rfind(b"\n") + 1)
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Write one row and flush it. NaN becomes null, so that any JSON reader takes the file."""
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) + "\n")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every whole row so far."""
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+    def keep(self, wanted: Any) -> None:
+        """Drop the rows for which `wanted(row)` is false: what a killed run wrote after its last checkpoint."""
+        rows = [row for row in self.rows() if wanted(row)]
+        write_whole(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def stamp() -> str:
+    """UTC time for records, ISO 8601 to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
