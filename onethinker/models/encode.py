@@ -1,0 +1,167 @@
+"""A `Request` → tensors: chat template, media at their budget, token ids and M-RoPE positions of one prompt."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.video_utils import VideoMetadata
+
+from onethinker.engines.base import Request
+from onethinker.media import MediaError, is_clip, open_clip, open_image
+
+MARKS = re.compile(r"(<image>|<video>)")
+PIXELS = ("pixel_values", "pixel_values_videos")
+GRIDS = ("image_grid_thw", "video_grid_thw")
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """One encoded prompt of T tokens.
+
+    ids_T: int64. positions_3T: M-RoPE positions (time, height, width). types_T: 0 text, 1 image, 2 video token.
+    media: `pixel_values` (patches, channels·2·patch²), `image_grid_thw` (images, 3) and the same for videos.
+    """
+
+    ids_T: Tensor
+    positions_3T: Tensor
+    types_T: Tensor
+    media: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return self.ids_T.shape[0]
+
+    @property
+    def next_position(self) -> int:
+        """The position, equal on all three axes, of the first answer token."""
+        return int(self.positions_3T.max()) + 1
+
+    @property
+    def nbytes(self) -> int:
+        return sum(t.nbytes for t in (self.ids_T, self.positions_3T, self.types_T, *self.media.values()))
+
+
+def mrope_positions(types_T: Tensor, grids: dict[str, Tensor], merge: int) -> Tensor:
+    """(3, T) positions as Qwen3-VL counts them: text advances all axes together; an image, or one temporal patch of a
+    clip, stands still in time and spreads over height and width, and the text after it goes on from its longer side.
+    """
+    stills = [tuple(g) for g in grids.get("image_grid_thw", torch.empty(0, 3)).tolist()]
+    clips = [(1, h, w) for t, h, w in grids.get("video_grid_thw", torch.empty(0, 3)).tolist() for _ in range(int(t))]
+    queues = {1: iter(stills), 2: iter(clips)}
+    kinds, counts = torch.unique_consecutive(types_T, return_counts=True)
+    pieces, position = [], 0
+    for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        if kind == 0:
+            pieces.append(torch.arange(count).expand(3, -1) + position)
+            position += count
+            continue
+        while count > 0:
+            t, h, w = (int(v) for v in next(queues[kind]))
+            rows, columns = h // merge, w // merge
+            grid = torch.stack(torch.meshgrid(torch.arange(t), torch.arange(rows), torch.arange(columns), indexing="ij"))
+            pieces.append(grid.reshape(3, -1) + position)
+            position += max(rows, columns)
+            count -= t * rows * columns
+    return torch.cat(pieces, dim=1)
+
+
+class Encoder:
+    """Encodes requests with a Qwen3-VL processor. Recent prompts are kept, up to `cache_bytes`."""
+
+    def __init__(self, processor: Any, cache_bytes: int = 2 << 30) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.merge = processor.image_processor.merge_size
+        self._cache: OrderedDict[Request, Prompt] = OrderedDict()
+        self._room = cache_bytes
+
+    def encode(self, request: Request) -> Prompt:
+        """Raises MediaError for unreadable media and ValueError where marks and media do not match."""
+        if request in self._cache:
+            self._cache.move_to_end(request)
+            return self._cache[request]
+        prompt = self._encode(request)
+        self._cache[request] = prompt
+        self._room -= prompt.nbytes
+        while self._room < 0 and self._cache:
+            self._room += self._cache.popitem(last=False)[1].nbytes
+        return prompt
+
+    def _encode(self, request: Request) -> Prompt:
+        content, images, clips = self._content(request)
+        messages = [{"role": "system", "content": request.system}] if request.system else []
+        text = self.processor.apply_chat_template(
+            [*messages, {"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        arguments: dict[str, Any] = {}
+        if images:
+            arguments |= {"images": images, "images_kwargs": {"size": self._size("image", request.budget.image_pixels)}}
+        if clips:
+            frames = max(len(clip.times) for clip in clips)
+            longest = request.budget.frame_pixels * (frames + frames % 2)
+            arguments |= {
+                "videos": [list(clip.frames) for clip in clips],
+                "video_metadata": [_metadata(clip) for clip in clips],
+                "videos_kwargs": {"do_sample_frames": False, "size": self._size("video", longest)},
+            }
+        encoded = self.processor(text=[text], return_tensors="pt", return_mm_token_type_ids=True, **arguments)
+        types = encoded["mm_token_type_ids"][0]
+        media = {key: encoded[key] for key in (*PIXELS, *GRIDS) if key in encoded}
+        positions = mrope_positions(types, {k: v for k, v in media.items() if k in GRIDS}, self.merge)
+        return Prompt(encoded["input_ids"][0], positions, types, media)
+
+    def _size(self, kind: str, longest: int) -> dict[str, int]:
+        processor = self.processor.image_processor if kind == "image" else self.processor.video_processor
+        unit = (processor.patch_size * processor.merge_size) ** 2
+        return {"shortest_edge": min(processor.size["shortest_edge"], longest), "longest_edge": max(longest, unit)}
+
+    def _content(self, request: Request) -> tuple[list[dict[str, str]], list[Any], list[Any]]:
+        """The message parts, images and clips, in the order of the marks. Special tokens in the text are disarmed."""
+        pieces = MARKS.split(request.text)
+        marks = [p for p in pieces if MARKS.fullmatch(p)]
+        if len(marks) > len(request.media):
+            raise ValueError(f"request {request.id}: {len(marks)} media marks but {len(request.media)} media files")
+        unplaced = len(request.media) - len(marks)
+        pieces = ["<video>" if is_clip(m) else "<image>" for m in request.media[:unplaced]] + pieces
+        files, content, images, clips = iter(request.media), [], [], []
+        for piece in pieces:
+            if piece == "<image>":
+                images.append(open_image(next(files), request.budget.image_pixels))
+                content.append({"type": "image"})
+            elif piece == "<video>":
+                clips.append(open_clip(next(files), request.budget))
+                content.append({"type": "video"})
+            elif piece:
+                content.append({"type": "text", "text": piece.replace("<|", "< |")})
+        return content, images, clips
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of an answer, special tokens in it read as plain text."""
+        return self.tokenizer.encode(text.replace("<|", "< |"), add_special_tokens=False)
+
+
+def _metadata(clip: Any) -> VideoMetadata:
+    """Milliseconds as frame indices at 1000 fps: the processor's timestamps are then exact for any frame rate."""
+    indices = [round(float(t) * 1000) for t in clip.times]
+    return VideoMetadata(
+        total_num_frames=max(indices) + 1, fps=1000.0, duration=clip.duration, frames_indices=indices,
+        width=clip.width, height=clip.height,
+    )
+
+
+def batch_media(prompts: Sequence[Prompt], device: torch.device | str) -> dict[str, Tensor]:
+    """The media of several prompts in one set of tensors, in the order of the prompts."""
+    found: dict[str, Tensor] = {}
+    for key in (*PIXELS, *GRIDS):
+        parts = [p.media[key] for p in prompts if key in p.media]
+        if parts:
+            found[key] = torch.cat(parts).to(device)
+    return found
+
+
+__all__ = ["Encoder", "MediaError", "Prompt", "batch_media", "mrope_positions"]

@@ -1,0 +1,67 @@
+"""The pieces of a forward pass that training and decoding share: hidden states, banned tokens, log-probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_pad|>", "<|vision_start|>", "<|vision_end|>")
+"""Tokens that stand for media. A sampled one would break the next forward pass, so none is ever sampled, and the
+training log-probabilities leave them out too, or the ratio at step 0 would not be 1."""
+
+
+def banned_ids(tokenizer: Any) -> list[int]:
+    """Ids of the placeholder tokens that this tokenizer has."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[token] for token in BANNED if token in vocabulary]
+
+
+def unwrap(model: nn.Module) -> Any:
+    """The Qwen3-VL model inside a LoRA or data-parallel wrapper, adapters in place."""
+    while True:
+        if hasattr(model, "get_base_model"):
+            model = model.get_base_model()
+        elif hasattr(model, "module") and not hasattr(model, "lm_head"):
+            model = model.module
+        else:
+            return model
+
+
+def adjusted(logits: Tensor, banned: list[int], temperature: float) -> Tensor:
+    """(…, vocabulary) float32 logits at `temperature` (> 0) with the banned tokens at minus infinity."""
+    logits = logits.float() / temperature
+    if banned:
+        logits[..., banned] = -torch.inf
+    return logits
+
+
+def token_logps(
+    hidden_NH: Tensor, head: nn.Module, ids_N: Tensor, banned: list[int], temperature: float = 1.0, chunk: int = 4096
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities (N,) of the given tokens and entropies (N,) of their distributions.
+
+    hidden_NH: last hidden states at the positions that predict them. Only `chunk` rows of logits exist at a time, in
+    the backward pass too, where they are computed again.
+    """
+    logps, entropies = [], []
+    for hidden, ids in zip(hidden_NH.split(chunk), ids_N.split(chunk), strict=True):
+        if torch.is_grad_enabled() and len(hidden_NH) > chunk:
+            logp, entropy = checkpoint(_chunk_logps, hidden, head, ids, banned, temperature, use_reentrant=False)
+        else:
+            logp, entropy = _chunk_logps(hidden, head, ids, banned, temperature)
+        logps.append(logp)
+        entropies.append(entropy)
+    return torch.cat(logps), torch.cat(entropies)
+
+
+def _chunk_logps(
+    hidden: Tensor, head: nn.Module, ids: Tensor, banned: list[int], temperature: float
+) -> tuple[Tensor, Tensor]:
+    logits = adjusted(head(hidden), banned, temperature)
+    logps = torch.log_softmax(logits, dim=-1)
+    with torch.no_grad():
+        entropy = -(logps.exp() * logps.clamp(min=-1e9)).sum(-1)
+    return logps.gather(-1, ids[:, None])[:, 0], entropy

@@ -1,0 +1,117 @@
+"""Load and save models: `mini` (built from nothing), a shipped name, a folder or a hub id; LoRA; identities."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+WEIGHTS = Path(__file__).parent / "weights"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded; says what was looked for and where."""
+
+
+def shipped() -> dict[str, Path]:
+    """Names of the weights that come with the package."""
+    return {p.name: p for p in sorted(WEIGHTS.iterdir()) if (p / "config.json").exists()} if WEIGHTS.exists() else {}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` is the GPU where there is one (CUDA, then Apple's), else the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def load(
+    name: str, *, device: str = "auto", dtype: str = "float32", attention: str = "sdpa", seed: int = 0
+) -> tuple[Any, Any]:
+    """`(model, processor)` of `mini`, a shipped name, a folder or a hub id. Raises ModelError.
+
+    seed: of the random weights of `mini`.
+    """
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype {dtype!r}; expected one of {', '.join(DTYPES)}")
+    if name == "mini":
+        from onethinker.models import mini
+
+        model, processor = mini.build(seed)
+        model.set_attn_implementation(attention)
+        return model.to(pick_device(device), DTYPES[dtype]), processor
+    where = str(shipped().get(name, name))
+    if (Path(where).exists() or where.startswith((".", "/"))) and not (Path(where) / "config.json").exists():
+        adapter = Path(where) / "adapter_config.json"
+        if adapter.exists():
+            return _load_adapter(Path(where), device, dtype, attention)
+        raise ModelError(f"{where}: no config.json in this folder; expected a checkpoint in transformers' format")
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            where, dtype=DTYPES[dtype], attn_implementation=attention
+        )
+        processor = AutoProcessor.from_pretrained(where)
+    except (OSError, ValueError) as error:
+        known = ", ".join(["mini", *shipped()])
+        raise ModelError(f"cannot load model {name!r} (neither shipped: {known}, nor a folder or hub id): {error}") from error
+    return model.to(pick_device(device)), processor
+
+
+def _load_adapter(folder: Path, device: str, dtype: str, attention: str) -> tuple[Any, Any]:
+    from peft import PeftConfig, PeftModel
+
+    base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    model, processor = load(base or "", device=device, dtype=dtype, attention=attention)
+    return PeftModel.from_pretrained(model, str(folder), is_trainable=True), processor
+
+
+def save(model: nn.Module, processor: Any, folder: Path) -> None:
+    """An ordinary checkpoint that AutoProcessor, AutoModelForImageTextToText and vLLM load, moved in whole."""
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    model.save_pretrained(aside)  # type: ignore[operator]
+    processor.save_pretrained(aside)
+    if folder.exists():
+        shutil.rmtree(folder)
+    aside.replace(folder)
+
+
+def add_lora(model: Any, rank: int, alpha: int, dropout: float) -> Any:
+    """Low-rank adapters on every projection of the language model (the vision tower keeps its weights)."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=r".*language_model.*\.(q|k|v|o|gate|up|down)_proj",
+        ),
+    )
+
+
+def freeze(model: Any, *, vision: bool, projector: bool) -> None:
+    """Freeze the vision tower's blocks and / or its mergers (the projector)."""
+    from onethinker.models.forward import unwrap
+
+    for name, parameter in unwrap(model).model.visual.named_parameters():
+        if projector if "merger" in name else vision:
+            parameter.requires_grad_(False)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """16 hex digits over every weight (name, shape, bytes); the identity of a model in results."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
