@@ -1,0 +1,82 @@
+"""Axis-aligned boxes `x1, y1, x2, y2`, many pairs at once.
+
+A box whose right or lower edge does not lie beyond its left or upper edge has no area. 0/0 is 0, and so is a ratio
+whose area is too large for a float: a measure of a pair is never NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def _boxes(boxes_N4: ArrayLike) -> Floats:
+    array = np.asarray(boxes_N4, dtype=np.float64)
+    if array.ndim == 1 and array.size in (0, 4):
+        array = array.reshape(-1, 4)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"expected boxes of shape (N, 4) as x1, y1, x2, y2, got shape {array.shape}")
+    return array
+
+
+def _pairs(a_N4: ArrayLike, b_N4: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = _boxes(a_N4), _boxes(b_N4)
+    if a.shape != b.shape:
+        raise ValueError(f"boxes are compared pair by pair: {len(a)} on one side, {len(b)} on the other")
+    return a, b
+
+
+def _ratio(part_N: Floats, whole_N: Floats) -> Floats:
+    """part / whole, 0 where the whole is 0 or not finite."""
+    usable = np.isfinite(whole_N) & (whole_N > 0)
+    return np.divide(part_N, whole_N, out=np.zeros_like(part_N), where=usable)
+
+
+def area(boxes_N4: ArrayLike) -> Floats:
+    """max(0, x2 − x1) · max(0, y2 − y1), in squared units of the coordinates, shape (N,)."""
+    boxes = _boxes(boxes_N4)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+        return sides[:, 0] * sides[:, 1]
+
+
+def intersection_union(a_N4: ArrayLike, b_N4: ArrayLike) -> tuple[Floats, Floats]:
+    """Areas of the intersection and of the union of each pair, both of shape (N,)."""
+    a, b = _pairs(a_N4, b_N4)
+    common = np.concatenate([np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])], axis=1)
+    area_a, area_b = area(a), area(b)
+    inter = np.where((area_a > 0) & (area_b > 0), area(common), 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return inter, area_a + area_b - inter
+
+
+def iou(a_N4: ArrayLike, b_N4: ArrayLike) -> Floats:
+    """Intersection over union |A∩B| / |A∪B| of each pair, shape (N,), 0 to 1.
+
+    Source: the Jaccard index, as pycocotools computes it for boxes without a crowd flag.
+    """
+    return _ratio(*intersection_union(a_N4, b_N4))
+
+
+def giou(a_N4: ArrayLike, b_N4: ArrayLike) -> Floats:
+    """Generalised IoU: IoU − (|C| − |A∪B|) / |C| with C the smallest box around both, shape (N,), −1 to 1.
+
+    Source: Rezatofighi et al. 2019, arXiv 1902.09630, algorithm 1.
+    """
+    a, b = _pairs(a_N4, b_N4)
+    inter, union = intersection_union(a, b)
+    corners = np.stack([a, b]).reshape(2, -1, 2, 2)
+    hull = area(np.concatenate([corners.min(axis=(0, 2)), corners.max(axis=(0, 2))], axis=1))
+    with np.errstate(invalid="ignore"):
+        return _ratio(inter, union) - _ratio(hull - union, hull)
+
+
+def accuracy_at(ious_N: ArrayLike, threshold: float = 0.5) -> float:
+    """Share of pairs with IoU ≥ threshold, 0 to 1; NaN without pairs.
+
+    Source: RefCOCO's Acc@0.5 with ≥, as the evaluations of MDETR and Qwen-VL count it.
+    """
+    ious = np.asarray(ious_N, dtype=np.float64)
+    return float(np.mean(ious >= threshold)) if ious.size else float("nan")

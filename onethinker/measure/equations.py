@@ -1,0 +1,116 @@
+"""Whether two mathematical answers are equal. `text.math_equal` is this."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+_MAX_CHARS = 2_000
+_START_SECONDS = 120.0
+_NOT_FINITE = re.compile(r"[+-]?\s*(?:inf|infinity|nan)", re.IGNORECASE)
+_PLAIN_WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
+
+
+def math_equal(pred: str, true: str, timeout: float = 5.0) -> bool:
+    """Whether two answers are mathematically equal, as math-verify finds; compared as text where it reads neither.
+
+    pred, true: LaTeX, bare or in `$…$`, or numbers. Texts that are the same are equal, except those that are read as
+    NaN or an infinite float ("inf"). timeout: seconds; an answer that takes longer, or more than 2,000 characters
+    to write, is not equal. math-verify runs in a process of its own, started when first needed, one a process of
+    ours; calls from several threads take turns.
+    """
+    a, b = _bare(pred), _bare(true)
+    if _NOT_FINITE.fullmatch(a) or _NOT_FINITE.fullmatch(b) or not a or not b:
+        return False
+    if a == b:
+        return True
+    if max(len(a), len(b)) > _MAX_CHARS:
+        return False
+    if _PLAIN_WHOLE.fullmatch(a) and _PLAIN_WHOLE.fullmatch(b):
+        return int(a) == int(b)
+    verdict = _worker.ask([_dressed(a), _dressed(b), timeout], timeout)
+    return bool(verdict) if verdict is not None else a.casefold() == b.casefold()
+
+
+def _bare(text: str) -> str:
+    """Without the dollars, brackets or box around the whole of it."""
+    text = text.strip() if len(text) <= 10 * _MAX_CHARS else text
+    for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}")):
+        inner = text[len(left) : len(text) - len(right)]
+        if len(text) >= len(left) + len(right) and text.startswith(left) and text.endswith(right) and left not in inner:
+            text = inner.strip()
+    return text.removesuffix(".") if text[-2:-1].isdigit() else text
+
+
+def _dressed(text: str) -> str:
+    return text if "$" in text else f"${text}$"
+
+
+class _Worker:
+    """The process that runs math-verify: started when first asked, killed when late, started anew after that."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as new: a forked child has neither its parent's worker nor its parent's threads."""
+        self._lock = threading.Lock()
+        self._process = None
+
+    def ask(self, request: list[object], timeout: float) -> bool | None:
+        """The verdict; None where math-verify reads neither side; False where it does not answer in time."""
+        with self._lock:
+            process = self._running()
+            line = _exchange(process, json.dumps(request), timeout)
+            if not line:
+                self.stop()
+                return False
+            return json.loads(line)
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            script = Path(__file__).with_name("math_worker.py")
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            if _exchange(self._process, None, _START_SECONDS) != "ready\n":
+                self.stop()
+                raise RuntimeError("math-verify's process did not start; its own message stands above on stderr")
+        return self._process
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+
+def _exchange(process: subprocess.Popen[str], line: str | None, timeout: float) -> str:
+    """Send a line, if any, and read one; "" if the process ends first: it is killed after `timeout` seconds."""
+    assert process.stdin is not None and process.stdout is not None
+    alarm = threading.Timer(timeout, process.kill)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        if line is not None:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+        return process.stdout.readline()
+    except BrokenPipeError:
+        return ""
+    finally:
+        alarm.cancel()
+
+
+_worker = _Worker()
+
+
+os.register_at_fork(after_in_child=_worker.forget)
+atexit.register(_worker.stop)
