@@ -11,17 +11,13 @@ import torch
 from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-WEIGHTS = Path(__file__).parent / "weights"
+from onethinker.models.shipped import locate, shipped
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class ModelError(ValueError):
     """A model that cannot be loaded; says what was looked for and where."""
-
-
-def shipped() -> dict[str, Path]:
-    """Names of the weights that come with the package."""
-    return {p.name: p for p in sorted(WEIGHTS.iterdir()) if (p / "config.json").exists()} if WEIGHTS.exists() else {}
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -48,7 +44,7 @@ def load(
         model, processor = mini.build(seed)
         model.set_attn_implementation(attention)
         return model.to(pick_device(device), DTYPES[dtype]), processor
-    where = str(shipped().get(name, name))
+    where = locate(name)
     if (Path(where).exists() or where.startswith((".", "/"))) and not (Path(where) / "config.json").exists():
         adapter = Path(where) / "adapter_config.json"
         if adapter.exists():

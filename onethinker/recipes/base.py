@@ -59,7 +59,10 @@ class OptimizerConfig(Section):
 
 
 class SFTConfig(Section):
-    """batch counts samples a step; micro_tokens bounds the padded tokens of one forward pass (gradient accumulation)."""
+    """batch counts samples a step; micro_tokens bounds the padded tokens of one forward pass (gradient accumulation).
+
+    budget: media sizes where they differ from the recipe's `media`.
+    """
 
     optimizer: OptimizerConfig = OptimizerConfig()
     steps: int | None = Field(None, description="stops here, or after `epochs`")
@@ -70,6 +73,7 @@ class SFTConfig(Section):
     freeze_projector: bool = True
     gradient_checkpointing: bool = False
     max_tokens: int = 20_480
+    budget: MediaBudget | None = None
     save_every: int = 200
     keep: int = 2
 

@@ -1,0 +1,36 @@
+"""Whole runs as typed configs: shipped ones by name, a user's own as YAML."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from onethinker.models.shipped import RECIPE_FILE, locate
+from onethinker.recipes.base import Recipe, RecipeError, from_yaml, override
+from onethinker.recipes.mini import RECIPE as MINI
+from onethinker.recipes.qwen3_vl import QWEN3_VL_2B, QWEN3_VL_8B
+
+SHIPPED: dict[str, Recipe] = {r.name: r for r in (MINI, QWEN3_VL_2B, QWEN3_VL_8B)}
+
+
+def load_recipe(name: str, assignments: list[str] | None = None) -> Recipe:
+    """A shipped name or a YAML file, with `key=value` overrides applied. Raises RecipeError naming the nearest key."""
+    if name in SHIPPED:
+        recipe = SHIPPED[name]
+    elif Path(name).suffix in (".yaml", ".yml"):
+        if not Path(name).is_file():
+            raise RecipeError(f"{name}: no such recipe file")
+        recipe = from_yaml(Path(name), SHIPPED)
+    else:
+        near = difflib.get_close_matches(name, SHIPPED, n=1, cutoff=0.0)[0]
+        raise RecipeError(f"recipe {name!r} is not shipped; the nearest is {near!r}, or give a .yaml file")
+    return override(recipe, assignments or [])
+
+
+def trained_with(model: str) -> Recipe | None:
+    """The recipe that a shipped model or a folder was trained with, None where it does not say."""
+    file = Path(locate(model)) / RECIPE_FILE
+    return Recipe.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+__all__ = ["SHIPPED", "Recipe", "RecipeError", "load_recipe", "trained_with"]

@@ -1,0 +1,35 @@
+"""The mini model on the procedural world: minutes on two cores."""
+
+from onethinker.media import MediaBudget
+from onethinker.recipes.base import EvalConfig, ModelConfig, OptimizerConfig, Recipe, RLConfig, SFTConfig
+
+MEDIA = MediaBudget(image_pixels=96 * 96, frame_pixels=64 * 64, fps=2.0, max_frames=16)
+
+RECIPE = Recipe(
+    name="mini",
+    prompts="short",
+    model=ModelConfig(base="mini"),
+    media=MEDIA,
+    sft=SFTConfig(
+        optimizer=OptimizerConfig(lr=2e-3, weight_decay=0.05, warmup=0.05, final=0.02),
+        steps=360,
+        batch=32,
+        micro_tokens=16_384,
+        freeze_vision=False,
+        freeze_projector=False,
+        max_tokens=1024,
+        save_every=60,
+    ),
+    rl=RLConfig(
+        optimizer=OptimizerConfig(lr=1e-4, schedule="constant", warmup=0.0),
+        steps=60,
+        prompts=32,
+        minibatch=32,
+        group=8,
+        max_prompt_tokens=512,
+        max_tokens=192,
+        micro_tokens=16_384,
+        save_every=10,
+    ),
+    evaluate=EvalConfig(max_tokens=224, batch=128, sampled=4, budget=MEDIA),
+)

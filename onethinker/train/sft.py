@@ -1,0 +1,192 @@
+"""Supervised fine-tuning on worked answers: the cold start. Loss on answer tokens only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from onethinker.models.encode import Encoder, Prompt, batch_media
+from onethinker.models.forward import token_logps, unwrap
+from onethinker.models.load import add_lora, freeze, load
+from onethinker.progress import bar
+from onethinker.recipes.base import Recipe
+from onethinker.rollout import make_request
+from onethinker.runs import JsonLines, RunError, locked, open_run
+from onethinker.sample import DataError, Samples
+from onethinker.tasks.prompts import load_prompts
+from onethinker.train import checkpoint
+from onethinker.train.batches import sft_batches, split_by_tokens
+from onethinker.train.optimizer import learning_rate, make_optimizer, update
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A prompt and the A answer tokens to learn, end-of-turn token included."""
+
+    prompt: Prompt
+    answer_A: Tensor
+    task: str
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer_A)
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """bf16 arithmetic over float32 weights where the recipe asks for it."""
+    return torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext()
+
+
+def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, checkpointing: bool) -> tuple[Any, Any]:
+    """The model to train: float32 weights (bf16 under LoRA), adapters and frozen parts as the recipe says."""
+    storage = recipe.model.dtype if recipe.lora.rank else "float32"
+    model, processor = load(
+        start, device=recipe.model.device, dtype=storage, attention=recipe.model.attention, seed=recipe.seed
+    )
+    if recipe.lora.rank and not hasattr(model, "peft_config"):
+        model = add_lora(model, recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout)
+    freeze(model, vision=vision, projector=projector)
+    if checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
+    return model.train(), processor
+
+
+def batch_loss(model: Any, examples: Sequence[Example], pad: int) -> Tensor:
+    """Summed negative log-likelihood (nats) of the answers' tokens, computed in one padded forward pass.
+
+    Padding stands on the right, where causal attention never sees it, so no mask is needed.
+    """
+    core = unwrap(model)
+    device = core.lm_head.weight.device
+    longest = max(map(len, examples))
+    ids = torch.full((len(examples), longest), pad)
+    positions = torch.zeros(3, len(examples), longest, dtype=torch.long)
+    rows, columns = [], []
+    for row, example in enumerate(examples):
+        begin, end = len(example.prompt), len(example)
+        ids[row, :begin], ids[row, begin:end] = example.prompt.ids_T, example.answer_A
+        positions[:, row, :begin] = example.prompt.positions_3T
+        positions[:, row, begin:end] = torch.arange(end - begin) + example.prompt.next_position
+        rows += [row] * (end - begin)
+        columns += range(begin - 1, end - 1)
+    hidden = core.model(
+        input_ids=ids.to(device),
+        position_ids=positions.to(device),
+        use_cache=False,
+        **batch_media([e.prompt for e in examples], device),
+    ).last_hidden_state
+    targets = torch.cat([e.answer_A for e in examples]).to(device)
+    logps, _ = token_logps(hidden[rows, columns], core.lm_head, targets, banned=[])
+    return -logps.sum()
+
+
+class ExampleSource:
+    """Samples with worked answers, encoded on demand."""
+
+    def __init__(self, samples: Samples, recipe: Recipe, encoder: Encoder) -> None:
+        self.samples, self.encoder, self.recipe = samples, encoder, recipe
+        self.prompts = load_prompts(recipe.prompts)
+        for sample in samples:
+            if not sample.meta.get("response"):
+                raise DataError(
+                    f"sample {sample.id} ({sample.source or 'no source'}) has no worked answer in meta['response']; "
+                    "SFT needs one on every sample, RL does not"
+                )
+        self.lengths = [_size(s) for s in samples]
+        self.stop = encoder.tokenizer.eos_token_id
+
+    def __getitem__(self, index: int) -> Example:
+        sample = self.samples[index]
+        request = make_request(sample, self.samples, self.prompts, self.recipe.sft.budget or self.recipe.media)
+        answer = [*self.encoder.encode_text(sample.meta["response"]), self.stop]
+        return Example(self.encoder.encode(request), torch.tensor(answer), sample.task)
+
+    def batch(self, indices: Sequence[int]) -> list[Example]:
+        """Examples within the token limit; longer ones are left out and counted by the caller."""
+        examples = [self[i] for i in indices]
+        return [e for e in examples if len(e) <= self.recipe.sft.max_tokens]
+
+
+def _size(sample: Any) -> int:
+    """A cheap stand-in for the token count, good enough to group by."""
+    media = {"video": 400, "video-image": 500, "image": 100 * len(sample.media), "text": 0}[sample.modality]
+    return media + len(sample.question) + len(sample.meta["response"])
+
+
+def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
+    """Train as the recipe says and return the folder of the trained model. The same call resumes a killed run.
+
+    stop_after: leave after this many steps of the schedule, for tests.
+    """
+    out = open_run(out, {"kind": "sft", "recipe": recipe.model_dump(), "samples": _fingerprint(samples)}, fresh=fresh)
+    with locked(out):
+        return _train(recipe, samples, out, stop_after)
+
+
+def _fingerprint(samples: Samples) -> dict[str, Any]:
+    return {"n": len(samples), "first": samples[0].digest(), "last": samples[-1].digest()}
+
+
+def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) -> Path:
+    config = recipe.sft
+    saved = checkpoint.folders(out)
+    state = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
+    model, processor = prepare_model(
+        recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
+        projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
+    )  # fmt: skip
+    source = ExampleSource(samples, recipe, Encoder(processor))
+    optimizer = make_optimizer(model, config.optimizer)
+    if saved:
+        checkpoint.restore(state, optimizer)
+    else:
+        torch.manual_seed(recipe.seed)
+    steps = _steps(recipe, len(samples))
+    log = JsonLines(out / "metrics.jsonl")
+    log.keep(lambda row: row["step"] <= state["step"])
+    step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
+    last = min(steps, stop_after or steps)
+    with bar("SFT", last, done=step) as advance:
+        for indices in sft_batches(source.lengths, config.batch, recipe.seed, last, step):
+            began = time.perf_counter()
+            examples = source.batch(indices)
+            left_out += len(indices) - len(examples)
+            row = _step(model, optimizer, recipe, examples, learning_rate(config.optimizer, step, steps))
+            step, seconds = step + 1, seconds + time.perf_counter() - began
+            log.append({"step": step, "stage": "sft", "seconds": seconds, "left_out": left_out, **row})
+            advance(1, f"loss {row['loss']:.3f}")
+            if step % config.save_every == 0 or step == last:
+                kept = {"seconds": seconds, "left_out": left_out}
+                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep)
+    if left_out:
+        print(f"SFT: {left_out} examples longer than {config.max_tokens} tokens were left out")
+    return checkpoint.folders(out)[-1]
+
+
+def _steps(recipe: Recipe, count: int) -> int:
+    if recipe.sft.steps is not None:
+        return recipe.sft.steps
+    return max(1, round(recipe.sft.epochs * count / recipe.sft.batch))
+
+
+def _step(model: Any, optimizer: Any, recipe: Recipe, examples: list[Example], lr: float) -> dict[str, float]:
+    """One update over the batch, in microbatches; the loss is the mean over all its answer tokens."""
+    if not examples:
+        raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
+    tokens = sum(len(e.answer_A) for e in examples)
+    device = unwrap(model).lm_head.weight.device
+    total = 0.0
+    for part in split_by_tokens([len(e) for e in examples], recipe.sft.micro_tokens):
+        with autocast(device, recipe.model.dtype):
+            loss = batch_loss(model, [examples[i] for i in part], pad=0) / tokens
+        loss.backward()
+        total += float(loss.detach())
+    norm = update(model, optimizer, recipe.sft.optimizer, lr)
+    return {"loss": total, "lr": lr, "grad_norm": norm, "answer_tokens": tokens, "tokens": sum(map(len, examples))}
