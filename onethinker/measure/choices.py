@@ -6,16 +6,30 @@ import re
 from collections.abc import Mapping, Sequence
 
 _MAX_CHARS = 10_000
-_DRESS = re.compile(r"[*_`$\s]+|\\boxed|\\text(?:bf|rm)?|\\mathrm|\\mathbf|[{}]")
+_DRESS = re.compile(r"[*_`$\s{}\"“”]+|\\[()]|\\boxed|\\text(?:bf|rm)?|\\math(?:bf|rm)")
+_SPACE = re.compile(r" +")
 _LEAD = re.compile(
-    r"(?:(?:the\s+)?(?:(?:correct|final|right|best)\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)+", re.IGNORECASE
+    r"(?:(?:the )?(?:(?:correct|final|right|best) )?(?:answer|option|choice)(?: is)? ?:? ?)+",
+    re.IGNORECASE,
 )
-_LETTER = re.compile(r"[(\[]?\s?([A-Za-z])\s?[)\]]?\s?[.:,)]?")
-_LETTER_AND_TEXT = re.compile(r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])\s?[.:)]|([A-Z])\s[-–—]\s)\s*(.+)", re.DOTALL)
-_LETTERS_IN_DRESS = re.compile(
-    r"(?<![\w'’])[(\[]?([A-Z])(?:[)\].:,]|(?=\s*$)|(?=\s+(?:or|and|nor)\b))|\b(?:or|and|option)\s+([A-Z])\b"
+_LETTER = re.compile(
+    r"[(\[]? ?([A-Za-z]) ?[)\]]? ?[.:,)]?"
+    r"(?: is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice))? ?\.?)?",
 )
-_SPACE = re.compile(r"\s+")
+_LETTER_AND_TEXT = re.compile(
+    r"(?:[(\[]([A-Za-z])[)\]] ?[.:]?"  # (D) text
+    r"|([A-Z]) ?[.:)]"  # D. text, D:text, D) text
+    r"|([a-z]) ?[.:)](?= )"  # d. text, but not e.g.
+    r"|([A-Z]) [-–—] ) ?(.+)"  # D - text
+)
+_LETTER_WITHIN = re.compile(
+    r"(?<![\w'’])[(\[]?([A-Z])(?:[)\].:,]|$|(?= (?:or|and|nor)\b))"  # B. or (B), at the end, before "or"
+    r"|\b(?:or|and|nor|option) [(\[]?([A-Z])\b"
+)
+_REFUSAL = re.compile(
+    r"\b(?:not (?:sure|certain|correct|right)|unsure|(?:don['’]?t|do not|cannot|can['’]?t) \w+|wrong|incorrect)\b",
+    re.IGNORECASE,
+)
 
 
 def choice(text: str, options: Sequence[str] = ()) -> str | None:
@@ -29,20 +43,16 @@ def choice(text: str, options: Sequence[str] = ()) -> str | None:
     """
     if len(text) > _MAX_CHARS:
         return None
-    known = _by_letter(options)
-    plain = _plain(text)
-    own = [letter for letter, words in known.items() if words and words == _words(plain)]
+    known, plain = _by_letter(options), _plain(text)
+    bare = _LEAD.sub("", plain, count=1) if _LEAD.match(plain) else plain
+    alone = _LETTER.fullmatch(bare)
+    if alone and _possible(alone[1], known):
+        return alone[1].upper()
+    own = [letter for letter, words in known.items() if words and words in (_words(plain), _words(bare))]
     if own:
         return own[0] if len(own) == 1 else None
-    bare = _LEAD.sub("", plain, count=1) if _LEAD.match(plain) else plain
-    match = _LETTER.fullmatch(bare)
-    if match:
-        return _possible(match[1], known)
-    match = _LETTER_AND_TEXT.fullmatch(bare)
-    if not match:
-        return None
-    letter = _possible(match[1] or match[2] or match[3], known)
-    return letter if letter and _agrees(match[4], letter, known) else None
+    letter, rest = _split(bare)
+    return letter if letter and _possible(letter, known) and _agrees(rest, letter, known) else None
 
 
 def choice_lenient(text: str, options: Sequence[str] = ()) -> str | None:
@@ -51,7 +61,7 @@ def choice_lenient(text: str, options: Sequence[str] = ()) -> str | None:
     if strict or len(text) > _MAX_CHARS:
         return strict
     known, plain = _by_letter(options), _plain(text)
-    letters = {_possible(letter, known) for letter in _letters(plain)} - {None}
+    letters = _letters(plain, known)
     if not letters:
         said = f" {_words(plain)} "
         letters = {letter for letter, words in known.items() if words and f" {words} " in said}
@@ -59,42 +69,41 @@ def choice_lenient(text: str, options: Sequence[str] = ()) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """Without emphasis, LaTeX boxes and double spaces."""
+    """On one line, without emphasis, double quotes, LaTeX commands around text and double spaces."""
     return _SPACE.sub(" ", _DRESS.sub(" ", text)).strip()
 
 
-def _words(text: str) -> str:
-    """For comparing texts: lower case, no final stop."""
-    return text.lower().strip().rstrip(".").rstrip()
+def _words(plain: str) -> str:
+    """For comparing texts: lower case, no full stop."""
+    return plain.lower().rstrip(". ")
+
+
+def _split(plain: str) -> tuple[str, str]:
+    """("D", "4 cm") of "(D) 4 cm" and its like; ("D", "") of "D" alone; ("", text) of any other text."""
+    alone = re.fullmatch(r"[(\[]?([A-Za-z])[)\]]?[.:]?", plain)
+    if alone:
+        return alone[1].upper(), ""
+    match = _LETTER_AND_TEXT.fullmatch(plain)
+    return (next(filter(None, match.groups())).upper(), match[5]) if match else ("", plain)
 
 
 def _by_letter(options: Sequence[str]) -> dict[str, str]:
-    """Letter → the option's own text, comparable."""
-    known = {}
-    for place, option in enumerate(options):
-        match = _LETTER_AND_TEXT.fullmatch(_plain(option))
-        letter = (match[1] or match[2] or match[3]) if match else None
-        if match and letter and letter.upper() == chr(ord("A") + place):
-            known[letter.upper()] = _words(match[4])
-        else:
-            bare = _LETTER.fullmatch(_plain(option))
-            known[chr(ord("A") + place)] = (
-                "" if bare and bare[1].upper() == chr(ord("A") + place) else _words(_plain(option))
-            )
-    return known
+    """Letter → the option's own text, ready to compare."""
+    plain = [_plain(option) for option in options]
+    shown = [_split(option) for option in plain]
+    if all(letter for letter, _ in shown) and len({letter for letter, _ in shown}) == len(shown):
+        return {letter: _words(text) for letter, text in shown}
+    return {chr(ord("A") + place): _words(option) for place, option in enumerate(plain)}
 
 
-def _possible(letter: str, known: Mapping[str, str]) -> str | None:
-    return letter.upper() if not known or letter.upper() in known else None
+def _possible(letter: str, known: Mapping[str, str]) -> bool:
+    return not known or letter.upper() in known
 
 
-def _letters(text: str) -> set[str]:
-    return {match[1] or match[2] for match in _LETTERS_IN_DRESS.finditer(text)}
-
-
-_REFUSAL = re.compile(
-    r"\b(?:not sure|unsure|unknown|don'?t know|do not know|cannot|can'?t|unable|wrong|incorrect|not)\b", re.IGNORECASE
-)
+def _letters(plain: str, known: Mapping[str, str]) -> set[str]:
+    """The options' letters that stand in dress within a text."""
+    found = {match[1] or match[2] for match in _LETTER_WITHIN.finditer(plain)}
+    return {letter for letter in found if _possible(letter, known)}
 
 
 def _agrees(rest: str, letter: str, known: Mapping[str, str]) -> bool:
@@ -104,4 +113,4 @@ def _agrees(rest: str, letter: str, known: Mapping[str, str]) -> bool:
         return True
     if words in known.values() or _REFUSAL.search(rest):
         return False
-    return not {found for found in _letters(rest) if found != letter and _possible(found, known)}
+    return _letters(rest, known) <= {letter}

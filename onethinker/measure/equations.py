@@ -14,38 +14,57 @@ from pathlib import Path
 _MAX_CHARS = 2_000
 _START_SECONDS = 120.0
 _NOT_FINITE = re.compile(r"[+-]?\s*(?:inf|infinity|nan)", re.IGNORECASE)
-_PLAIN_WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?")
+_WORDS = re.compile(r"[A-Za-z]{4,}(?:[\s-]+[A-Za-z]+)*")
+_DECIMALS = 6
+"""Decimals that count where one side is a decimal fraction: math-verify's default."""
+_WRAPPINGS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), (r"\text{", "}"))
 
 
 def math_equal(pred: str, true: str, timeout: float = 5.0) -> bool:
     """Whether two answers are mathematically equal, as math-verify finds; compared as text where it reads neither.
 
     pred, true: LaTeX, bare or in `$…$`, or numbers. Texts that are the same are equal, except those that are read as
-    NaN or an infinite float ("inf"). timeout: seconds; an answer that takes longer, or more than 2,000 characters
-    to write, is not equal. math-verify runs in a process of its own, started when first needed, one a process of
-    ours; calls from several threads take turns.
+    NaN or an infinite float ("inf"). Plain numbers (equal to six decimals) and plain words are compared without
+    math-verify, to which "listen" would be the same product of letters as "silent".
+    timeout: seconds; an answer that takes longer is not equal. Texts of more than 2,000 characters are only compared
+    as text.
+    math-verify runs in a process of its own, started when first needed, one a process of ours; calls from several
+    threads take turns.
     """
+    if max(len(pred), len(true)) > _MAX_CHARS:
+        return pred.strip() == true.strip()
     a, b = _bare(pred), _bare(true)
     if _NOT_FINITE.fullmatch(a) or _NOT_FINITE.fullmatch(b) or not a or not b:
         return False
     if a == b:
         return True
-    if max(len(a), len(b)) > _MAX_CHARS:
-        return False
-    if _PLAIN_WHOLE.fullmatch(a) and _PLAIN_WHOLE.fullmatch(b):
-        return int(a) == int(b)
+    if _PLAIN_NUMBER.fullmatch(a) and _PLAIN_NUMBER.fullmatch(b):
+        return round(float(a), _DECIMALS) == round(float(b), _DECIMALS)
+    if _WORDS.fullmatch(a) or _WORDS.fullmatch(b):
+        return a.casefold() == b.casefold()
     verdict = _worker.ask([_dressed(a), _dressed(b), timeout], timeout)
     return bool(verdict) if verdict is not None else a.casefold() == b.casefold()
 
 
 def _bare(text: str) -> str:
-    """Without the dollars, brackets or box around the whole of it."""
-    text = text.strip() if len(text) <= 10 * _MAX_CHARS else text
-    for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}")):
+    """Without the dollars, brackets, box or text command around the whole of it, and without a full stop."""
+    text = text.strip()
+    for left, right in _WRAPPINGS:
         inner = text[len(left) : len(text) - len(right)]
-        if len(text) >= len(left) + len(right) and text.startswith(left) and text.endswith(right) and left not in inner:
+        if inner and text == left + inner + right and left not in inner and _closed(inner):
             text = inner.strip()
-    return text.removesuffix(".") if text[-2:-1].isdigit() else text
+    return text.removesuffix(".")
+
+
+def _closed(text: str) -> bool:
+    """Whether every closing brace has its opening one before it."""
+    depth = 0
+    for char in text:
+        depth += (char == "{") - (char == "}")
+        if depth < 0:
+            return False
+    return True
 
 
 def _dressed(text: str) -> str:
@@ -95,18 +114,25 @@ class _Worker:
 def _exchange(process: subprocess.Popen[str], line: str | None, timeout: float) -> str:
     """Send a line, if any, and read one; "" if the process ends first: it is killed after `timeout` seconds."""
     assert process.stdin is not None and process.stdout is not None
-    alarm = threading.Timer(timeout, process.kill)
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    alarm = threading.Timer(timeout, end)
     alarm.daemon = True
     alarm.start()
     try:
         if line is not None:
             process.stdin.write(line + "\n")
             process.stdin.flush()
-        return process.stdout.readline()
+        answer = process.stdout.readline()
     except BrokenPipeError:
-        return ""
-    finally:
-        alarm.cancel()
+        answer = ""
+    alarm.cancel()
+    alarm.join()
+    return "" if late.is_set() else answer
 
 
 _worker = _Worker()

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 MAX_PIXELS = 100_000_000
+_LONGEST_NUMBER = 7  # characters of 5 bits: as many as pycocotools writes for 32-bit runs
 BOUNDARY_SHARE = 0.008
 """DAVIS's tolerance: a boundary pixel is found within ceil(0.008 · diagonal) pixels."""
 
@@ -51,11 +52,11 @@ def encode(mask_HW: ArrayLike) -> dict[str, Any]:
 
 
 def _size(rle: Mapping[str, Any]) -> tuple[int, int]:
-    size = rle.get("size")
-    whole = isinstance(size, list | tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
-    if not whole or size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(f"run lengths need a size [height, width] of at most {MAX_PIXELS:,} pixels, got {size!r:.80}")
-    return size[0], size[1]
+    match rle.get("size"):
+        case [int(height), int(width)] if height > 0 and width > 0 and height * width <= MAX_PIXELS:
+            return height, width
+        case size:
+            raise ValueError(f"expected a size [height, width] of at most {MAX_PIXELS:,} pixels, got {size!r:.80}")
 
 
 def _counts(counts: Any, pixels: int) -> NDArray[np.int64]:
@@ -63,9 +64,11 @@ def _counts(counts: Any, pixels: int) -> NDArray[np.int64]:
         if len(counts) > pixels + 1 or not all(type(run) is int and 0 <= run <= pixels for run in counts):
             raise ValueError(f"run lengths in a list must be whole numbers from 0 to {pixels}, at most {pixels + 1}")
         return np.array(counts, dtype=np.int64)
-    data = counts.encode("ascii", "replace") if isinstance(counts, str) else counts
+    data = counts.encode() if isinstance(counts, str) and counts.isascii() else counts
     if not isinstance(data, bytes):
-        raise ValueError(f"run lengths' counts must be text or a list, got {type(counts).__name__}")
+        raise ValueError(f"run lengths' counts must be a list or COCO's ASCII text, got {type(counts).__name__}")
+    if len(data) > _LONGEST_NUMBER * (pixels + 1):
+        raise ValueError(f"{len(data)} characters of run lengths are too many for {pixels} pixels")
     return _read_text_counts(np.frombuffer(data, dtype=np.uint8), pixels)
 
 
@@ -82,8 +85,8 @@ def _read_text_counts(chars: NDArray[np.uint8], pixels: int) -> NDArray[np.int64
         raise ValueError(f"{len(last)} run lengths for {pixels} pixels")
     first = np.concatenate([[0], last[:-1] + 1])
     place = np.arange(len(digits)) - np.repeat(first, last - first + 1)
-    if place.max() > 6:
-        raise ValueError("run lengths' counts hold a number of more than seven digits")
+    if place.max() >= _LONGEST_NUMBER:
+        raise ValueError(f"run lengths' counts hold a number of more than {_LONGEST_NUMBER} characters")
     values = np.add.reduceat((digits & 31) << (5 * place), first)
     values -= np.where(digits[last] & 16, 1 << (5 * (place[last] + 1)), 0)
     runs = values.copy()

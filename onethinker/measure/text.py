@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MAX_WORDS = 50_000
-"""Words of either text that are aligned; those beyond count as missing or surplus."""
+"""Words of either text that are aligned. Words beyond count as missing or surplus in WER and are not read by ROUGE."""
 
 
 # ---- words ------------------------------------------------------------------------------------------------------

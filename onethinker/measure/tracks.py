@@ -60,10 +60,10 @@ def viou(pred: Track, true: Track, pred_span: Sequence[float], true_span: Sequen
     Keys and spans share a unit, seconds or frames. vIoU@R is the share of clips with vIoU > R (strictly).
     Source: HC-STVG, Tang et al. 2021, as TubeDETR's evaluation computes it over frames.
     """
-    a, b = _whole(pred_span), _whole(true_span)
-    inter = range(max(a.start, b.start), min(a.stop, b.stop))
-    union = len(a) + len(b) - len(inter)
-    return _sum_over(pred, true, [k for k in pred.keys() & true.keys() if k in inter]) / max(union, 1)
+    spans = [(math.ceil(start), math.floor(end)) for start, end in (pred_span, true_span)]
+    first, last = max(start for start, _ in spans), min(end for _, end in spans)
+    union = sum(_length(*span) for span in spans) - _length(first, last)
+    return _sum_over(pred, true, [k for k in pred.keys() & true.keys() if first <= k <= last]) / max(union, 1)
 
 
 def key_overlap(pred: Collection[int], true: Collection[int]) -> float:
@@ -124,10 +124,9 @@ def _sum_over(pred: Track, true: Track, keys: Iterable[int]) -> float:
     return float(overlaps(pred, true, keys).sum())
 
 
-def _whole(span: Sequence[float]) -> range:
-    """The whole numbers within a span, ends included; none for a reversed span."""
-    start, end = span
-    return range(math.ceil(start), math.floor(end) + 1)
+def _length(first: int, last: int) -> int:
+    """How many whole numbers from first to last, ends included."""
+    return max(last - first + 1, 0)
 
 
 def _clip(boxes_F4: Floats, size: tuple[float, float]) -> Floats:
