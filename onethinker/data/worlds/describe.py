@@ -1,0 +1,97 @@
+"""The dense chain of thought: everything that is in a scene, in one short fixed syntax, and the words for it.
+
+`big red circle 62 62 438 438 moves right to 562 62 938 438; small blue square 625 62 875 312 shows 1 to 2.5`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from onethinker.data.worlds.scene import Box, Scene, Thing
+
+
+def norm(pixels: float, side: int) -> int:
+    """A pixel edge as 0–1000 of the picture's side, halves rounded up."""
+    return int((2000 * pixels + side) // (2 * side))
+
+
+def norm_box(box: Box, side: int) -> list[int]:
+    return [norm(edge, side) for edge in box]
+
+
+def number(value: float) -> str:
+    """The shortest form: `2`, `1.5`."""
+    return f"{value:g}"
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces; whole numbers without a fraction."""
+    return json.dumps(_whole(value), separators=(",", ":"))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(v) for v in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def words(thing: Thing) -> str:
+    """`big red circle`, `big striped red circle`."""
+    texture = "" if thing.texture == "plain" else f"{thing.texture} "
+    return f"{thing.size} {texture}{thing.colour} {thing.shape}"
+
+
+def deed(thing: Thing, seconds: float) -> str:
+    """What a thing does, for people: `moves left and disappears`, `turns blue`, `stays still`."""
+    deeds = [f"moves {thing.heading}"] if any(thing.shift) else []
+    if thing.shown:
+        starts, ends = thing.shown[0] > 0, thing.shown[1] < seconds
+        deeds += ["appears"] * starts + ["disappears"] * ends
+    if thing.turn:
+        deeds.append(f"turns {thing.turn[1]}")
+    if thing.jump:
+        deeds.append("jumps")
+    return listed(deeds) or "stays still"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def place(thing: Thing, scene: Scene) -> str:
+    """`top left`: the quarter of the picture that its first box's centre lies in."""
+    x1, y1, x2, y2 = scene.first(thing)
+    return f"{'top' if y1 + y2 < scene.side else 'bottom'} {'left' if x1 + x2 < scene.side else 'right'}"
+
+
+def describe_thing(scene: Scene, thing: Thing) -> str:
+    """One thing: its words, the box in which it is first seen and, in a clip, what it does."""
+    text = f"{words(thing)} {_numbers(scene.first(thing), scene.side)}"
+    if scene.frames == 1:
+        return text
+    deeds = []
+    if any(thing.shift):
+        deeds.append(f"moves {thing.heading} to {_numbers(scene.last(thing), scene.side)}")
+    if thing.shown:
+        deeds.append(f"shows {number(thing.shown[0])} to {number(thing.shown[1])}")
+    if thing.turn:
+        deeds.append(f"turns {thing.turn[1]} at {number(thing.turn[0])}")
+    if thing.jump:
+        deeds.append(f"jumps {number(thing.jump[0])} to {number(thing.jump[1])}")
+    return " ".join([text, *(deeds or ["still"])])
+
+
+def describe(scene: Scene) -> str:
+    """Everything in the scene, things first; words are spelled, a line each."""
+    lines = [describe_thing(scene, thing) for thing in scene.things]
+    lines += [f"{word.colour} {' '.join(word.text)}" for word in scene.words]
+    return "; ".join(lines)
+
+
+def _numbers(box: Box, side: int) -> str:
+    return " ".join(str(n) for n in norm_box(box, side))

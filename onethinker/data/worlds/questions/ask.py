@@ -1,0 +1,78 @@
+"""A question about a scene, and how it is answered by whoever sees that scene, rightly or wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from onethinker.data.worlds.scene import Scene, Thing
+
+LETTERS = "ABCDEFGH"
+
+
+class Unanswerable(ValueError):
+    """What was seen fits none of the options: whoever saw it has to look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """solve: the scenes as seen → (one short clause of reasoning, the answer's text).
+
+    named: thing → attributes that the question gives. segmented: the thing whose masks are the truth.
+    only: the things that the chain of thought lists; all of them where empty.
+    """
+
+    kind: str
+    question: str
+    solve: Callable[..., tuple[str, str]]
+    options: tuple[str, ...] = ()
+    named: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    segmented: int | None = None
+    only: tuple[int, ...] = ()
+
+
+Asker = Callable[..., Ask | None]
+"""`(rng, *scenes)` → a question, or None where the scene gives no such question."""
+
+ALL = frozenset({"colour", "shape", "size"})
+
+
+def name(thing: Thing) -> str:
+    """`red circle`: no two things in a scene share it."""
+    return f"{thing.colour} {thing.shape}"
+
+
+def full_name(rng: Random, thing: Thing) -> str:
+    """The name, half of the time with the size."""
+    return f"{thing.size} {name(thing)}" if rng.random() < 0.5 else name(thing)
+
+
+def naming(index: int, *attributes: str) -> dict[int, frozenset[str]]:
+    return {index: frozenset(attributes) if attributes else ALL}
+
+
+def choices(rng: Random, right: str, wrong: Sequence[str], count: int = 4) -> tuple[str, ...]:
+    """Up to `count` lettered options in random order, the right one among them."""
+    others = [w for w in dict.fromkeys(wrong) if w != right]
+    texts = [right, *rng.sample(others, min(count - 1, len(others)))]
+    rng.shuffle(texts)
+    return tuple(f"{LETTERS[i]}. {text}" for i, text in enumerate(texts))
+
+
+def letter(options: Sequence[str], text: str) -> str:
+    """The letter of the option with this text. Raises Unanswerable where none has it."""
+    for option in options:
+        if option[3:] == text:
+            return option[0]
+    raise Unanswerable(f"{text!r} is none of {', '.join(options)}")
+
+
+def plural(shape: str) -> str:
+    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
+
+
+def pick(rng: Random, scene: Scene, fits: Callable[[Thing], bool]) -> int | None:
+    """The position of a random thing that fits, None where none does."""
+    found = [i for i, thing in enumerate(scene.things) if fits(thing)]
+    return rng.choice(found) if found else None
