@@ -6,11 +6,15 @@ rewritten apart from white space around the answer.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_CHARS = 1_000_000
 """Longer responses are malformed; no task's true answer comes near it."""
+
+_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+_TURN = re.compile(r"</think>\s*<answer>")
 
 
 class Status(StrEnum):
@@ -27,13 +31,15 @@ class Status(StrEnum):
 class Answer:
     """text: what is inside the answer block, or the whole response where there is none (scored as bare text).
 
-    format: 1 if the response is exactly one thinking block followed by one answer block, as published.
+    format: 1 if a thinking block, then an answer block, span the whole response, as the published run rewards it.
+    tidy: 1 if besides each tag stands exactly once and the thinking is not blank, as the `hardened` profile asks.
     """
 
     status: Status
     thinking: str
     text: str
     format: int
+    tidy: int = 0
 
 
 def read_answer(response: str, finish: str = "stop") -> Answer:
@@ -58,13 +64,17 @@ def read_answer(response: str, finish: str = "stop") -> Answer:
         status = Status.TRUNCATED if finish == "length" else Status.NO_ANSWER
         return Answer(status, thinking, response.strip(), 0)
     text = response[start + len("<answer>") : end].strip()
-    return Answer(Status.OK, thinking, text, int(_is_whole(response)))
+    whole = _is_whole(response.strip())
+    return Answer(Status.OK, thinking, text, int(whole), int(whole and bool(thinking) and _each_once(response)))
 
 
-def _is_whole(response: str) -> bool:
-    """Thinking block, white space, answer block, and nothing else: each tag once."""
-    text = response.strip()
-    tags = ("<think>", "</think>", "<answer>", "</answer>")
-    if any(text.count(tag) != 1 for tag in tags) or not text.startswith(tags[0]) or not text.endswith(tags[3]):
+def _is_whole(text: str) -> bool:
+    """`<think>…</think>`, white space, `<answer>…</answer>` from the first character to the last; … may be anything."""
+    if not text.startswith(_TAGS[0]) or not text.endswith(_TAGS[3]):
         return False
-    return not text[text.index(tags[1]) + len(tags[1]) : text.index(tags[2])].strip()
+    turn = _TURN.search(text, len(_TAGS[0]))
+    return turn is not None and turn.end() <= len(text) - len(_TAGS[3])
+
+
+def _each_once(response: str) -> bool:
+    return all(response.count(tag) == 1 for tag in _TAGS)

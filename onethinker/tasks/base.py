@@ -1,37 +1,64 @@
-"""The task contract: what one task file provides, and the `Score` that rewards and metrics are two reductions of."""
+"""The task contract: what one task file provides, and the `Score` that rewards and metrics are two reductions of.
+
+`Task.score` is the one place where a status is decided; a task file gives the small hooks that it calls.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from onethinker.answer import Answer, Status
-from onethinker.sample import Sample
+from onethinker.sample import MODALITIES, VIDEO_SUFFIXES, DataError, Sample
+from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture
+
+if TYPE_CHECKING:
+    from onethinker.tasks.prompts import PromptSet
 
 RewardProfile = Literal["released", "paper", "hardened"]
 MetricProfile = Literal["official", "released"]
 REWARD_PROFILES: tuple[RewardProfile, ...] = ("released", "paper", "hardened")
+METRIC_PROFILES: tuple[MetricProfile, ...] = ("official", "released")
+
+ANY_MODALITY: tuple[str, ...] = MODALITIES
+SEEN: tuple[str, ...] = ("image", "video", "video-image")
 
 T = TypeVar("T")
+Terms = dict[str, tuple[float, float]]
+"""Metric → one answer's (numerator, denominator); the pooled metric is Σ numerators / Σ denominators."""
+
+_MARK = re.compile(r"<(image|video)>")
+_SLOT = re.compile(r"\{question\}|(\s*)\{options\}")
 
 
 class Malformed(ValueError):
-    """An answer that is not in the task's form. Raised by parsers, turned into a status by `Task.score`."""
+    """An answer that is not in the task's form. Raised by parsers, turned into a status by `Task.score`.
+
+    partial: what could be read, of the task's own type, for the published partial credit; None where nothing could.
+    """
+
+    def __init__(self, message: str, partial: Any = None):
+        super().__init__(message)
+        self.partial = partial
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """How one answer did.
 
-    accuracy: 0–1, the released profile's accuracy. format: 0 | 1. structure: 0–0.5. components: named, each 0–1.
-    evidence: what pooled metrics need (intersections and unions, frames, seconds). r_acc: the accuracy reward R_acc of
-    the `paper` and `hardened` profiles, sums of equations 1–8 that may exceed 1 (`Task.paper_max`).
+    accuracy: 0–1, the released profile's accuracy. format: 0 | 1. structure: 0–0.5, 0 without format.
+    components: named, each 0–1. evidence: what pooled metrics need (sums of IoU, frames, words; plain JSON).
+    r_acc: the accuracy reward R_acc of the `paper` and `hardened` profiles, sums of equations 1–8 that may exceed 1
+    (`Task.paper_max`). tidy: 0 | 1, the format that `hardened` pays for.
     """
 
     status: Status
@@ -41,11 +68,13 @@ class Score:
     components: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     r_acc: Mapping[str, float] = field(default_factory=dict)
+    tidy: int = 0
 
     def reward(self, profile: RewardProfile = "released") -> float:
         """The scalar that trains. NaN for an `error`, which is left out of averages and never counted as 0.
 
-        released: 0.9·accuracy + 0.1·format + structure, 0–1.5. paper, hardened: R_acc + format, 0 unless `ok`.
+        released: 0.9·accuracy + 0.1·format + structure, 0–1.5. paper: R_acc + format; hardened: R_acc + tidy; both
+        0 unless `ok`.
         """
         if self.status is Status.ERROR:
             return math.nan
@@ -53,7 +82,18 @@ class Score:
             return 0.9 * self.accuracy + 0.1 * self.format + (self.structure if self.format else 0.0)
         if self.status is not Status.OK:
             return 0.0
-        return self.r_acc[profile] + self.format
+        return self.r_acc[profile] + (self.format if profile == "paper" else self.tidy)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a task's measure says of one parsed answer. paper, hardened: R_acc, the accuracy unless given."""
+
+    accuracy: float
+    components: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    paper: float | None = None
+    hardened: float | None = None
 
 
 class Task(ABC, Generic[T]):
@@ -61,6 +101,8 @@ class Task(ABC, Generic[T]):
 
     name: registry key. title: for people. modalities: which samples it takes. templates: prompt set → template with
     `{question}` and `{options}`. example: the answer's form, shown in help. paper_max: the largest R_acc.
+    nothing: the answer that says nothing and earns nothing, measured in place of one that cannot be read.
+    structured: whether the answer is JSON, whose form the released reward pays for.
     """
 
     name: ClassVar[str]
@@ -69,30 +111,170 @@ class Task(ABC, Generic[T]):
     templates: ClassVar[Mapping[str, str]]
     example: ClassVar[str]
     paper_max: ClassVar[float] = 1.0
-
-    @abstractmethod
-    def truth(self, sample: Sample) -> T:
-        """The sample's truth, parsed. Raises DataError naming the sample when it is not in the task's form."""
+    nothing: ClassVar[Any]
+    structured: ClassVar[bool] = False
 
     @abstractmethod
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> T:
         """The answer's text, parsed strictly, or leniently for the second column. Raises Malformed."""
 
     @abstractmethod
+    def measure(self, pred: T, true: T, sample: Sample) -> Measured:
+        """Compare a parsed answer with the truth."""
+
+    @abstractmethod
+    def terms(self, score: Score, profile: MetricProfile) -> Terms:
+        """One score's share of every metric; the first is the task's headline."""
+
+    def structure(self, pred: T, true: T, valid: bool) -> float:
+        """Released structure reward, 0–0.5. valid: whether the answer is in the task's form."""
+        return 0.5 if valid or not self.structured else 0.0
+
+    def paint(self, picture: Picture, value: T, colour: str, sample: Sample) -> None:
+        """Draw a parsed answer or truth on one frame; `picture` knows its second."""
+        picture.note(f"{LABELS[colour]}: {value}", colour)
+
+    def truth(self, sample: Sample) -> T:
+        """The sample's truth, parsed. Raises DataError naming the sample when it is not in the task's form."""
+        try:
+            return self.parse(sample.truth, sample)
+        except Malformed as error:
+            raise DataError(
+                f"sample {sample.id} ({self.name}): its truth is not in the form {self.example}: {error}"
+            ) from error
+
+    def prompt(self, sample: Sample, prompts: PromptSet) -> str:
+        """The user's message, with `<image>` / `<video>` marks where the media belong. Raises DataError, PromptError.
+
+        Marks in the question stay; a question without any has its media first.
+        """
+        question = sample.question.strip()
+        marks = _MARK.findall(question)
+        if marks and len(marks) != len(sample.media):
+            raise DataError(
+                f"sample {sample.id}: {len(marks)} <image>/<video> marks for {len(sample.media)} media; "
+                "mark every one, or none to have them first"
+            )
+        options = "\n".join(sample.options)
+
+        def fill(slot: re.Match[str]) -> str:
+            return question if slot.group(1) is None else slot.group(1) + options if options else ""
+
+        text = _SLOT.sub(fill, prompts.template(self.name))
+        return text if marks else "".join(_mark(sample, path) for path in sample.media) + text
+
+    def read(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> tuple[Status, T | None]:
+        """Status and parsed answer; of one that is not in form what could be read of it, or None.
+
+        Text without an answer block is parsed too, for the published partial credit; leniently it counts as answer.
+        """
+        if answer.status in (Status.MALFORMED, Status.ERROR):
+            return answer.status, None
+        try:
+            value = self.parse(answer.text, sample, lenient=lenient)
+        except Malformed as error:
+            return (Status.MALFORMED if answer.status is Status.OK else answer.status), error.partial
+        return (Status.OK if lenient and answer.status is Status.NO_ANSWER else answer.status), value
+
     def score(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> Score:
-        """Score one answer; bad model output is a status, never an exception."""
+        """Score one answer; bad model output is a status, never an exception. Raises DataError for a bad truth."""
+        if answer.status is Status.ERROR:
+            return Score(Status.ERROR)
+        true = self.truth(sample)
+        status, value = self.read(sample, answer, lenient=lenient)
+        pred = self.nothing if value is None else value
+        measured = self.measure(pred, true, sample)
+        accuracy, ok = measured.accuracy, status is Status.OK
+        paper = accuracy if measured.paper is None else measured.paper
+        hardened = paper if measured.hardened is None else measured.hardened
+        return Score(
+            status=status,
+            accuracy=accuracy,
+            format=answer.format,
+            structure=self.structure(pred, true, ok) if answer.format else 0.0,
+            components=measured.components,
+            evidence=measured.evidence,
+            r_acc={"paper": paper if ok else 0.0, "hardened": hardened if ok else 0.0},
+            tidy=answer.tidy,
+        )
 
-    @abstractmethod
     def metrics(self, scores: Sequence[Score], profile: MetricProfile = "official") -> dict[str, float]:
-        """Pooled metrics over scores without errors; the first entry is the task's headline."""
+        """Pooled metrics over scores without errors; the first entry is the task's headline. NaN without scores.
 
-    @abstractmethod
-    def draw(self, sample: Sample, answer: Answer | None, frames: Sequence[Image.Image],
-             times: Sequence[float]) -> list[Image.Image]:
-        """The frames (one for an image) with truth and answer drawn on; times are the frames' seconds."""
+        official: an answer that is not `ok` earns 0 everywhere. released: it keeps its partial credit.
+        A metric that some scores lack evidence for (masks that were not made) is left out.
+        """
+        rows = [self._counted(s, profile) for s in scores if s.status is not Status.ERROR]
+        if not rows:
+            return dict.fromkeys(self._counted(Score(Status.NO_ANSWER), profile), math.nan)
+        names = [name for name in rows[0] if all(name in row for row in rows)]
+        return {name: _ratio([row[name] for row in rows]) for name in names}
+
+    def values(self, scores: Sequence[Score], profile: MetricProfile = "official") -> NDArray[np.float64]:
+        """The headline's (numerator, denominator) of every score, shape (N, 2), NaN for an `error`.
+
+        Any resample's headline is Σ numerators / Σ denominators, so intervals cost one sum a resample.
+        """
+        names = self.metrics(scores, profile)
+        headline = next(iter(names))
+        rows = [
+            (math.nan, math.nan) if s.status is Status.ERROR else self._counted(s, profile)[headline] for s in scores
+        ]
+        return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+    def _counted(self, score: Score, profile: MetricProfile) -> Terms:
+        terms = self.terms(score, profile)
+        if profile == "official" and score.status is not Status.OK:
+            return {name: (0.0, whole) for name, (_, whole) in terms.items()}
+        return terms
+
+    def draw(
+        self, sample: Sample, answer: Answer | None, frames: Sequence[Image.Image], times: Sequence[float] = ()
+    ) -> list[Image.Image]:
+        """The frames (one for an image; a blank one where there are none) with truth, if any, and answer drawn on.
+
+        times: the frames' seconds; may be left out for images.
+        """
+        shown = list(frames) or [Image.new("RGB", (384, 96), "white")]
+        seconds = list(times) or [0.0] * len(shown)
+        true = self.truth(sample) if sample.truth else None
+        status, value = (None, None) if answer is None else self.read(sample, answer)
+        pictures = []
+        for frame, second in zip(shown, seconds, strict=True):
+            picture = Picture(frame, second, seconds)
+            picture.note(sample.question, "white")
+            if true is not None:
+                self.paint(picture, true, TRUTH, sample)
+            if value is not None:
+                self.paint(picture, value, ANSWER, sample)
+            if status is not None and status is not Status.OK:
+                picture.note(f"answer: {status.value}", ANSWER)
+            pictures.append(picture.finish())
+        return pictures
+
+
+def make_templates(short: str, ask: str, form: str) -> dict[str, str]:
+    """A task's prompt templates. ask: what the answer is to be. form: how it looks."""
+    full = (
+        "{question}\n{options}\n\nLook closely and reason step by step between <think> and </think>. Then write the "
+        f"final answer, and nothing else, between <answer> and </answer>. {ask}\n"
+        f"Write it like this: <think>your reasoning</think><answer>{form}</answer>"
+    )
+    return {"short": short, "full": full}
 
 
 def mean(values: Sequence[float]) -> float:
     """Mean of finite values; NaN where there are none."""
     finite = [v for v in values if not math.isnan(v)]
     return float(np.mean(finite)) if finite else math.nan
+
+
+def _mark(sample: Sample, path: str) -> str:
+    """`video` and `image` say what every medium is; else its suffix does."""
+    by_suffix = PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
+    return "<video>" if sample.modality == "video" or (by_suffix and sample.modality != "image") else "<image>"
+
+
+def _ratio(terms: Sequence[tuple[float, float]]) -> float:
+    part, whole = (math.fsum(column) for column in zip(*terms, strict=True))
+    return part / whole if whole else math.nan

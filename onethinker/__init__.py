@@ -1,0 +1,42 @@
+"""OneThinker: train, measure and use one model that thinks over images and videos.
+
+    from onethinker import load_samples, score
+    samples = load_samples("data/samples.json")
+    score(samples[0], "<think>four bags</think><answer>4</answer>").reward("released")
+
+Importing the package imports neither torch nor transformers; names are resolved when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onethinker.sample import Sample, load_samples, save_samples
+    from onethinker.tasks import get_task, list_tasks, score
+    from onethinker.use import ask, load_model
+
+__version__ = "0.1.0"
+__all__ = ["Sample", "ask", "get_task", "list_tasks", "load_model", "load_samples", "save_samples", "score"]
+
+_HOME = {
+    "Sample": "sample",
+    "load_samples": "sample",
+    "save_samples": "sample",
+    "get_task": "tasks",
+    "list_tasks": "tasks",
+    "score": "tasks",
+    "load_model": "use",
+    "ask": "use",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'onethinker' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"onethinker.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

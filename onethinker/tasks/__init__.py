@@ -1,0 +1,58 @@
+"""The thirteen tasks. A new one is a file beside these and a line in `TASKS`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from onethinker.answer import read_answer
+from onethinker.sample import Sample
+from onethinker.tasks.base import Score, Task
+from onethinker.tasks.caption import Caption
+from onethinker.tasks.image_segmentation import ImageSegmentation
+from onethinker.tasks.math import Math
+from onethinker.tasks.multiple_choice import MultipleChoice
+from onethinker.tasks.numerical import Numerical
+from onethinker.tasks.ocr import OCR
+from onethinker.tasks.open_ended import OpenEnded
+from onethinker.tasks.regression import Regression
+from onethinker.tasks.spatial_grounding import SpatialGrounding
+from onethinker.tasks.spatial_temporal_grounding import SpatialTemporalGrounding
+from onethinker.tasks.temporal_grounding import TemporalGrounding
+from onethinker.tasks.tracking import Tracking
+from onethinker.tasks.video_segmentation import VideoSegmentation
+
+_ALL: tuple[Task[Any], ...] = (
+    MultipleChoice(),
+    Numerical(),
+    Regression(),
+    Math(),
+    OCR(),
+    OpenEnded(),
+    Caption(),
+    SpatialGrounding(),
+    TemporalGrounding(),
+    SpatialTemporalGrounding(),
+    Tracking(),
+    ImageSegmentation(),
+    VideoSegmentation(),
+)
+TASKS: dict[str, Task[Any]] = {task.name: task for task in _ALL}
+
+
+def list_tasks() -> list[str]:
+    """The names of the tasks."""
+    return list(TASKS)
+
+
+def get_task(name: str) -> Task[Any]:
+    """The task of that name. Raises KeyError naming the nearest."""
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, 1, 0.0)[0]
+        raise KeyError(f"no task {name!r}; the nearest is {near!r}, all are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def score(sample: Sample, response: str, finish: str = "stop") -> Score:
+    """Score a response to a sample. finish: the engine's finish reason, `stop`, `length` or `error`."""
+    return get_task(sample.task).score(sample, read_answer(response, finish))

@@ -1,0 +1,123 @@
+"""Image segmentation: a box and points that prompt a segmenter (`onethinker.segment` makes the mask)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onethinker.measure import boxes, points
+from onethinker.sample import Sample
+from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.drawing import Picture
+from onethinker.tasks.reading import Box, Points, read_box, read_number, read_object, read_points
+
+POINTS = '"positive_points": [[x, y], [x, y], [x, y]], "negative_points": [[x, y], [x, y], [x, y]]'
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What prompts the segmenter, None where it was not readable. time: a clip's keyframe in seconds."""
+
+    box: Box | None = None
+    positive: Points | None = None
+    negative: Points | None = None
+    time: float | None = None
+
+
+_PARTS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    ("box", "boxes", read_box),
+    ("positive", "positive_points", read_points),
+    ("negative", "negative_points", read_points),
+    ("time", "time", read_number),
+)
+
+
+def parse_prompts(text: str, *, timed: bool, lenient: bool) -> Prompts:
+    """Read every part; if one is not readable, raise Malformed with the others as its partial."""
+    found = read_object(text, lenient=lenient)
+    parts: dict[str, Any] = {}
+    faults: list[Malformed] = []
+    for part, key, read in _PARTS if timed else _PARTS[:3]:
+        try:
+            parts[part] = read(found.get(key), lenient=lenient)
+        except Malformed as fault:
+            faults.append(Malformed(f"{key}: {fault}"))
+    if faults:
+        raise Malformed(str(faults[0]), Prompts(**parts))
+    return Prompts(**parts)
+
+
+def overlap(pred: Prompts, true: Prompts) -> dict[str, float]:
+    """IoU of the boxes, and G(d) of the positive and of the negative points, 0 for a part that is missing."""
+    iou = float(boxes.iou(pred.box, true.box)[0]) if pred.box and true.box else 0.0
+    return {
+        "iou": iou,
+        "positive": _near(pred.positive, true.positive),
+        "negative": _near(pred.negative, true.negative),
+    }
+
+
+def _near(pred: Points | None, true: Points | None) -> float:
+    if pred is None or true is None:
+        return 0.0
+    return float(points.similarity(points.matched_distance(pred, true))[0])
+
+
+def prompt_terms(score: Score) -> Terms:
+    """Means of accuracy and components."""
+    return {"accuracy": (score.accuracy, 1.0)} | {k: (v, 1.0) for k, v in score.components.items()}
+
+
+def mask_evidence(score: Score) -> Mapping[str, float] | None:
+    """What evaluation added from the segmenter's masks: `inter`, `union` (pixels, an image), `j`, `f` (0–1, a clip)."""
+    return score.evidence.get("mask")
+
+
+class ImageSegmentation(Task[Prompts]):
+    """Both sorts of points are needed; a box that is missing costs its own part only, as published."""
+
+    name = "image_segmentation"
+    title = "Image segmentation"
+    modalities = ("image",)
+    example = f'{{"boxes": [x1, y1, x2, y2], {POINTS}}}'
+    paper_max = 3.0
+    nothing = Prompts()
+    structured = True
+    templates = make_templates(
+        "segment: {question}",
+        "The answer is JSON that prompts a segmenter: the object's box (left, top, right, bottom), three points on "
+        "the object and three points near it that are not on it. Numbers run from 0 to 1000 of width and height.",
+        example,
+    )
+
+    def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Prompts:
+        return parse_prompts(text, timed=False, lenient=lenient)
+
+    def measure(self, pred: Prompts, true: Prompts, sample: Sample) -> Measured:
+        parts = overlap(pred, true)
+        iou, positive, negative = parts.values()
+        if pred.positive is None or pred.negative is None:
+            return Measured(0.0, parts)
+        return Measured(0.5 * iou + 0.25 * positive + 0.25 * negative, parts, paper=iou + positive + negative)
+
+    def terms(self, score: Score, profile: MetricProfile) -> Terms:
+        """cIoU = ΣI/ΣU and gIoU over masks where evaluation made them; an empty mask of nothing is right."""
+        mask = mask_evidence(score)
+        if mask is None:
+            return prompt_terms(score)
+        inter, union = mask["inter"], mask["union"]
+        return {"cIoU": (inter, union), "gIoU": (inter / union if union else 1.0, 1.0)} | prompt_terms(score)
+
+    def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
+        paint_prompts(picture, value, colour)
+
+
+def paint_prompts(picture: Picture, value: Prompts, colour: str) -> None:
+    """Box, plus signs and crosses."""
+    if value.box:
+        picture.box(value.box, colour)
+    if value.positive:
+        picture.points(value.positive, colour, positive=True)
+    if value.negative:
+        picture.points(value.negative, colour, positive=False)

@@ -1,0 +1,34 @@
+"""Multiple choice: which option the answer names, in any usual dress."""
+
+from __future__ import annotations
+
+from onethinker.measure import text as measure
+from onethinker.sample import Sample
+from onethinker.tasks.base import ANY_MODALITY, Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.reading import read_text
+
+
+class MultipleChoice(Task[str]):
+    """The parsed answer is the option's letter, A–Z."""
+
+    name = "multiple_choice"
+    title = "Multiple choice"
+    modalities = ANY_MODALITY
+    example = "A"
+    nothing = ""
+    templates = make_templates(
+        "choice: {question}\n{options}", "The answer is the letter of the one right option.", "LETTER"
+    )
+
+    def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> str:
+        read = measure.choice_lenient if lenient else measure.choice
+        letter = read(read_text(text), sample.options)
+        if letter is None:
+            raise Malformed(f"expected the letter of one option, found {text[:60]!a}")
+        return letter
+
+    def measure(self, pred: str, true: str, sample: Sample) -> Measured:
+        return Measured(float(pred == true))
+
+    def terms(self, score: Score, profile: MetricProfile) -> Terms:
+        return {"accuracy": (score.accuracy, 1.0)}

@@ -1,0 +1,33 @@
+"""Open-ended questions: a free text, by its overlap in words with the truth (a judge may score it instead, later)."""
+
+from __future__ import annotations
+
+from onethinker.measure import text as measure
+from onethinker.sample import Sample
+from onethinker.tasks.base import ANY_MODALITY, Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.reading import read_text
+
+
+class OpenEnded(Task[str]):
+    """Accuracy is the mean F of ROUGE-1, ROUGE-2 and ROUGE-L; a truth of one word has no ROUGE-2 and can earn 2/3."""
+
+    name = "open_ended"
+    title = "Open-ended question"
+    modalities = ANY_MODALITY
+    example = "The dog brings the ball back."
+    nothing = ""
+    templates = make_templates("answer: {question}", "The answer is a short text that answers the question.", "TEXT")
+
+    def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> str:
+        return read_text(text)
+
+    def measure(self, pred: str, true: str, sample: Sample) -> Measured:
+        scores = measure.rouge(true, pred)
+        return Measured(sum(scores) / 3, dict(zip(("rouge1", "rouge2", "rougeL"), scores, strict=True)))
+
+    def terms(self, score: Score, profile: MetricProfile) -> Terms:
+        parts = {name: (score.components.get(key, 0.0), 1.0) for name, key in _PARTS.items()}
+        return {"ROUGE": (score.accuracy, 1.0), **parts}
+
+
+_PARTS = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}

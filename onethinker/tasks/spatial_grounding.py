@@ -1,0 +1,38 @@
+"""Spatial grounding: the box of what an expression names."""
+
+from __future__ import annotations
+
+from onethinker.measure import boxes
+from onethinker.sample import Sample
+from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.drawing import Picture
+from onethinker.tasks.reading import Box, read_box, read_object
+
+
+class SpatialGrounding(Task[Box]):
+    name = "spatial_grounding"
+    title = "Spatial grounding"
+    modalities = ("image",)
+    example = '{"boxes": [x1, y1, x2, y2]}'
+    nothing = (0.0, 0.0, 0.0, 0.0)
+    structured = True
+    templates = make_templates(
+        "box: {question}",
+        "The answer is JSON with the box of what is asked for: left, top, right and bottom edge, "
+        "each from 0 to 1000 of width or height.",
+        example,
+    )
+
+    def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Box:
+        return read_box(read_object(text, lenient=lenient).get("boxes"), lenient=lenient)
+
+    def measure(self, pred: Box, true: Box, sample: Sample) -> Measured:
+        iou = float(boxes.iou(pred, true)[0])
+        return Measured(iou, {"iou": iou})
+
+    def terms(self, score: Score, profile: MetricProfile) -> Terms:
+        iou = score.accuracy
+        return {"Acc@0.5": (iou >= 0.5, 1.0), "mIoU": (iou, 1.0), "Acc@0.7": (iou >= 0.7, 1.0)}
+
+    def paint(self, picture: Picture, value: Box, colour: str, sample: Sample) -> None:
+        picture.box(value, colour)
