@@ -1,0 +1,50 @@
+"""`make(name, **options)` hands out the algorithms of `train/algorithms/`. Imports NumPy only."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+from onethinker.train.algorithms.base import Algorithm
+from onethinker.train.algorithms.batch_std import BatchStd
+from onethinker.train.algorithms.dr_grpo import DrGRPO
+from onethinker.train.algorithms.ema_grpo import EmaGRPO
+from onethinker.train.algorithms.g2rpo import G2RPO
+from onethinker.train.algorithms.grpo import GRPO
+from onethinker.train.algorithms.mt_grpo import MtGRPO
+from onethinker.train.algorithms.task_batch_std import TaskBatchStd
+from onethinker.train.algorithms.task_running_std import TaskRunningStd
+
+ALGORITHMS: dict[str, type[Algorithm]] = {
+    "grpo": GRPO,
+    "dr_grpo": DrGRPO,
+    "batch_std": BatchStd,
+    "task_batch_std": TaskBatchStd,
+    "task_running_std": TaskRunningStd,
+    "ema_grpo": EmaGRPO,
+    "g2rpo": G2RPO,
+    "mt_grpo": MtGRPO,
+}
+
+
+def make(name: str, **options: Any) -> Algorithm:
+    """The algorithm of this name, such as `make("ema_grpo", beta=0.99, clip=5.0, guard="clip")`.
+
+    Raises ValueError for an unknown name or option, naming the nearest.
+    """
+    if name not in ALGORITHMS:
+        raise ValueError(
+            f"algorithm {name!r}; did you mean {_nearest(name, ALGORITHMS)}? Known: {', '.join(ALGORITHMS)}"
+        )
+    kind = ALGORITHMS[name]
+    known = [] if kind.__init__ is object.__init__ else list(inspect.signature(kind).parameters)
+    for option in options:
+        if option not in known:
+            hint = f"did you mean {_nearest(option, known)}? Known: {', '.join(known)}" if known else "it takes none"
+            raise ValueError(f"algorithm {name} has no option {option!r}; {hint}")
+    return kind(**options)
+
+
+def _nearest(word: str, known: Any) -> str:
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)[0]

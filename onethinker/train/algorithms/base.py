@@ -1,0 +1,94 @@
+"""The algorithm contract: rewards of grouped answers → advantages. NumPy only; ids are opaque strings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+EPS = 1e-6
+SHARED_STATISTICS = {"caption": "open_ended"}
+"""Tasks that are scored like another one and share its statistics (published captions arrive as open-ended)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A group that may be trained on, as `Algorithm.select` sees it: its task and the rewards of its answers."""
+
+    task: str
+    rewards: tuple[float, ...]
+
+    @property
+    def informative(self) -> bool:
+        """Whether two answers earned different rewards, so that the group has a gradient."""
+        finite = [r for r in self.rewards if not math.isnan(r)]
+        return len(finite) > 1 and max(finite) > min(finite)
+
+
+class Algorithm:
+    """Called once a step with the gathered rewards of all processes: the same input gives the same output on each.
+
+    The base has no memory and no wishes about what is trained on; an algorithm says in its docstring what it adds.
+    """
+
+    def __call__(self, rewards_N: np.ndarray, group_ids: Sequence[str], task_ids: Sequence[str]) -> np.ndarray:
+        """Advantages (N,) float64. A NaN reward is left out of every statistic, and its advantage is 0."""
+        rewards_N = np.asarray(rewards_N, dtype=np.float64)
+        if rewards_N.ndim != 1 or not len(rewards_N) == len(group_ids) == len(task_ids):
+            raise ValueError(
+                f"rewards of shape {rewards_N.shape}, {len(group_ids)} group ids and {len(task_ids)} task ids; "
+                "expected one of each per answer"
+            )
+        if np.isinf(rewards_N).any():
+            raise ValueError("an infinite reward; rewards must be finite, or NaN where an answer could not be scored")
+        known = np.flatnonzero(~np.isnan(rewards_N))
+        tasks = np.array([SHARED_STATISTICS.get(str(t), str(t)) for t in task_ids], dtype=object)
+        advantages_N = np.zeros(len(rewards_N))
+        if len(known):
+            groups = np.array([str(g) for g in group_ids], dtype=object)
+            advantages_N[known] = self.advantages(rewards_N[known], groups[known], tasks[known])
+        return advantages_N
+
+    def advantages(self, rewards_N: np.ndarray, groups_N: np.ndarray, tasks_N: np.ndarray) -> np.ndarray:
+        """As a call, with finite rewards only, ids as strings and shared statistics resolved."""
+        raise NotImplementedError
+
+    def select(self, candidates: Sequence[Candidate], count: int) -> list[int]:
+        """Indices of at most `count` candidates to train on, ascending; the first ones unless overridden."""
+        return list(range(min(count, len(candidates))))
+
+    def task_weights(self) -> dict[str, float] | None:
+        """How often each task should be drawn, shares that sum to 1; None leaves it to the sampler."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a restart, plain JSON values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if state:
+            raise ValueError(f"{type(self).__name__} keeps no state, but the checkpoint holds {sorted(state)}")
+
+    def stats(self) -> dict[str, float]:
+        """Numbers for the log after a call, such as `ema_std/<task>`."""
+        return {}
+
+
+def places(ids_N: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Each distinct id, in order, with the places where it stands."""
+    names, inverse_N = np.unique(ids_N.astype(str), return_inverse=True)
+    for index, name in enumerate(names):
+        yield str(name), np.flatnonzero(inverse_N == index)
+
+
+def centred(rewards_N: np.ndarray, groups_N: np.ndarray) -> np.ndarray:
+    """Rewards minus the mean of their group; exactly 0 where a group's rewards are all equal."""
+    out_N = np.zeros_like(rewards_N)
+    for _, at in places(groups_N):
+        group = rewards_N[at]
+        if group.max() > group.min():
+            out_N[at] = group - group.mean()
+    return out_N
