@@ -204,9 +204,9 @@ class Task(ABC, Generic[T]):
         official: an answer that is not `ok` earns 0 everywhere. released: it keeps its partial credit.
         A metric that some scores lack evidence for (masks that were not made) is left out.
         """
-        rows = [self._counted(s, profile) for s in scores if s.status is not Status.ERROR]
+        rows = [self.counted(s, profile) for s in scores if s.status is not Status.ERROR]
         if not rows:
-            return dict.fromkeys(self._counted(Score(Status.NO_ANSWER), profile), math.nan)
+            return dict.fromkeys(self.counted(Score(Status.NO_ANSWER), profile), math.nan)
         names = [name for name in rows[0] if all(name in row for row in rows)]
         return {name: _ratio([row[name] for row in rows]) for name in names}
 
@@ -218,11 +218,12 @@ class Task(ABC, Generic[T]):
         names = self.metrics(scores, profile)
         headline = next(iter(names))
         rows = [
-            (math.nan, math.nan) if s.status is Status.ERROR else self._counted(s, profile)[headline] for s in scores
+            (math.nan, math.nan) if s.status is Status.ERROR else self.counted(s, profile)[headline] for s in scores
         ]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
-    def _counted(self, score: Score, profile: MetricProfile) -> Terms:
+    def counted(self, score: Score, profile: MetricProfile) -> Terms:
+        """`terms` as the profile counts them: `official` gives an answer that is not `ok` nothing."""
         terms = self.terms(score, profile)
         if profile == "official" and score.status is not Status.OK:
             return {name: (0.0, whole) for name, (_, whole) in terms.items()}

@@ -1,0 +1,117 @@
+"""Two evaluations of the same questions: paired differences with intervals, and the questions that flipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from onethinker.evaluate.bootstrap import Estimate, average, difference, mean, ratios, seed_of
+from onethinker.evaluate.results import Row, current, is_error, score_of
+from onethinker.evaluate.run import QUESTIONS, RESULTS, SUMMARY
+from onethinker.runs import JsonLines, RunError
+from onethinker.tasks import get_task, list_tasks
+from onethinker.tasks.base import MetricProfile
+
+Comparison = dict[str, Any]
+
+RIGHT = 0.5
+"""An answer counts as right from this accuracy on; a flip crosses it."""
+
+
+def compare(
+    folder_a: Path, folder_b: Path, *, intersect: bool = False, resamples: int = 1000, seed: int = 0
+) -> Comparison:
+    """b − a, question by question: per task and in the mean, each `difference` {value, low, high} beside `a` and `b`.
+
+    Greedy answers are compared; a question that is an error in either is left out of both and counted. intersect:
+    compare what both have where they differ in questions, with a note. Raises RunError for folders without a summary,
+    with different questions (unless intersecting) or with different metric profiles.
+    """
+    (summary_a, rows_a), (summary_b, rows_b) = (_read(Path(folder)) for folder in (folder_a, folder_b))
+    profile = summary_a["metric_profile"]
+    if profile != summary_b["metric_profile"]:
+        raise RunError(
+            f"{folder_a} was measured with the metric profile {profile!r}, {folder_b} with "
+            f"{summary_b['metric_profile']!r}; evaluate one of them again with --set evaluate.metric_profile={profile}"
+        )
+    notes = _notes(folder_a, folder_b, rows_a, rows_b, intersect)
+    both = sorted(rows_a.keys() & rows_b.keys())
+    pairs = [(rows_a[k], rows_b[k]) for k in both if not is_error(rows_a[k]) and not is_error(rows_b[k])]
+    tasks: dict[str, Any] = {}
+    means: list[Estimate] = []
+    for task in list_tasks():
+        of_task = [pair for pair in pairs if pair[0]["task"] == task]
+        if not of_task:
+            continue
+        tasks[task], headline = _compare_task(task, of_task, profile, resamples, seed)
+        means.append(headline)
+    return {
+        "a": {"folder": str(folder_a), "model": summary_a["model"]},
+        "b": {"folder": str(folder_b), "model": summary_b["model"]},
+        "metric_profile": profile,
+        "n": len(pairs),
+        "errors": len(both) - len(pairs),
+        "notes": notes,
+        "tasks": tasks,
+        "mean": average(means).row(),
+    }
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Row]]:
+    """The summary, and the greedy rows that it counts, by content."""
+    if not (folder / SUMMARY).exists():
+        raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation")
+    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    rows = current(JsonLines(folder / RESULTS).rows())
+    contents = set(json.loads((folder / QUESTIONS).read_text(encoding="utf-8")).values())
+    wanted = {(summary["settings"]["greedy"], content) for content in contents}
+    return summary, {key[1]: row for key, row in rows.items() if key[:2] in wanted}
+
+
+def _notes(
+    folder_a: Path, folder_b: Path, rows_a: Mapping[str, Row], rows_b: Mapping[str, Row], intersect: bool
+) -> list[str]:
+    only_a, only_b = len(rows_a.keys() - rows_b.keys()), len(rows_b.keys() - rows_a.keys())
+    shared = len(rows_a.keys() & rows_b.keys())
+    if not shared:
+        raise RunError(f"{folder_a} and {folder_b} share no question; evaluate both models on the same data")
+    if not only_a and not only_b:
+        return []
+    text = f"{only_a} questions are only in {folder_a}, {only_b} only in {folder_b}, {shared} in both"
+    if not intersect:
+        raise RunError(f"different questions: {text}; evaluate both on the same data, or compare with --intersect")
+    return [f"{text}; only those in both are compared"]
+
+
+def _compare_task(
+    task: str, pairs: Sequence[tuple[Row, Row]], profile: MetricProfile, resamples: int, seed: int
+) -> tuple[dict[str, Any], Estimate]:
+    kind, drawn = get_task(task), seed_of(seed, task)
+    sides = [[score_of(pair[i]) for pair in pairs] for i in (0, 1)]
+    a, b = (ratios([kind.counted(score, profile) for score in scores], resamples, drawn) for scores in sides)
+    accuracy_a, accuracy_b = (mean([score.accuracy for score in scores], resamples, drawn) for scores in sides)
+    headline = next(iter(a))
+    entry = {
+        "title": kind.title,
+        "n": len(pairs),
+        "headline": headline,
+        "metrics": {name: _beside(a[name], b[name]) for name in a if name in b},
+        "accuracy": _beside(accuracy_a, accuracy_b),
+        "gained": [_flip(x, y) for x, y in pairs if x["accuracy"] < RIGHT <= y["accuracy"]],
+        "lost": [_flip(x, y) for x, y in pairs if y["accuracy"] < RIGHT <= x["accuracy"]],
+    }
+    return entry, difference(a[headline], b[headline])
+
+
+def _beside(a: Estimate, b: Estimate) -> dict[str, Any]:
+    return {"a": a.row(), "b": b.row(), "difference": difference(a, b).row()}
+
+
+def _flip(a: Row, b: Row) -> dict[str, Any]:
+    return {
+        "id": a["id"],
+        "a": {"response": a["response"], "accuracy": a["accuracy"], "status": a["status"]},
+        "b": {"response": b["response"], "accuracy": b["accuracy"], "status": b["status"]},
+    }

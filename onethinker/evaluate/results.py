@@ -1,0 +1,131 @@
+"""Result rows: what one answer's row holds, and the identity that decides whether it may be used again."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from onethinker.answer import Status
+from onethinker.engines.base import Sampling
+from onethinker.media import MediaBudget
+from onethinker.rollout import Rollout
+from onethinker.runs import stamp
+from onethinker.sample import Sample
+from onethinker.tasks.base import Score
+
+Row = dict[str, Any]
+Decoding = Literal["greedy", "sampled"]
+
+_PIECE = 1 << 20
+"""Bytes; files of up to four pieces are hashed whole, longer ones by their size and first, middle and last piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything but the question that decides a result. Two rows with one digest were made the same way."""
+
+    engine: str
+    prompts: str
+    sampling: Sampling
+    budget: MediaBudget
+    metric_profile: str
+    segmenter: str = ""
+
+    @property
+    def decoding(self) -> Decoding:
+        return "greedy" if self.sampling.temperature == 0 else "sampled"
+
+    def digest(self) -> str:
+        """16 hex digits. A greedy answer depends on no seed and no top_p, so those do not count there."""
+        sampling = asdict(self.sampling)
+        if self.decoding == "greedy":
+            sampling = {"max_tokens": self.sampling.max_tokens, "temperature": 0}
+        content = [self.engine, self.prompts, sampling, self.budget.model_dump(), self.metric_profile, self.segmenter]
+        return _hash(json.dumps(content, sort_keys=True))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def content_of(sample: Sample, root: Path) -> str:
+    """16 hex digits over the question, its truth and the bytes of its media. Raises DataError or OSError."""
+    return _hash(sample.digest() + "".join(fingerprint(path) for path in sample.paths(root)))
+
+
+def fingerprint(path: Path) -> str:
+    """A hash of a media file's content; it changes when the file does, even under the same name."""
+    stat = path.stat()
+    return _fingerprint(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _fingerprint(path: Path, size: int, modified_ns: int) -> str:
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as file:
+        if size <= 4 * _PIECE:
+            digest.update(file.read())
+        else:
+            for start in (0, (size - _PIECE) // 2, size - _PIECE):
+                file.seek(start)
+                digest.update(file.read(_PIECE))
+    return digest.hexdigest()
+
+
+def result_row(rollout: Rollout, settings: Settings, content: str, score: Score, lenient: Score) -> Row:
+    """The row of one answer: the rollout's own, its identity, and what metrics need to be pooled again without us.
+
+    lenient: kept only where it reads otherwise than `score`, None elsewhere.
+    """
+    differs = (lenient.status, lenient.accuracy) != (score.status, score.accuracy)
+    return (
+        rollout.row()
+        | score_row(score)
+        | {
+            "source": rollout.sample.source,
+            "content": content,
+            "settings": settings.digest(),
+            "engine": settings.engine,
+            "decoding": settings.decoding,
+            "lenient": score_row(lenient) if differs else None,
+            "at": stamp(),
+        }
+    )
+
+
+def score_row(score: Score) -> Row:
+    """A score as JSON; `score_of` gives it back."""
+    return asdict(score) | {"status": score.status.value}
+
+
+def score_of(row: Mapping[str, Any]) -> Score:
+    """The score that a row holds; null, which is how a row keeps NaN, is NaN again."""
+    values = {field.name: row[field.name] for field in fields(Score)} | {"status": Status(row["status"])}
+    for name in ("components", "r_acc"):
+        values[name] = {k: math.nan if v is None else v for k, v in row[name].items()}
+    return Score(**values)
+
+
+def lenient_score_of(row: Mapping[str, Any]) -> Score:
+    """The score under lenient reading."""
+    return score_of(row["lenient"] or row)
+
+
+def is_error(row: Mapping[str, Any]) -> bool:
+    return bool(row["status"] == Status.ERROR)
+
+
+def current(rows: Iterable[Row]) -> dict[tuple[str, str, int], Row]:
+    """The row that counts for each `(settings, content, index)`: the last, but never an error after an answer."""
+    kept: dict[tuple[str, str, int], Row] = {}
+    for row in rows:
+        key = (row["settings"], row["content"], row["index"])
+        if key not in kept or not is_error(row) or is_error(kept[key]):
+            kept[key] = row
+    return kept

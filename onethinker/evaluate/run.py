@@ -1,0 +1,196 @@
+"""Evaluate a model: ask what is missing, append each answer as it comes, reduce all to `summary.json`.
+
+A result belongs to the content of its question and media, the model, the prompts, the decoding, the media budget and
+the metric profile. Resuming asks exactly the questions that have no result of that identity, errors included; another
+model in the same folder starts from nothing and disturbs nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onethinker.answer import Status
+from onethinker.engines.base import Completion, Engine, Sampling
+from onethinker.evaluate.masks import Segmenter, with_mask
+from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
+from onethinker.evaluate.summary import Summary, summarise
+from onethinker.media import MediaError
+from onethinker.progress import bar
+from onethinker.recipes.base import EvalConfig
+from onethinker.rollout import Rollout, make_request, roll_out, score_completion
+from onethinker.runs import JsonLines, RunError, locked, stamp, write_whole
+from onethinker.sample import DataError, Sample, Samples
+from onethinker.tasks import get_task
+from onethinker.tasks.base import Score
+from onethinker.tasks.prompts import PromptSet
+
+RESULTS, SUMMARY, QUESTIONS = "results.jsonl", "summary.json", "questions.json"
+
+
+def evaluate(
+    samples: Samples,
+    engine: Engine,
+    folder: Path,
+    *,
+    config: EvalConfig,
+    prompts: PromptSet,
+    model: str = "",
+    data: str = "",
+    seed: int = 0,
+    segmenter: Segmenter | None = None,
+) -> Summary:
+    """Answers to every sample in `folder/results.jsonl`, the summary of them in `folder/summary.json` and returned.
+
+    `folder/questions.json` names the content (question and media) behind each id of the summary.
+
+    Greedy once a question; with `config.sampled` also that many answers at `config.temperature`. model, data: the names
+    by which a person knows them. segmenter: makes masks of parsed segmentation answers, which are then scored.
+    A question whose truth or media cannot be read, or whose media the engine refuses, costs its own row.
+    Raises RunError if another process holds the folder, EngineError if the engine cannot go on; what was answered by
+    then stays.
+    """
+    with locked(folder):
+        results = JsonLines(folder / RESULTS)
+        questions = _questions(samples, prompts, config)
+        every_settings = _settings(engine, prompts, config, segmenter, seed)
+        for settings in every_settings:
+            ask = _Ask(samples, questions, engine, prompts, settings, segmenter)
+            todo = ask.missing(results)
+            with bar(f"{settings.decoding} answers", len(samples), len(samples) - len(todo)) as advance:
+                for rows in ask.answers(todo):
+                    for row in rows:
+                        results.append(row)
+                    advance()
+        wanted = {(s.digest(), q.content) for s in every_settings for q in questions}
+        rows = [row for key, row in current(results.rows()).items() if key[:2] in wanted]
+        summary = _heading(samples, engine, config, prompts, model, data, every_settings, seed) | summarise(
+            rows,
+            samples,
+            metric_profile=config.metric_profile,
+            reward=config.reward,
+            resamples=config.bootstrap,
+            seed=seed,
+        )
+        write_whole(folder / QUESTIONS, json.dumps({s.id: q.content for s, q in zip(samples, questions)}))
+        write_whole(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False))
+    return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """content: identifies the question with its media. problem: why it cannot be asked, empty if it can."""
+
+    content: str
+    problem: str = ""
+
+
+def _questions(samples: Samples, prompts: PromptSet, config: EvalConfig) -> list[_Question]:
+    found = []
+    with bar("reading questions", len(samples)) as advance:
+        for sample in samples:
+            try:
+                get_task(sample.task).truth(sample)
+                make_request(sample, samples, prompts, config.budget)
+                found.append(_Question(content_of(sample, samples.root)))
+            except (DataError, OSError) as error:
+                found.append(_Question(f"{sample.digest()}-unreadable", f"sample {sample.id}: {error}"))
+            advance()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One decoding of the whole set."""
+
+    samples: Samples
+    questions: list[_Question]
+    engine: Engine
+    prompts: PromptSet
+    settings: Settings
+    segmenter: Segmenter | None
+
+    def missing(self, results: JsonLines) -> list[int]:
+        """Positions without a whole set of answers, and those of which one is an error."""
+        digest, answers = self.settings.digest(), range(self.settings.sampling.n)
+        found = {key for key, row in current(results.rows()).items() if not is_error(row)}
+        return [p for p, q in enumerate(self.questions) if not all((digest, q.content, i) in found for i in answers)]
+
+    def answers(self, todo: list[int]) -> Iterator[list[Row]]:
+        """The rows of each question as it is answered, those that cannot be asked first."""
+        askable = [p for p in todo if not self.questions[p].problem]
+        for position in todo:
+            if problem := self.questions[position].problem:
+                failed = Completion("", "error", error=problem)
+                rollouts = [
+                    score_completion(self.samples[position], i, failed) for i in range(self.settings.sampling.n)
+                ]
+                yield [self._row(position, r) for r in rollouts]
+        sampling, budget = self.settings.sampling, self.settings.budget
+        for position, rollouts in roll_out(self.samples, self.engine, self.prompts, budget, sampling, only=askable):
+            yield [self._row(position, r) for r in rollouts]
+
+    def _row(self, position: int, rollout: Rollout) -> Row:
+        score = lenient = rollout.score
+        problem = rollout.completion.error
+        if score.status is not Status.ERROR:
+            lenient = get_task(rollout.sample.task).score(rollout.sample, rollout.answer, lenient=True)
+            try:
+                score, lenient = self._masked(rollout, score, False), self._masked(rollout, lenient, True)
+            except (DataError, MediaError) as error:
+                score = lenient = Score(Status.ERROR)
+                problem = str(error)
+        row = result_row(rollout, self.settings, self.questions[position].content, score, lenient)
+        return row | {"error": problem}
+
+    def _masked(self, rollout: Rollout, score: Score, lenient: bool) -> Score:
+        if self.segmenter is None:
+            return score
+        return with_mask(rollout.sample, self.samples.root, rollout.answer, score, self.segmenter, lenient=lenient)
+
+
+def _settings(
+    engine: Engine, prompts: PromptSet, config: EvalConfig, segmenter: Segmenter | None, seed: int
+) -> list[Settings]:
+    samplings = [Sampling(max_tokens=config.max_tokens)]
+    if config.sampled:
+        if config.temperature <= 0:
+            raise RunError(f"evaluate.temperature is {config.temperature}; sampled answers need more than 0")
+        samplings.append(
+            Sampling(n=config.sampled, temperature=config.temperature, max_tokens=config.max_tokens, seed=seed)
+        )
+    name = segmenter.name if segmenter else ""
+    return [
+        Settings(engine.identity, prompts.digest, sampling, config.budget, config.metric_profile, name)
+        for sampling in samplings
+    ]
+
+
+def _heading(
+    samples: Samples,
+    engine: Engine,
+    config: EvalConfig,
+    prompts: PromptSet,
+    model: str,
+    data: str,
+    every_settings: list[Settings],
+    seed: int,
+) -> Summary:
+    """What a summary says of how it was made; `settings` finds its rows in `results.jsonl`."""
+    everything = hashlib.sha256("".join(s.digest() for s in samples).encode()).hexdigest()[:16]
+    return {
+        "model": model or engine.identity,
+        "engine": engine.identity,
+        "data": {"path": data, "media_root": str(samples.root), "digest": everything, "n": len(samples)},
+        "prompts": {"name": prompts.name, "digest": prompts.digest},
+        "metric_profile": config.metric_profile,
+        "reward_profile": config.reward,
+        "settings": {s.decoding: s.digest() for s in every_settings},
+        "config": config.model_dump(),
+        "seed": seed,
+        "segmenter": every_settings[0].segmenter or None,
+        "at": stamp(),
+    }
