@@ -24,7 +24,7 @@ RGB = {
 GROUNDS = ((238, 238, 238), (205, 200, 190), (35, 38, 45))
 _FINER = 8
 
-_OUTLINES = {
+_OUTLINES: dict[str, list[tuple[float, float]]] = {
     "square": [(0, 0), (1, 0), (1, 1), (0, 1)],
     "rectangle": [(0, 0), (1, 0), (1, 1), (0, 1)],
     "triangle": [(0.5, 0), (1, 1), (0, 1)],
@@ -79,7 +79,7 @@ def mask(scene: Scene, index: int, second: float) -> np.ndarray:
 def run_lengths(pixels: np.ndarray) -> dict[str, object]:
     """A mask as COCO's compressed run lengths `{"size": [h, w], "counts": text}`."""
     encoded = coco.encode(np.asfortranarray(pixels))
-    return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
+    return {"size": list(pixels.shape), "counts": encoded["counts"].decode("ascii")}
 
 
 def _ground(scene: Scene) -> np.ndarray:

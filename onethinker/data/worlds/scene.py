@@ -7,7 +7,7 @@ number a model has to say is one of few.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -240,10 +240,10 @@ def draw_still(rng: Random, level: Level, count: int | None = None, must: tuple[
     count = count if count is not None else rng.randint(*level.things)
     things: list[Thing] = []
     while len(things) < count:
-        new = _draw_thing(rng, level, must if must and not things else None)
+        new = draw_thing(rng, level, must if must and not things else None)
         if new.box and _has_room(new, things, level, 1):
             things.append(new)
-    return _with_ground(rng, level, Scene(level.side, tuple(sorted(things, key=lambda t: t.box))))
+    return with_ground(rng, level, Scene(level.side, tuple(sorted(things, key=lambda t: t.box))))
 
 
 def draw_clip(rng: Random, level: Level) -> Scene:
@@ -252,10 +252,10 @@ def draw_clip(rng: Random, level: Level) -> Scene:
     things: list[Thing] = []
     while len(things) < count:
         events = ("shows", "shows", "moves", "moves", "turns", "jumps") + (("still",) * 3 if things else ())
-        new = _enliven(rng, level, _draw_thing(rng, level, None), rng.choice(events))
+        new = _enliven(rng, level, draw_thing(rng, level, None), rng.choice(events))
         if new and _has_room(new, things, level, level.frames):
             things.append(new)
-    scene = _with_ground(rng, level, Scene(level.side, tuple(things), frames=level.frames))
+    scene = with_ground(rng, level, Scene(level.side, tuple(things), frames=level.frames))
     return replace(scene, things=tuple(sorted(things, key=scene.first)))
 
 
@@ -271,7 +271,7 @@ def draw_words(rng: Random, level: Level) -> Scene:
         room = level.side - level.pitch * len(text)
         x = rng.randrange(0, room + 1, level.lattice)
         words.append(Word(text, (x + level.pitch // 2 - 5, row * line + 1), rng.choice(INKS)))
-    return _with_ground(rng, level, Scene(level.side, words=tuple(words), pitch=level.pitch))
+    return with_ground(rng, level, Scene(level.side, words=tuple(words), pitch=level.pitch))
 
 
 def draw_digits(rng: Random, level: Level) -> Scene:
@@ -280,7 +280,7 @@ def draw_digits(rng: Random, level: Level) -> Scene:
     colours = rng.choices(INKS, k=2)
     digits = [str(rng.randint(1, level.top_digit)) for _ in cells]
     words = (Word(d, (x * 16 + 3, y * 16 + 1), c) for d, (x, y), c in zip(digits, cells, colours, strict=True))
-    return _with_ground(rng, level, Scene(level.side, words=tuple(words)))
+    return with_ground(rng, level, Scene(level.side, words=tuple(words)))
 
 
 def draw_plot(rng: Random, level: Level) -> Scene:
@@ -290,15 +290,15 @@ def draw_plot(rng: Random, level: Level) -> Scene:
     x, y = rng.randint(1, cells - 1 - width), rng.randint(1, cells - 1 - height)
     box = (x * cell, y * cell, (x + width) * cell, (y + height) * cell)
     thing = Thing("rectangle", rng.choice(COLOURS[: level.colours]), "big", box)
-    return _with_ground(rng, level, Scene(level.side, (thing,), ruled=cell), clutter=False)
+    return with_ground(rng, level, Scene(level.side, (thing,), ruled=cell), clutter=False)
 
 
-def _with_ground(rng: Random, level: Level, scene: Scene, clutter: bool = True) -> Scene:
+def with_ground(rng: Random, level: Level, scene: Scene, clutter: bool = True) -> Scene:
     grain, mess = rng.randint(0, 6), rng.randint(0, level.clutter) if clutter else 0
     return replace(scene, background=rng.randrange(3), grain=grain, clutter=mess)
 
 
-def _draw_thing(rng: Random, level: Level, must: tuple[str, str] | None) -> Thing:
+def draw_thing(rng: Random, level: Level, must: tuple[str, str] | None = None) -> Thing:
     while True:
         colour, shape = must or (rng.choice(COLOURS[: level.colours]), rng.choice(SHAPES[: level.shapes]))
         if must or (colour, shape) not in UNSEEN:
@@ -349,10 +349,15 @@ def _has_room(new: Thing, others: list[Thing], level: Level, frames: int) -> boo
     names = [(t.shape, c) for t in others for c in (t.colour, t.turn[1] if t.turn else t.colour)]
     if any((new.shape, c) in names for c in (new.colour, new.turn[1] if new.turn else new.colour)):
         return False
+    return fits_beside(new, others, frames, level.overlap)
+
+
+def fits_beside(new: Thing, others: Sequence[Thing], frames: int = 1, overlap: float = 0.0) -> bool:
+    """Whether `new` and each other thing hide at most the share `overlap` of one another, in every frame."""
     for other in others:
         for frame in range(frames):
             a, b = new.at(frame / FPS), other.at(frame / FPS)
-            if a and b and _cover(a, b) > level.overlap:
+            if a and b and _cover(a, b) > overlap:
                 return False
     return True
 

@@ -17,28 +17,30 @@ Named = Mapping[int, frozenset[str]]
 
 
 def see(scene: Scene, rng: Random, level: Level, rate: float, named: Named | None = None) -> Scene:
-    """The scene as the teacher sees it: each thing and each word is seen wrongly with probability `rate`."""
+    """The scene as the teacher sees it. Of each thing its place and its times are wrong with probability `rate`, one
+    of its words with half of that; a written word is misread with probability `rate`."""
     things = list(scene.things)
     for i, thing in enumerate(things):
-        if rng.random() < rate:
-            mistakes = _mistakes(thing, scene, (named or {}).get(i, frozenset()))
-            things[i] = rng.choice(mistakes)(thing, rng, level, scene)
-    texts = [_misread(word, rng, scene) if rng.random() < rate else word for word in scene.words]
+        for mistake, chance in _mistakes(thing, rng, scene, (named or {}).get(i, frozenset())):
+            if rng.random() < chance * rate:
+                things[i] = mistake(things[i], rng, level, scene)
+    texts = [_misread(word, rng) if rng.random() < rate else word for word in scene.words]
     return replace(scene, things=tuple(things), words=tuple(texts))
 
 
 Mistake = Callable[[Thing, Random, Level, Scene], Thing]
 
 
-def _mistakes(thing: Thing, scene: Scene, named: frozenset[str]) -> list[Mistake]:
-    """What may go wrong with a thing; boxes most often, then times, words now and then."""
+def _mistakes(thing: Thing, rng: Random, scene: Scene, named: frozenset[str]) -> list[tuple[Mistake, float]]:
+    """What may go wrong with a thing, and how often beside the rate."""
     if scene.ruled:
-        return [_resize]
-    found: list[Mistake] = [_shake] * 3
+        return [(_resize, 1.0)]
+    found: list[tuple[Mistake, float]] = [(_shake, 1.0)]
     if thing.shown or thing.turn or thing.jump:
-        found += [_shift_times] * 3
+        found.append((_shift_times, 1.0))
     wrong_words: dict[str, Mistake] = {"colour": _recolour, "shape": _reshape, "size": _rescale}
-    return found + [mistake for attribute, mistake in wrong_words.items() if attribute not in named]
+    free = [mistake for attribute, mistake in wrong_words.items() if attribute not in named]
+    return [*found, (rng.choice(free), 0.5)] if free else found
 
 
 def _shake(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
@@ -94,7 +96,7 @@ def _rescale(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
     return replace(thing, size=rng.choice([name for name in level.sizes if name != thing.size]))
 
 
-def _misread(word: Word, rng: Random, scene: Scene) -> Word:
+def _misread(word: Word, rng: Random) -> Word:
     """One letter read as another; a digit stays a digit."""
     letters = "123456789" if word.text.isdecimal() else "ACEHKLTRUX"
     at = rng.randrange(len(word.text))

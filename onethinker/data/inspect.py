@@ -1,0 +1,190 @@
+"""Look at a data set: does every sample load and score (`check`), what is in it (`stats`), how does it look (`show`)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from PIL import Image
+
+from onethinker.answer import Answer, read_answer
+from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
+from onethinker.sample import DataError, Sample, Samples, load_samples
+from onethinker.tasks import get_task
+
+SPLITS = ("train", "validation", "test", "zeroshot")
+_SHOWN = MediaBudget(frame_pixels=512 * 512, max_frames=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One line of `stats`. Lengths are mean characters; media is the mean number of files a sample."""
+
+    split: str
+    task: str
+    modality: str
+    samples: int
+    question: float
+    truth: float
+    response: float
+    media: float
+
+
+def load_splits(path: str | Path, media_root: str | Path | None = None) -> dict[str, Samples]:
+    """The splits of a folder that holds some, or the one data set at `path` under the name ''. Raises DataError."""
+    folder = Path(path)
+    names = [name for name in SPLITS if (folder / name).is_dir()]
+    if names:
+        return {name: load_samples(folder / name, media_root) for name in names}
+    return {"": load_samples(folder, media_root)}
+
+
+def check(path: str | Path, media_root: str | Path | None = None) -> list[str]:
+    """What is wrong with a data set, a line each, empty where nothing is.
+
+    Every truth parses and earns full accuracy, every medium opens and lies under the root, no question about the same
+    media stands in two splits or twice in one, and no medium's bytes occur in two splits. A file that cannot be read
+    at all raises DataError.
+    """
+    problems: list[str] = []
+    asked: dict[tuple[str, ...], str] = {}
+    homes: dict[str, str] = {}
+    for split, samples in load_splits(path, media_root).items():
+        digests: dict[Path, str] = {}
+        for sample in samples:
+            where = f"{split}/{sample.id}".strip("/")
+            problems += [f"{where}: {problem}" for problem in _problems(sample, samples.root, digests)]
+            files = [digests.get(samples.root / name, name) for name in sample.media]
+            key = (sample.task, sample.question, *sample.options, *files)
+            if key in asked:
+                problems.append(f"{where}: the same question about the same media is {asked[key]}")
+            asked.setdefault(key, where)
+        for file, digest in digests.items():
+            if homes.setdefault(digest, split) != split:
+                problems.append(f"{split}: {file.name} has the bytes of a file in {homes[digest]}")
+    return problems
+
+
+def _problems(sample: Sample, root: Path, digests: dict[Path, str]) -> Iterator[str]:
+    """Faults of one sample; the digests of its media's bytes are added, each file being opened once."""
+    try:
+        task = get_task(sample.task)
+        score = task.score(sample, read_answer(f"<think></think><answer>{sample.truth}</answer>"))
+        if score.accuracy < 1 - 1e-9:
+            yield f"its own truth scores {score.accuracy:.3f}; expected 1"
+        if sample.modality not in task.modalities:
+            yield f"modality {sample.modality!r}; task {task.name} takes {', '.join(task.modalities)}"
+    except (DataError, KeyError) as error:
+        yield str(error)
+    for name in sample.media:
+        file = root / name
+        if file in digests:
+            continue
+        try:
+            sample.paths(root)
+            open_clip(file, MediaBudget(frame_pixels=4096)) if is_clip(file) else open_image(file, 4096)
+            digests[file] = hashlib.sha256(file.read_bytes()).hexdigest()
+        except (DataError, MediaError) as error:
+            yield str(error)
+
+
+def stats(path: str | Path, media_root: str | Path | None = None) -> list[Count]:
+    """Counts and lengths by split, task and modality."""
+    rows = []
+    for split, samples in load_splits(path, media_root).items():
+        groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+        for sample in samples:
+            groups[sample.task, sample.modality].append(sample)
+        for (task, modality), group in sorted(groups.items()):
+            lengths = [
+                mean(map(len, texts))
+                for texts in (
+                    [s.question for s in group],
+                    [s.truth for s in group],
+                    [str(s.meta.get("response", "")) for s in group],
+                    [s.media for s in group],
+                )
+            ]
+            rows.append(Count(split, task, modality, len(group), *lengths))
+    return rows
+
+
+def totals(rows: list[Count]) -> Mapping[str, int]:
+    """Samples a split."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row.split] += row.samples
+    return counts
+
+
+def show(path: str | Path, out: str | Path, count: int = 39, media_root: str | Path | None = None) -> Path:
+    """Write an HTML page with `count` samples of the first split, drawn with their truth, and their worked answers.
+
+    The tasks take turns. A sample that cannot be drawn shows its error in its place.
+    """
+    samples = next(iter(load_splits(path, media_root).values()))
+    cards = "\n".join(_card(sample, samples.root) for sample in _in_turns(samples, count))
+    page = _PAGE.format(title=html.escape(str(path)), cards=cards)
+    file = Path(out)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+def _in_turns(samples: Samples, count: int) -> list[Sample]:
+    """Up to `count` samples, one of each task, then a second of each, …"""
+    turns: Counter[str] = Counter()
+    ordered = []
+    for position, sample in enumerate(samples):
+        ordered.append((turns[sample.task], position, sample))
+        turns[sample.task] += 1
+    return [sample for _, _, sample in sorted(ordered, key=lambda item: item[:2])[:count]]
+
+
+def _card(sample: Sample, root: Path) -> str:
+    try:
+        pictures = "".join(_picture(p) for p in draw_sample(sample, root))
+    except (DataError, MediaError, KeyError) as error:
+        pictures = f"<p class=error>{html.escape(str(error))}</p>"
+    lines = [" ".join(sample.options), f"truth: {sample.truth}", str(sample.meta.get("response", ""))]
+    texts = "".join(f"<p>{html.escape(line)}</p>" for line in lines if line)
+    head = html.escape(f"{sample.task} · {sample.modality} · {sample.id}")
+    return f"<section><h2>{head}</h2><p><b>{html.escape(sample.question)}</b></p>{pictures}{texts}</section>"
+
+
+def draw_sample(sample: Sample, root: Path, answer: Answer | None = None) -> list[Image.Image]:
+    """A sample's pictures, or up to four frames of its clip, with truth and answer drawn on."""
+    task, drawn = get_task(sample.task), []
+    for file in sample.paths(root):
+        clip = open_clip(file, _SHOWN)
+        frames = [Image.fromarray(frame) for frame in clip.frames]
+        drawn += task.draw(sample, answer, frames, [float(t) for t in clip.times])
+    return drawn or task.draw(sample, answer, [])
+
+
+def _picture(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return f'<img src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.4 sans-serif; margin: 2em; }}
+section {{ border-top: 1px solid #ccc; padding: 0.5em 0; }}
+h2 {{ font-size: 1em; color: #666; }}
+img {{ width: 220px; margin-right: 6px; vertical-align: top; }}
+.error {{ color: #b00; }}
+</style>
+<h1>{title}</h1>
+{cards}
+</html>
+"""
