@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from onethinker.answer import Answer, Status
@@ -210,20 +209,11 @@ class Task(ABC, Generic[T]):
         names = [name for name in rows[0] if all(name in row for row in rows)]
         return {name: _ratio([row[name] for row in rows]) for name in names}
 
-    def values(self, scores: Sequence[Score], profile: MetricProfile = "official") -> NDArray[np.float64]:
-        """The headline's (numerator, denominator) of every score, shape (N, 2), NaN for an `error`.
-
-        Any resample's headline is Σ numerators / Σ denominators, so intervals cost one sum a resample.
-        """
-        names = self.metrics(scores, profile)
-        headline = next(iter(names))
-        rows = [
-            (math.nan, math.nan) if s.status is Status.ERROR else self.counted(s, profile)[headline] for s in scores
-        ]
-        return np.array(rows, dtype=np.float64).reshape(-1, 2)
-
     def counted(self, score: Score, profile: MetricProfile) -> Terms:
-        """`terms` as the profile counts them: `official` gives an answer that is not `ok` nothing."""
+        """`terms` as the profile counts them: `official` gives an answer that is not `ok` nothing.
+
+        A resample's metric is Σ numerators / Σ denominators over its scores.
+        """
         terms = self.terms(score, profile)
         if profile == "official" and score.status is not Status.OK:
             return {name: (0.0, whole) for name, (_, whole) in terms.items()}
@@ -236,7 +226,7 @@ class Task(ABC, Generic[T]):
 
         times: the frames' seconds; may be left out for images.
         """
-        shown = list(frames) or [Image.new("RGB", (384, 96), "white")]
+        shown = list(frames) or [Image.new("RGB", (384, 384), "white")]
         seconds = list(times) or [0.0] * len(shown)
         true = self.truth(sample) if sample.truth else None
         status, value = (None, None) if answer is None else self.read(sample, answer)
@@ -268,6 +258,16 @@ def mean(values: Sequence[float]) -> float:
     """Mean of finite values; NaN where there are none."""
     finite = [v for v in values if not math.isnan(v)]
     return float(np.mean(finite)) if finite else math.nan
+
+
+def meta_number(sample: Sample, key: str) -> float | None:
+    """`sample.meta[key]` as a finite number above 0, None where there is none. Raises DataError."""
+    value = sample.meta.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise DataError(f"sample {sample.id}: meta[{key!r}] is {value!r}; expected a number above 0")
+    return float(value)
 
 
 def _mark(sample: Sample, path: str) -> str:

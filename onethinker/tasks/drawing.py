@@ -20,7 +20,8 @@ SMALLEST_SIDE = 384
 """Pixels of the shorter side of a picture; smaller frames are enlarged."""
 MAX_NOTE = 240
 """Characters of a line of text that are shown."""
-_FONT_SIZE, _LINE, _BAR = 14, 18, 14
+_FONT_SHARE = 1 / 27
+"""Height of a letter as a share of the picture's shorter side."""
 
 
 class Picture:
@@ -31,6 +32,8 @@ class Picture:
 
     def __init__(self, frame: Image.Image, second: float = 0.0, seconds: Sequence[float] = (0.0,)):
         self.image = _enlarged(frame)
+        self.letter = max(14, round(min(self.image.size) * _FONT_SHARE))
+        self.row = round(self.letter * 1.3)
         self.second = second
         self.seconds = seconds
         self._notes: list[tuple[str, str]] = []
@@ -44,8 +47,8 @@ class Picture:
         draw.rectangle(corners, outline=colour, width=2 if colour == ANSWER else 4)
         text = label or LABELS.get(colour, "")
         if text:
-            spot = (corners[0] + 4, corners[1] + 3 + (_LINE if colour == ANSWER else 0))
-            draw.text(spot, text, fill=colour, font=_font(), stroke_width=2, stroke_fill="black")
+            spot = (corners[0] + 4, corners[1] + 3 + (self.row if colour == ANSWER else 0))
+            draw.text(spot, text, fill=colour, font=_font(self.letter), stroke_width=2, stroke_fill="black")
 
     def points(self, points: Sequence[Sequence[float]], colour: str, *, positive: bool) -> None:
         """A plus for each positive point, a cross for each negative one."""
@@ -80,15 +83,19 @@ class Picture:
     def finish(self) -> Image.Image:
         """The frame with its time line and its lines of text below."""
         width, height = self.image.size
-        lines = [(line, colour) for text, colour in self._notes for line in _wrap(text, width)]
-        strip = (_BAR + 4) * len(self._spans) + 6 if self._spans else 0
-        below = strip + _LINE * len(lines) + (6 if lines else 0)
+        lines = [
+            (line, colour)
+            for text, colour in self._notes
+            for line in textwrap.wrap(text, max(round(1.6 * width / self.letter), 16))
+        ]
+        strip = (self.row + 4) * len(self._spans) + 6 if self._spans else 0
+        below = strip + self.row * len(lines) + (6 if lines else 0)
         whole = Image.new("RGB", (width, height + below), "black")
         whole.paste(self.image)
         draw = ImageDraw.Draw(whole)
         self._draw_spans(draw, width, height + 4)
         for row, (line, colour) in enumerate(lines):
-            draw.text((6, height + strip + 2 + row * _LINE), line, fill=colour, font=_font())
+            draw.text((6, height + strip + 2 + row * self.row), line, fill=colour, font=_font(self.letter))
         return whole
 
     def _draw_spans(self, draw: ImageDraw.ImageDraw, width: int, top: int) -> None:
@@ -102,15 +109,15 @@ class Picture:
             return round(min(max(second / last, 0.0), 1.0) * (width - 1))
 
         for row, (start, end, colour) in enumerate(self._spans):
-            y = top + row * (_BAR + 4)
-            draw.rectangle((0, y, width - 1, y + _BAR), fill="#333333")
+            y = top + row * (self.row + 4)
+            draw.rectangle((0, y, width - 1, y + self.row), fill="#333333")
             left, right = sorted((across(start), across(end)))
-            draw.rectangle((left, y, max(right, left + 2), y + _BAR), fill=colour)
+            draw.rectangle((left, y, max(right, left + 2), y + self.row), fill=colour)
             when = f"{start:.4g}" if start == end else f"{start:.4g}–{end:.4g}"
             label = f"{LABELS.get(colour, '')} {when} s"
-            draw.text((4, y - 1), label, fill="white", font=_font(), stroke_width=1, stroke_fill="black")
+            draw.text((4, y - 1), label, fill="white", font=_font(self.letter), stroke_width=1, stroke_fill="black")
         now = across(self.second)
-        draw.line((now, top - 2, now, top + len(self._spans) * (_BAR + 4) - 2), fill="white", width=2)
+        draw.line((now, top - 2, now, top + len(self._spans) * (self.row + 4) - 2), fill="white", width=2)
 
     def _pixel(self, x: float, y: float) -> tuple[float, float]:
         """0–1000 → pixels, held within a picture's reach of the frame."""
@@ -129,11 +136,11 @@ def _enlarged(frame: Image.Image) -> Image.Image:
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans as matplotlib ships it: Pillow's own has few letters beyond ASCII."""
     home = find_spec("matplotlib")
     assert home is not None and home.origin is not None, "matplotlib is a dependency"
-    return ImageFont.truetype(Path(home.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", _FONT_SIZE)
+    return ImageFont.truetype(Path(home.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def _plain(text: str) -> str:
@@ -141,7 +148,3 @@ def _plain(text: str) -> str:
     short = text[: MAX_NOTE + 1]
     line = "".join(c if c.isprintable() else " " for c in short)
     return line if len(line) <= MAX_NOTE else line[: MAX_NOTE - 1] + "…"
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width // 8, 16))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onethinker.measure import boxes, points
-from onethinker.sample import Sample
+import numpy as np
+from numpy.typing import NDArray
+
+from onethinker.measure import boxes, masks, points
+from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
-from onethinker.tasks.drawing import Picture
+from onethinker.tasks.drawing import TRUTH, Picture
 from onethinker.tasks.reading import Box, Points, read_box, read_number, read_object, read_points
 
 POINTS = '"positive_points": [[x, y], [x, y], [x, y]], "negative_points": [[x, y], [x, y], [x, y]]'
@@ -46,6 +50,26 @@ def parse_prompts(text: str, *, timed: bool, lenient: bool) -> Prompts:
     if faults:
         raise Malformed(str(faults[0]), Prompts(**parts))
     return Prompts(**parts)
+
+
+def true_mask(sample: Sample, second: float = 0.0) -> NDArray[np.bool_] | None:
+    """The true mask (H, W) of an image, or of a clip's frame at `second`; None where none is given. Raises DataError.
+
+    `meta["segmentation"]`: COCO run lengths as published, `{"segmentation_rle": …}` as an object or as its JSON, for a
+    clip by frame name beside `frames`, the names in order, at `meta["fps"]`.
+    """
+    given = sample.meta.get("segmentation")
+    if given is None:
+        return None
+    try:
+        record = json.loads(given) if isinstance(given, str) else given
+        rle = record["segmentation_rle"]
+        if "frames" in record:
+            index = round(second * float(sample.meta["fps"]))
+            rle = rle.get(record["frames"][min(index, len(record["frames"]) - 1)])
+        return None if rle is None else masks.decode(rle)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise DataError(f"sample {sample.id}: meta['segmentation'] is not the published form: {error!r}") from error
 
 
 def overlap(pred: Prompts, true: Prompts) -> dict[str, float]:
@@ -110,7 +134,16 @@ class ImageSegmentation(Task[Prompts]):
         return {"cIoU": (inter, union), "gIoU": (inter / union if union else 1.0, 1.0)} | prompt_terms(score)
 
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
+        if colour == TRUTH:
+            paint_mask(picture, sample)
         paint_prompts(picture, value, colour)
+
+
+def paint_mask(picture: Picture, sample: Sample) -> None:
+    """Tint the true mask at the picture's second."""
+    mask = true_mask(sample, picture.second)
+    if mask is not None:
+        picture.mask(mask, TRUTH)
 
 
 def paint_prompts(picture: Picture, value: Prompts, colour: str) -> None:

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from onethinker.tasks.base import Malformed
@@ -186,21 +187,49 @@ def _scaled(numbers: Sequence[float]) -> Sequence[float]:
     return [1000 * n for n in numbers] if all(0 <= n <= 1 for n in numbers) else numbers
 
 
-def read_track(value: Any, *, lenient: bool = False) -> tuple[Track, list[Malformed]]:
-    """Boxes by whole second, `{"9": [x1, y1, x2, y2], …}`, with what was wrong with the entries that are left out."""
+@dataclass(frozen=True, slots=True)
+class TrackReading:
+    """What could be read of boxes by second, and what the published form check and key overlap look at.
+
+    seconds: the keys, whether their boxes were readable or not. faults: what was wrong with the entries left out.
+    shaped: a mapping whose values are all boxes, whatever its keys.
+    """
+
+    boxes: Track
+    seconds: frozenset[int]
+    faults: tuple[Malformed, ...]
+    shaped: bool
+
+
+def read_track(value: Any, *, lenient: bool = False) -> TrackReading:
+    """Boxes by whole second, `{"9": [x1, y1, x2, y2], …}`; that there is none is a fault too."""
     if not isinstance(value, dict):
-        raise Malformed(f'expected boxes by second {{"1": [x1, y1, x2, y2], …}}, found {_show(value)}')
-    track: Track = {}
+        fault = Malformed(f'expected boxes by second {{"1": [x1, y1, x2, y2], …}}, found {_show(value)}')
+        return TrackReading({}, frozenset(), (fault,), False)
+    boxes: Track = {}
+    seconds: set[int] = set()
     faults: list[Malformed] = []
-    for key, box in value.items():
+    shaped = True
+    for key, entry in value.items():
+        box, second = None, None
         try:
-            second = _read_key(key, lenient)
-            if second in track:
-                raise Malformed(f"expected each second once, found {_show(key)} again")
-            track[second] = read_box(box, lenient=lenient)
+            box = read_box(entry, lenient=lenient)
         except Malformed as fault:
             faults.append(fault)
-    return track, faults
+            shaped = False
+        try:
+            second = _read_key(key, lenient)
+        except Malformed as fault:
+            faults.append(fault)
+        if second in seconds:
+            faults.append(Malformed(f"expected each second once, found {_show(key)} again"))
+        elif second is not None:
+            seconds.add(second)
+            if box is not None:
+                boxes[second] = box
+    if not value:
+        faults.append(Malformed("expected a box for every second, found none"))
+    return TrackReading(boxes, frozenset(seconds), tuple(faults), shaped)
 
 
 def _read_key(key: str, lenient: bool) -> int:

@@ -13,12 +13,13 @@ from onethinker.tasks.reading import Span, Track, read_object, read_span, read_t
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """span: seconds, None where it was not readable. boxes: by whole second. shaped: the published check of the form
-    passed, a list of two as time and four numbers in every box, whatever the keys."""
+    """span: seconds, None where it was not readable. boxes: by whole second. seconds: all keys, readable box or not.
+    shaped: the published check of the form passed, a list of two as time and a box at every key."""
 
     span: Span | None
     boxes: Track
-    shaped: bool
+    seconds: frozenset[int] = frozenset()
+    shaped: bool = False
 
 
 class SpatialTemporalGrounding(Task[Tube]):
@@ -29,7 +30,7 @@ class SpatialTemporalGrounding(Task[Tube]):
     modalities = ("video",)
     example = '{"time": [start, end], "boxes": {"9": [x1, y1, x2, y2], "10": [x1, y1, x2, y2]}}'
     paper_max = 2.0
-    nothing = Tube(None, {}, False)
+    nothing = Tube(None, {})
     structured = True
     templates = make_templates(
         "tube: {question}",
@@ -40,21 +41,16 @@ class SpatialTemporalGrounding(Task[Tube]):
 
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Tube:
         found = read_object(text, lenient=lenient)
-        faults: list[Malformed] = []
-        span: Span | None = None
-        boxes: Track = {}
+        time, track = found.get("time"), read_track(found.get("boxes"), lenient=lenient)
+        faults, span = list(track.faults), None
         try:
-            span = read_span(found.get("time"), lenient=lenient)
+            span = read_span(time, lenient=lenient)
         except Malformed as fault:
             faults.append(fault)
-        try:
-            boxes, wrong = read_track(found.get("boxes"), lenient=lenient)
-            faults += wrong
-        except Malformed as fault:
-            faults.append(fault)
-        tube = Tube(span, boxes, shaped=not faults)
-        if faults or not boxes:
-            raise Malformed(str(faults[0]) if faults else "expected a box for every second, found none", tube)
+        shaped = track.shaped and isinstance(time, list) and len(time) == 2
+        tube = Tube(span, track.boxes, track.seconds, shaped)
+        if faults:
+            raise Malformed(str(faults[0]), tube)
         return tube
 
     def measure(self, pred: Tube, true: Tube, sample: Sample) -> Measured:
@@ -77,7 +73,7 @@ class SpatialTemporalGrounding(Task[Tube]):
         )
 
     def structure(self, pred: Tube, true: Tube, valid: bool) -> float:
-        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.boxes, true.boxes)
+        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.seconds, true.seconds)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """official sIoU is over the true seconds, so that a missing box costs; released over the common ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onethinker.measure import spans
 from onethinker.sample import Sample
-from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
 from onethinker.tasks.reading import Span, read_object, read_span
 
@@ -27,7 +27,7 @@ class TemporalGrounding(Task[Span]):
 
     def measure(self, pred: Span, true: Span, sample: Sample) -> Measured:
         tiou = float(spans.iou(pred, true)[0])
-        official = float(spans.iou_official(pred, true, sample.meta.get("duration"))[0])
+        official = float(spans.iou_official(pred, true, meta_number(sample, "duration"))[0])
         return Measured(tiou, {"tiou": tiou}, {"tiou_official": official})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:

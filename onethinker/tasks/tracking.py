@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from onethinker.measure import tracks
-from onethinker.sample import Sample
-from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.sample import DataError, Sample
+from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
 from onethinker.tasks.reading import Track, read_object, read_track
 
@@ -18,10 +17,11 @@ FRAME_SIZE = (1000.0, 1000.0)
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """boxes: key k is the box at k − 1 seconds. shaped: four numbers in every box, whatever the keys."""
+    """boxes: key k is the box at k − 1 seconds. seconds: all keys, readable box or not. shaped: a box at every key."""
 
     boxes: Track
-    shaped: bool
+    seconds: frozenset[int] = frozenset()
+    shaped: bool = False
 
 
 class Tracking(Task[Path]):
@@ -35,7 +35,7 @@ class Tracking(Task[Path]):
     title = "Tracking"
     modalities = ("video",)
     example = '{"boxes": {"1": [x1, y1, x2, y2], "2": [x1, y1, x2, y2]}}'
-    nothing = Path({}, False)
+    nothing = Path({})
     structured = True
     templates = make_templates(
         "track: {question}",
@@ -45,10 +45,10 @@ class Tracking(Task[Path]):
     )
 
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Path:
-        boxes, faults = read_track(read_object(text, lenient=lenient).get("boxes"), lenient=lenient)
-        path = Path(boxes, shaped=not faults)
-        if faults or not boxes:
-            raise Malformed(str(faults[0]) if faults else "expected a box for every second, found none", path)
+        track = read_track(read_object(text, lenient=lenient).get("boxes"), lenient=lenient)
+        path = Path(track.boxes, track.seconds, track.shaped)
+        if track.faults:
+            raise Malformed(str(track.faults[0]), path)
         return path
 
     def measure(self, pred: Path, true: Path, sample: Sample) -> Measured:
@@ -61,7 +61,7 @@ class Tracking(Task[Path]):
         )
 
     def structure(self, pred: Path, true: Path, valid: bool) -> float:
-        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.boxes, true.boxes)
+        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.seconds, true.seconds)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """official: GOT-10k's frames, pooled, first left out. released: seconds, clip by clip."""
@@ -93,10 +93,16 @@ def _seconds(pred: Track, true: Track) -> dict[str, float]:
 
 def _got10k(pred: Track, true: Track, sample: Sample) -> dict[str, float]:
     """One clip's sums for AO and SR. IoU in 0–1000 of the frame equals IoU in pixels."""
-    dense: Any = sample.meta.get("frame_boxes")
+    dense = sample.meta.get("frame_boxes")
     if dense is None:
         keys = sorted(true)
         return tracks.got10k([pred.get(k, tracks.NO_BOX) for k in keys], [true[k] for k in keys], FRAME_SIZE)
-    times_F = np.arange(len(dense)) / float(sample.meta["fps"])
-    pred_F4 = tracks.interpolate({k - 1.0: box for k, box in pred.items()}, times_F)
-    return tracks.got10k(pred_F4, dense, FRAME_SIZE, sample.meta.get("cover"))
+    fps = meta_number(sample, "fps")
+    if fps is None:
+        raise DataError(f"sample {sample.id}: meta['frame_boxes'] needs meta['fps'], the frames a second")
+    try:
+        true_F4 = np.asarray(dense, dtype=np.float64).reshape(-1, 4)
+        pred_F4 = tracks.interpolate({k - 1.0: box for k, box in pred.items()}, np.arange(len(true_F4)) / fps)
+        return tracks.got10k(pred_F4, true_F4, FRAME_SIZE, sample.meta.get("cover"))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sample {sample.id}: meta['frame_boxes'] or meta['cover'] is not usable: {error}") from error

@@ -6,12 +6,13 @@ import math
 
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
-from onethinker.tasks.drawing import Picture
+from onethinker.tasks.drawing import TRUTH, Picture
 from onethinker.tasks.image_segmentation import (
     POINTS,
     Prompts,
     mask_evidence,
     overlap,
+    paint_mask,
     paint_prompts,
     parse_prompts,
     prompt_terms,
@@ -60,6 +61,8 @@ class VideoSegmentation(Task[Prompts]):
         return {"J&F": ((j + f) / 2, 1.0), "J": (j, 1.0), "F": (f, 1.0)} | prompt_terms(score)
 
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
+        if colour == TRUTH:
+            paint_mask(picture, sample)
         if value.time is not None:
             picture.span(value.time, value.time, colour)
         if value.time is None or picture.is_nearest(value.time):
