@@ -60,7 +60,11 @@ def score_completion(sample: Sample, index: int, completion: Completion) -> Roll
 
 
 def roll_out(
-    samples: Samples, engine: Engine, prompts: PromptSet, budget: MediaBudget, sampling: Sampling,
+    samples: Samples,
+    engine: Engine,
+    prompts: PromptSet,
+    budget: MediaBudget,
+    sampling: Sampling,
     only: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, list[Rollout]]]:
     """Yield `(position in samples, its n rollouts)` as the engine finishes them. only: positions to ask."""

@@ -37,7 +37,8 @@ def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) ->
         changed = differences(old, plain)
         if changed:
             raise RunError(
-                f"{folder} holds a run with another config:\n  " + "\n  ".join(changed)
+                f"{folder} holds a run with another config:\n  "
+                + "\n  ".join(changed)
                 + "\nuse the same config to resume it, another --out, or --fresh to start beside it"
             )
     else:

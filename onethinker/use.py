@@ -76,7 +76,9 @@ class Thinker:
         open-ended. Raises EngineError when the model could not be asked at all (unreadable media, for one)."""
         files = tuple(Path(m).resolve() for m in ([media] if isinstance(media, str | Path) else media))
         clips = [is_clip(f) for f in files]
-        modality: Any = "video" if clips and all(clips) else "video-image" if any(clips) else "image" if clips else "text"
+        modality: Any = (
+            "video" if clips and all(clips) else "video-image" if any(clips) else "image" if clips else "text"
+        )
         sample = Sample(
             id="ask",
             task=task or ("multiple_choice" if options else "open_ended"),
@@ -86,7 +88,9 @@ class Thinker:
             options=tuple(options),
             media=tuple(str(f) for f in files),
         )
-        request = Request("ask", get_task(sample.task).prompt(sample, self.prompts), files, self.budget, self.prompts.system)
+        request = Request(
+            "ask", get_task(sample.task).prompt(sample, self.prompts), files, self.budget, self.prompts.system
+        )
         ((_, (completion,)),) = self.engine.answer([request], Sampling(max_tokens=self.max_tokens))
         if completion.finish == "error":
             raise EngineError(completion.error)

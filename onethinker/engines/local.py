@@ -48,7 +48,9 @@ class LocalEngine:
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Requests of like size are decoded together, longest first."""
-        order = sorted(range(len(requests)), key=lambda i: (len(requests[i].media), len(requests[i].text)), reverse=True)
+        order = sorted(
+            range(len(requests)), key=lambda i: (len(requests[i].media), len(requests[i].text)), reverse=True
+        )
         step = max(1, self.rows // sampling.n)
         for start in range(0, len(order), step):
             prompts: list[tuple[int, Prompt]] = []
@@ -135,7 +137,9 @@ class LocalEngine:
             positions = positions + 1
         return finished
 
-    def _prefill(self, core: Any, prompts: Sequence[Prompt], device: torch.device) -> tuple[Tensor, Tensor, GrowingCache]:
+    def _prefill(
+        self, core: Any, prompts: Sequence[Prompt], device: torch.device
+    ) -> tuple[Tensor, Tensor, GrowingCache]:
         """Last hidden state (P, H), mask (P, T) and cache of the prompts, padded on the left."""
         longest = max(map(len, prompts))
         ids = torch.full((len(prompts), longest), self.tokenizer.pad_token_id)

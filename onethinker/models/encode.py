@@ -63,7 +63,9 @@ def mrope_positions(types_T: Tensor, grids: dict[str, Tensor], merge: int) -> Te
         while count > 0:
             t, h, w = (int(v) for v in next(queues[kind]))
             rows, columns = h // merge, w // merge
-            grid = torch.stack(torch.meshgrid(torch.arange(t), torch.arange(rows), torch.arange(columns), indexing="ij"))
+            grid = torch.stack(
+                torch.meshgrid(torch.arange(t), torch.arange(rows), torch.arange(columns), indexing="ij")
+            )
             pieces.append(grid.reshape(3, -1) + position)
             position += max(rows, columns)
             count -= t * rows * columns
@@ -149,8 +151,12 @@ def _metadata(clip: Any) -> VideoMetadata:
     """Milliseconds as frame indices at 1000 fps: the processor's timestamps are then exact for any frame rate."""
     indices = [round(float(t) * 1000) for t in clip.times]
     return VideoMetadata(
-        total_num_frames=max(indices) + 1, fps=1000.0, duration=clip.duration, frames_indices=indices,
-        width=clip.width, height=clip.height,
+        total_num_frames=max(indices) + 1,
+        fps=1000.0,
+        duration=clip.duration,
+        frames_indices=indices,
+        width=clip.width,
+        height=clip.height,
     )
 
 

@@ -51,13 +51,13 @@ def load(
             return _load_adapter(Path(where), device, dtype, attention)
         raise ModelError(f"{where}: no config.json in this folder; expected a checkpoint in transformers' format")
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            where, dtype=DTYPES[dtype], attn_implementation=attention
-        )
+        model = AutoModelForImageTextToText.from_pretrained(where, dtype=DTYPES[dtype], attn_implementation=attention)
         processor = AutoProcessor.from_pretrained(where)
     except (OSError, ValueError) as error:
         known = ", ".join(["mini", *shipped()])
-        raise ModelError(f"cannot load model {name!r} (neither shipped: {known}, nor a folder or hub id): {error}") from error
+        raise ModelError(
+            f"cannot load model {name!r} (neither shipped: {known}, nor a folder or hub id): {error}"
+        ) from error
     return model.to(pick_device(device)), processor
 
 

@@ -25,8 +25,14 @@ def folders(run: Path) -> list[Path]:
 
 
 def save_checkpoint(
-    run: Path, step: int, model: nn.Module, processor: Any, optimizer: torch.optim.Optimizer, recipe: Recipe,
-    state: dict[str, Any], keep: int,
+    run: Path,
+    step: int,
+    model: nn.Module,
+    processor: Any,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    state: dict[str, Any],
+    keep: int,
 ) -> Path:
     """Write aside, move in whole, then drop all but the last `keep`. A full disk leaves the earlier ones usable."""
     target = run / "checkpoints" / f"step-{step:06d}"

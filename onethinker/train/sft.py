@@ -125,12 +125,12 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
 
     stop_after: leave after this many steps of the schedule, for tests.
     """
-    out = open_run(out, {"kind": "sft", "recipe": recipe.model_dump(), "samples": _fingerprint(samples)}, fresh=fresh)
+    out = open_run(out, {"kind": "sft", "recipe": recipe.model_dump(), "samples": fingerprint(samples)}, fresh=fresh)
     with locked(out):
         return _train(recipe, samples, out, stop_after)
 
 
-def _fingerprint(samples: Samples) -> dict[str, Any]:
+def fingerprint(samples: Samples) -> dict[str, Any]:
     return {"n": len(samples), "first": samples[0].digest(), "last": samples[-1].digest()}
 
 

@@ -28,7 +28,9 @@ IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 SPECIAL = [END, START, STOP, VISION_START, VISION_END, "<|vision_pad|>", IMAGE, VIDEO]
 
 # A timestamp, a tag and a number are one piece each, so that BPE may make each of them one token.
-PIECES = r"<\d{1,3}\.\d seconds>|</?(?:think|answer)>| ?\p{L}+| ?\d{1,4}|\s?[^\s\p{L}\p{N}]+|\s+"
+PIECES = (
+    r"<\d{1,3}\.\d seconds>|</?(?:think|answer|image|video)>| ?[\p{L}_]+| ?\d{1,4}(?:\.\d)?|\s?[^\s\p{L}\p{N}<]+|<|\s+"
+)
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"

@@ -1,0 +1,150 @@
+"""Experience: groups of scored answers, with what an update needs of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onethinker.engines.base import Engine, Sampling
+from onethinker.models.encode import Encoder, Prompt
+from onethinker.recipes.base import Recipe, RLConfig
+from onethinker.rollout import Rollout, make_request, roll_out
+from onethinker.sample import Sample, Samples
+from onethinker.tasks.prompts import PromptSet
+from onethinker.train.prefix import Group
+from onethinker.train.sampler import Sampler
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """One prompt's group of G answers. rewards_G: NaN where the answer could not be scored."""
+
+    position: int
+    prompt: Prompt
+    rollouts: Sequence[Rollout]
+    rewards_G: np.ndarray
+
+    @property
+    def sample(self) -> Sample:
+        return self.rollouts[0].sample
+
+    @property
+    def accuracy(self) -> float:
+        """Mean accuracy of the scored answers; NaN where there are none."""
+        scored = [r.score.accuracy for r, reward in zip(self.rollouts, self.rewards_G, strict=True) if reward == reward]
+        return float(np.mean(scored)) if scored else math.nan
+
+    def trains(self, config: RLConfig) -> bool:
+        """Whether the group has something to say: scored, and neither all right nor all wrong."""
+        if math.isnan(self.accuracy):
+            return False
+        return not config.filter_groups or config.accuracy_low <= self.accuracy <= config.accuracy_high
+
+    def answers(self, first: int, last: int) -> Answered:
+        """The same group with some of its answers only."""
+        return replace(self, rollouts=self.rollouts[first:last], rewards_G=self.rewards_G[first:last])
+
+    @property
+    def group(self) -> Group:
+        """The prompt and the token ids of its answers, as the engine gave them."""
+        return Group(self.prompt, [r.completion.token_ids for r in self.rollouts])
+
+
+@dataclass
+class Collected:
+    """A step's groups: `kept` train, `dropped` are logged. too_long: prompts beyond the limit, with the longest."""
+
+    kept: list[Answered] = field(default_factory=list)
+    dropped: list[Answered] = field(default_factory=list)
+    too_long: int = 0
+    longest: tuple[int, str] = (0, "")
+
+    @property
+    def groups(self) -> list[Answered]:
+        return self.kept + self.dropped
+
+    def of_task(self, task: str) -> list[Answered]:
+        return [g for g in self.groups if g.sample.task == task]
+
+
+@dataclass(frozen=True, eq=False)
+class Collector:
+    """Asks prompts until a step has its groups. Engine, encoder and samples stay the same over the run."""
+
+    samples: Samples
+    engine: Engine
+    encoder: Encoder
+    sampler: Sampler
+    prompts: PromptSet
+    recipe: Recipe
+
+    def collect(self, step: int, task_weights: dict[str, float] | None = None) -> Collected:
+        """Groups for one step: those that do not train are replaced, at most `refill_tries` times over."""
+        config, found = self.recipe.rl, Collected()
+        for attempt in range(config.refill_tries + 1):
+            wanted = config.prompts - len(found.kept)
+            if wanted <= 0:
+                break
+            positions = self._short_enough(self.sampler.draw(wanted, task_weights), found)
+            seed = self.recipe.seed * 1_000_003 + step * 101 + attempt
+            sampling = Sampling(config.group, config.temperature, 1.0, config.max_tokens, seed)
+            answered = dict(
+                roll_out(self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=positions)
+            )
+            for position in positions:
+                group = self._answered(position, answered[position])
+                self.sampler.observe(position, group.accuracy)
+                (found.kept if group.trains(config) else found.dropped).append(group)
+        return found
+
+    def _answered(self, position: int, rollouts: list[Rollout]) -> Answered:
+        rewards = np.array([r.score.reward(self.recipe.rl.reward) for r in rollouts])
+        return Answered(position, self._encode(position), rollouts, rewards)
+
+    def _encode(self, position: int) -> Prompt:
+        sample = self.samples[position]
+        return self.encoder.encode(make_request(sample, self.samples, self.prompts, self.recipe.media))
+
+    def _short_enough(self, positions: list[int], found: Collected) -> list[int]:
+        """Without repeats and prompts beyond the limit, which are counted."""
+        fit = []
+        for position in dict.fromkeys(positions):
+            length = len(self._encode(position))
+            if length <= self.recipe.rl.max_prompt_tokens:
+                fit.append(position)
+                continue
+            found.too_long += 1
+            found.longest = max(found.longest, (length, self.samples[position].id))
+        return fit
+
+
+def write_rollouts(path: Path, step: int, collected: Collected, advantages: dict[int, Sequence[float]]) -> None:
+    """Every answer of a step with its score, reward and advantage, as Parquet. advantages: by a kept group's id()."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = []
+    for group in collected.groups:
+        values = advantages.get(id(group))
+        for i, rollout in enumerate(group.rollouts):
+            row = rollout.row()
+            row["components"] = [{"name": k, "value": v} for k, v in row["components"].items()]
+            rows.append(
+                row
+                | {
+                    "step": step,
+                    "question": group.sample.question,
+                    "truth": group.sample.truth,
+                    "reward": float(group.rewards_G[i]),
+                    "advantage": None if values is None else float(values[i]),
+                }
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    pq.write_table(pa.Table.from_pylist(rows), aside)
+    aside.replace(path)
