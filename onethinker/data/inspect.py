@@ -1,4 +1,4 @@
-"""Look at a data set: does every sample load and score (`check`), what is in it (`stats`), how does it look (`show`)."""
+"""Look at a data set: whether every sample loads and scores (`check`), what is in it (`stats`), its looks (`show`)."""
 
 from __future__ import annotations
 

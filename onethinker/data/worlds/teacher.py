@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 
-from onethinker.data.worlds.scene import COLOURS, FPS, SHAPES, Level, Scene, Thing, Word
+from onethinker.data.worlds.scene import COLOURS, FPS, SHAPES, UNSEEN, Level, Scene, Thing, Word
 
 Named = Mapping[int, frozenset[str]]
 """Thing → the attributes that the question itself gives, which nobody gets wrong."""
@@ -85,11 +85,14 @@ def _nudge(rng: Random, second: float, low: float, high: float) -> float:
 
 def _recolour(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
     taken = {thing.colour, thing.turn[1]} if thing.turn else {thing.colour}
-    return replace(thing, colour=rng.choice([c for c in COLOURS[: level.colours] if c not in taken]))
+    others = [c for c in COLOURS[: level.colours] if c not in taken and (c, thing.shape) not in UNSEEN]
+    return replace(thing, colour=rng.choice(others))
 
 
 def _reshape(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
-    return replace(thing, shape=rng.choice([s for s in SHAPES[: level.shapes] if s != thing.shape]))
+    colours = [thing.colour, thing.turn[1] if thing.turn else thing.colour]
+    others = [s for s in SHAPES[: level.shapes] if s != thing.shape and not any((c, s) in UNSEEN for c in colours)]
+    return replace(thing, shape=rng.choice(others)) if others else thing
 
 
 def _rescale(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
