@@ -1,0 +1,238 @@
+"""The command line: thin verbs over the library. Heavy libraries load inside the verb that needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onethinker.cli_data import data_app
+from onethinker.cli_score import rollouts, score
+
+if TYPE_CHECKING:
+    from onethinker.recipes import Recipe
+    from onethinker.sample import Samples
+
+app = typer.Typer(
+    help="Train, measure and use one model that thinks over images and videos.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+
+Out = Annotated[Path | None, typer.Option(help="Where to write; runs/<what it is> unless given.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.optimizer.lr=1e-5")]
+ModelOption = Annotated[str, typer.Option(help="Start from: a shipped name, a folder or a hub id.")]
+DataOption = Annotated[str, typer.Option(help="A file or folder of samples (JSONL, Parquet, published JSON).")]
+MediaRoot = Annotated[str, typer.Option(help="Folder that media paths are relative to; the data's own unless given.")]
+Limit = Annotated[int | None, typer.Option(help="Take only the first N samples.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew in a folder beside the existing one.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Dtype = Annotated[str, typer.Option(help="float32 or bfloat16.")]
+Attention = Annotated[str, typer.Option(help="sdpa, eager, flash_attention_2 or flex_attention.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="local, openai or vllm; guessed from the model's name.")]
+Prompts = Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file; the model's own unless given.")]
+
+
+def main() -> None:
+    """Entry point: a failure that a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        if not _is_ours(error):
+            raise
+        print(f"onethinker: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the package raised it on purpose; anything else is a fault of ours and keeps its traceback."""
+    return type(error).__module__.startswith("onethinker.") or isinstance(error, (FileNotFoundError, PermissionError))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    controls: Annotated[bool, typer.Option("--controls", help="Also RL with lr 0 and more SFT, of equal time.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few steps of everything, to see that it runs.")] = False,
+) -> None:
+    """The whole system in minutes: corpus, SFT, EMA-GRPO, evaluation before and after, pictures, report.
+
+    Ctrl-C at any time; the same command goes on where it stopped.
+    """
+    from onethinker.studies.demo import run_demo
+
+    run_demo(out, controls=controls, quick=quick)
+
+
+@app.command()
+def tasks() -> None:
+    """The thirteen tasks, the form of their answers and their metrics."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from onethinker.tasks import TASKS
+    from onethinker.tasks.base import Score
+    from onethinker.answer import Status
+
+    table = Table(box=None, header_style="bold")
+    for column in ("task", "takes", "answer", "metrics (headline first)"):
+        table.add_column(column)
+    for task in TASKS.values():
+        metrics = ", ".join(task.metrics([Score(Status.NO_ANSWER)]))
+        table.add_row(task.name, ", ".join(task.modalities), task.example, metrics)
+    Console().print(table)
+
+
+@app.command()
+def sft(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")] = "mini",
+    model: ModelOption = "",
+    data: DataOption = "",
+    media_root: MediaRoot = "",
+    out: Out = None,
+    limit: Limit = None,
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
+    set_: Set = None,
+    fresh: Fresh = False,
+) -> None:
+    """Supervised fine-tuning on worked answers (`response`), the cold start. Resumes a run of the same config."""
+    made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
+    from onethinker.train.sft import run_sft
+
+    print(run_sft(made, samples, out or Path(f"runs/{made.name}-sft"), fresh=fresh))
+
+
+@app.command()
+def rl(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")] = "mini",
+    model: ModelOption = "",
+    data: DataOption = "",
+    media_root: MediaRoot = "",
+    out: Out = None,
+    limit: Limit = None,
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
+    set_: Set = None,
+    fresh: Fresh = False,
+) -> None:
+    """Reinforcement learning on scored answers (EMA-GRPO unless the recipe says otherwise). Resumes."""
+    made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
+    from onethinker.train.rl import run_rl
+
+    print(run_rl(made, samples, out or Path(f"runs/{made.name}-rl"), fresh=fresh))
+
+
+def _training(
+    recipe: str, model: str, data: str, media_root: str, limit: int | None, device: str, dtype: str, attention: str,
+    assignments: list[str] | None,
+) -> tuple[Recipe, Samples]:
+    """The recipe with the flags applied, and its samples."""
+    from onethinker.recipes import RecipeError, load_recipe
+    from onethinker.sample import load_samples
+
+    flags = {"model.base": model, "data.train": data, "data.media_root": media_root, "data.limit": limit,
+             "model.device": device, "model.dtype": dtype, "model.attention": attention}  # fmt: skip
+    given = [f"{key}={value}" for key, value in flags.items() if value not in ("", None)]
+    made = load_recipe(recipe, [*given, *(assignments or [])])
+    if not made.data.train:
+        raise RecipeError("no training data: give --data DIR (make some with `onethinker data world --out DIR`)")
+    return made, load_samples(made.data.train, made.data.media_root or None, made.data.limit)
+
+
+@app.command("eval")
+def eval_(
+    model: Annotated[list[str], typer.Argument(help="MODEL (a shipped name, folder, hub id, http://…/v1) | compare A B")],
+    data: DataOption = "",
+    media_root: MediaRoot = "",
+    out: Out = None,
+    limit: Limit = None,
+    engine: EngineOption = "",
+    prompts: Prompts = "",
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    attention: Attention = "sdpa",
+    segmenter: Annotated[str, typer.Option(help="Box and points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
+    intersect: Annotated[bool, typer.Option("--intersect", help="compare: the questions that both folders have.")] = False,
+    set_: Set = None,
+) -> None:
+    """Greedy answers to every question of --data, scored, with intervals. Asks only what is missing.
+
+    `onethinker eval compare A B` gives the paired differences B − A of two such folders and the questions that flipped.
+    """
+    if model[0] == "compare":
+        if len(model) != 3:
+            raise typer.BadParameter("eval compare takes two folders that `onethinker eval` wrote")
+        from onethinker.evaluate.compare import compare
+        from onethinker.report.terminal import print_comparison
+
+        return print_comparison(compare(Path(model[1]), Path(model[2]), intersect=intersect))
+    if len(model) != 1 or not data:
+        raise typer.BadParameter("give one MODEL and --data DATA")
+    from onethinker.evaluate.named import evaluate_named
+    from onethinker.report.terminal import print_evaluation
+
+    folder = evaluate_named(
+        model[0], data, out, media_root=media_root, limit=limit, prompts=prompts, segmenter=segmenter,
+        assignments=set_, engine=engine, device=device, dtype=dtype, attention=attention,
+    )  # fmt: skip
+    print_evaluation(folder)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Write RUN/report.html: curves, tables with intervals, answers drawn on their media."""
+    from onethinker.report.page import write_report
+
+    print(write_report(run))
+
+
+@app.command()
+def ask(
+    media: Annotated[list[str], typer.Argument(help="Images or clips, then the question as the last word.")],
+    task: Annotated[str, typer.Option(help="One of `onethinker tasks`; open_ended unless given.")] = "",
+    option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
+    model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
+    engine: EngineOption = "",
+    prompts: Prompts = "",
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    attention: Attention = "sdpa",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the parsed value.")] = False,
+    draw: Annotated[Path | None, typer.Option(help="Write the answer drawn on the picture or clip.")] = None,
+) -> None:
+    """Ask a model about images or a clip: prints its thinking and its answer."""
+    if len(media) < 2:
+        raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
+    from onethinker.use import load_model, print_thought
+
+    thinker = load_model(model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention)
+    print_thought(thinker.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")],
+    gpus: Annotated[int, typer.Option(help="How many.")] = 1,
+    memory: Annotated[float, typer.Option(help="GB of each.")] = 80.0,
+    set_: Set = None,
+) -> None:
+    """What a recipe needs: parameters, memory by part and time from counted FLOPs. Builds on the meta device."""
+    from onethinker.recipes import load_recipe
+    from onethinker.studies.plan import print_plan
+
+    print_plan(load_recipe(recipe, set_), gpus, memory)
+
+
+app.add_typer(data_app, name="data")
+app.command()(score)
+app.command()(rollouts)

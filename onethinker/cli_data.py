@@ -1,0 +1,76 @@
+"""`onethinker data …`: make, check, count and look at data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data_app = typer.Typer(help="Make, check, count and look at data.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Argument(help="A file or folder of samples, or a folder of splits.")]
+Root = Annotated[str, typer.Option("--media-root", help="Folder that media paths are relative to.")]
+
+
+@data_app.command()
+def world(
+    out: Annotated[Path, typer.Option(help="Folder to write: train, validation and test, each with its media.")],
+    n: Annotated[int, typer.Option(help="Training samples, over all tasks.")] = 6000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    difficulty: Annotated[int, typer.Option(help="0 (few plain shapes) to 3 (many, textured, cluttered).")] = 0,
+    teacher_error: Annotated[float, typer.Option(help="How often the worked answers for training go wrong.")] = 0.1,
+    test: Annotated[int | None, typer.Option(help="Test samples; a tenth of n unless given.")] = None,
+    zeroshot: Annotated[int, typer.Option(help="Also N questions of types that no training data has.")] = 0,
+) -> None:
+    """Write a procedural world: real PNG and MP4 files with exact truth for all thirteen tasks."""
+    from onethinker.data.worlds import build_world, build_zeroshot
+
+    build_world(out, n, seed, difficulty, teacher_error=teacher_error, test=test)
+    if zeroshot:
+        build_zeroshot(out / "zeroshot", zeroshot, seed, difficulty)
+    print(out)
+
+
+@data_app.command()
+def check(data: Data, media_root: Root = "") -> None:
+    """Open every medium, parse every truth, look for doubles. Exit status 1 if anything is wrong."""
+    from onethinker.data.inspect import check as find
+
+    problems = find(data, media_root or None)
+    for problem in problems:
+        print(problem)
+    print(f"{len(problems)} problems" if problems else "nothing wrong")
+    raise typer.Exit(1 if problems else 0)
+
+
+@data_app.command()
+def stats(data: Data, media_root: Root = "") -> None:
+    """Counts and mean lengths by split, task and modality."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from onethinker.data.inspect import stats as count
+
+    table = Table("split", "task", "modality", box=None, header_style="bold")
+    for column in ("samples", "question", "truth", "response", "media"):
+        table.add_column(column, justify="right")
+    for row in count(data, media_root or None):
+        lengths = (f"{v:.1f}" for v in (row.question, row.truth, row.response, row.media))
+        table.add_row(row.split, row.task, row.modality, str(row.samples), *lengths)
+    console = Console()
+    console.print(table)
+    console.print("question, truth and response in characters", style="dim")
+
+
+@data_app.command()
+def show(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("runs/data.html"),
+    count: Annotated[int, typer.Option(help="How many samples.")] = 39,
+    media_root: Root = "",
+) -> None:
+    """Write a page of samples drawn with their truth."""
+    from onethinker.data.inspect import show as write
+
+    print(write(data, out, count, media_root or None))

@@ -1,0 +1,59 @@
+"""Results on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from onethinker.report import tables
+from onethinker.report.read import read_evaluation, read_run
+
+
+def print_run(folder: Path) -> None:
+    """Every evaluation of a run side by side: greedy headline metrics, then mean sampled reward."""
+    evaluations = read_run(folder).evaluations
+    console = Console()
+    console.print(tables.to_rich(tables.headline_table(evaluations)))
+    sampled = tables.sampled_table(evaluations)
+    if sampled:
+        console.print(tables.to_rich(sampled))
+
+
+def print_evaluation(folder: Path) -> None:
+    """One evaluation: every metric, and how its answers read."""
+    evaluation = read_evaluation(folder)
+    console = Console()
+    console.print(tables.to_rich(tables.metrics_table(evaluation)))
+    console.print(tables.to_rich(tables.reading_by_task_table(evaluation)))
+    console.print(f"results: {folder}", highlight=False)
+
+
+def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:
+    """Paired differences of two evaluations, and the first questions that flipped."""
+    console = Console()
+    table = Table("task", title=f"B − A (metric profile: {comparison['metric_profile']})", box=None)
+    for column in ("n", "A", "B", "B − A", "95 % interval"):
+        table.add_column(column, justify="right")
+    for entry in comparison["tasks"].values():
+        headline = entry["metrics"][entry["headline"]]
+        sides = [tables.percent(headline[side]["value"]) for side in "ab"]
+        table.add_row(f"{entry['title']} ({entry['headline']})", str(entry["n"]), *sides, *_difference(headline["difference"]))
+    table.add_row("mean", str(comparison["n"]), "", "", *_difference(comparison["mean"]))
+    console.print(table)
+    for side in "ab":
+        model, folder = comparison[side]["model"], comparison[side]["folder"]
+        console.print(f"{side.upper()}: {model} ({folder})", highlight=False, markup=False)
+    for note in comparison["notes"]:
+        console.print(note, markup=False)
+    for name in ("gained", "lost"):
+        ids = [f"{task}/{flip['id']}" for task, entry in comparison["tasks"].items() for flip in entry[name]]
+        console.print(f"{name}: {len(ids)} questions {' '.join(ids[:flips])}", highlight=False, markup=False)
+    console.print(f"{comparison['errors']} questions left out for errors")
+
+
+def _difference(number: dict[str, Any]) -> tuple[str, str]:
+    low, high = (tables.percent(number[end], True) for end in ("low", "high"))
+    return tables.percent(number["value"], True), f"{low} … {high}"

@@ -1,0 +1,1 @@
+"""Studies: whole questions asked of the system, above training and evaluation."""
