@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -114,7 +113,7 @@ def _build(folder: Path, config: dict[str, Any]) -> None:
     for split in SPLITS:
         writer = Writer(folder / split, split, config, used)
         slots = plan(config["sizes"][split], config["tasks"])
-        groups = list(_shared(slots))
+        groups = list(_shared(slots, f"{config['seed']}/{split}"))
         samples = [s for group in track(groups, f"world: {split}", transient=True) for s in writer.write(group)]
         samples.sort(key=lambda s: s.id)
         file = save_samples(samples, folder / split / "samples.jsonl")
@@ -133,13 +132,17 @@ def plan(n: int, tasks: Sequence[str]) -> list[Slot]:
     return slots
 
 
-def _shared(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
-    """Slots that share a scene: up to SHARE neighbours of one kind of scene and of different tasks."""
-    for family, same in groupby(sorted(slots, key=lambda s: s.family), key=lambda s: s.family):
+def _shared(slots: Sequence[Slot], seed: str) -> Iterator[list[Slot]]:
+    """Slots that share a scene: up to SHARE of one kind of scene and of different tasks, shuffled together so that no
+    two tasks always meet in the same scenes."""
+    families = sorted({slot.family for slot in slots})
+    for family in families:
+        same = [slot for slot in slots if slot.family == family]
+        Random(f"{seed}/{family}").shuffle(same)
         group: list[Slot] = []
         for slot in same:
             full = len(group) >= (SHARE if family in ("still", "clip") else 1)
-            if group and (full or slot.task in {s.task for s in group}):
+            if full or slot.task in {s.task for s in group}:
                 yield group
                 group = []
             group.append(slot)

@@ -23,6 +23,10 @@ SHAPES = ("circle", "square", "triangle", "diamond", "cross", "hexagon")
 UNSEEN = frozenset({("yellow", "triangle"), ("blue", "square")})
 """Colour and shape that no training, validation or test scene combines; the zero-shot questions do."""
 
+_EVENTS = ("shows", "shows", "moves", "moves", "moves", "turns", "jumps")
+_TRIES = 30
+"""How often an event is given another place before another event is drawn."""
+
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -251,9 +255,10 @@ def draw_clip(rng: Random, level: Level) -> Scene:
     count = rng.randint(*level.clip_things)
     things: list[Thing] = []
     while len(things) < count:
-        events = ("shows", "shows", "moves", "moves", "turns", "jumps") + (("still",) * 3 if things else ())
-        new = _enliven(rng, level, draw_thing(rng, level, None), rng.choice(events))
-        if new and _has_room(new, things, level, level.frames):
+        event = rng.choice(_EVENTS + ("still",) * 3 * bool(things))
+        tries = (_enliven(rng, level, draw_thing(rng, level), event) for _ in range(_TRIES))
+        new = next((t for t in tries if t and _has_room(t, things, level, level.frames)), None)
+        if new:
             things.append(new)
     scene = with_ground(rng, level, Scene(level.side, tuple(things), frames=level.frames))
     return replace(scene, things=tuple(sorted(things, key=scene.first)))

@@ -24,7 +24,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 
 ASKERS: dict[tuple[str, str], tuple[Asker, ...]] = {
     ("multiple_choice", "still"): (choice.colour, choice.shape, choice.where, choice.further, choice.present),
-    ("multiple_choice", "clip"): (choice.happens, choice.happens, choice.becomes, choice.colour),
+    ("multiple_choice", "clip"): (*[choice.happens] * 2, *[choice.becomes] * 2, choice.colour),
     ("multiple_choice", "pair"): (choice.which_picture,),
     ("numerical", "still"): (quantity.count,),
     ("numerical", "clip"): (quantity.count, quantity.count_movers, quantity.count_visible),

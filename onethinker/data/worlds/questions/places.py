@@ -68,7 +68,8 @@ def where_and_when(rng: Random, scene: Scene) -> Ask | None:
 
 def track(rng: Random, scene: Scene) -> Ask | None:
     """A box in the first frame → the box at each second; key k is the box at k − 1 seconds."""
-    i = pick(rng, scene, lambda t: t.event in ("moves", "jumps"))
+    i = pick(rng, scene, lambda t: t.event == "moves")
+    i = pick(rng, scene, lambda t: t.event == "jumps") if i is None else i
     if i is None:
         return None
 

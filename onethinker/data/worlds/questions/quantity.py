@@ -30,11 +30,11 @@ def count_movers(rng: Random, scene: Scene) -> Ask:
 
 
 def count_visible(rng: Random, scene: Scene) -> Ask | None:
-    """How many shapes are visible at 1.5 seconds?"""
+    """How many shapes are visible at 1.5 s?"""
     if not any(t.shown for t in scene.things):
         return None
     second = rng.choice(scene.times)
-    question = f"How many shapes are visible at {number(second)} seconds?"
+    question = f"How many shapes are visible at {number(second)} s?"
     return _counting("count_visible", question, lambda scene, thing: thing.at(second) is not None)
 
 
