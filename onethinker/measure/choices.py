@@ -63,8 +63,8 @@ def choice_lenient(text: str, options: Sequence[str] = ()) -> str | None:
     known, plain = _by_letter(options), _plain(text)
     letters = _letters(plain, known)
     if not letters:
-        said = f" {_words(plain)} "
-        letters = {letter for letter, words in known.items() if words and f" {words} " in said}
+        said = _words(plain)
+        letters = {at for at, words in known.items() if words and re.search(rf"(?<!\w){re.escape(words)}(?!\w)", said)}
     return letters.pop() if len(letters) == 1 else None
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 _MAX_CHARS = 2_000
 _START_SECONDS = 120.0
+_WALL_SECONDS = 5.0  # by the clock, to a second of processor time
 _NOT_FINITE = re.compile(r"[+-]?\s*(?:inf|infinity|nan)", re.IGNORECASE)
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?")
 _WORDS = re.compile(r"[A-Za-z]{4,}(?:[\s-]+[A-Za-z]+)*")
-_DECIMALS = 6
-"""Decimals that count where one side is a decimal fraction: math-verify's default."""
+_DECIMALS = 6  # that count between two decimal fractions: math-verify's default
 _WRAPPINGS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), (r"\text{", "}"))
 
 
@@ -25,10 +25,10 @@ def math_equal(pred: str, true: str, timeout: float = 5.0) -> bool:
     """Whether two answers are mathematically equal, as math-verify finds; compared as text where it reads neither.
 
     pred, true: LaTeX, bare or in `$…$`, or numbers. Texts that are the same are equal, except those that are read as
-    NaN or an infinite float ("inf"). Plain numbers (equal to six decimals) and plain words are compared without
-    math-verify, to which "listen" would be the same product of letters as "silent".
-    timeout: seconds; an answer that takes longer is not equal. Texts of more than 2,000 characters are only compared
-    as text.
+    NaN or an infinite float ("inf"). Plain numbers (two decimal fractions to six decimals, as math-verify does) and
+    plain words are compared without math-verify, to which "listen" is the same product of letters as "silent".
+    timeout: seconds of processor time, so that a busy machine changes no verdict; an answer that takes longer is not
+    equal. Texts of more than 2,000 characters are only compared as text.
     math-verify runs in a process of its own, started when first needed, one a process of ours; calls from several
     threads take turns.
     """
@@ -40,10 +40,11 @@ def math_equal(pred: str, true: str, timeout: float = 5.0) -> bool:
     if a == b:
         return True
     if _PLAIN_NUMBER.fullmatch(a) and _PLAIN_NUMBER.fullmatch(b):
-        return round(float(a), _DECIMALS) == round(float(b), _DECIMALS)
+        x, y = float(a), float(b)
+        return x == y or ("." in a and "." in b and round(x, _DECIMALS) == round(y, _DECIMALS))
     if _WORDS.fullmatch(a) or _WORDS.fullmatch(b):
         return a.casefold() == b.casefold()
-    verdict = _worker.ask([_dressed(a), _dressed(b), timeout], timeout)
+    verdict = _worker.ask([_dressed(a), _dressed(b), timeout], _WALL_SECONDS * timeout)
     return bool(verdict) if verdict is not None else a.casefold() == b.casefold()
 
 

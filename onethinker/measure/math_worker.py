@@ -1,7 +1,7 @@
 """The process behind `text.math_equal`: reads a JSON line [pred, true, seconds], answers true, false or null.
 
-Run as a script. math-verify evaluates what it reads, in time and memory without limits of its own: this process bounds
-its memory and ends itself when a line takes too much processor time, even inside C code and with its owner gone.
+Run as a script. math-verify evaluates what it reads without bounds on time and memory. This process bounds its memory,
+and the system ends it when a line takes more than `seconds` of processor time, be it inside C code or its owner gone.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ def main() -> None:
     from math_verify import parse, verify
 
     logging.disable(logging.CRITICAL)
+    verify(parse("$(x+1)^2$"), parse("$x^2+2x+1$"))  # loads what sympy loads late, outside any line's time
     print("ready", flush=True)
     for line in sys.stdin:
         pred, true, seconds = json.loads(line)
-        signal.setitimer(signal.ITIMER_PROF, 2 * seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             sides = [parse(text, parsing_timeout=None, raise_on_error=False) for text in (true, pred)]
             result = verify(*sides, timeout_seconds=None, raise_on_error=False) if any(sides) else None

@@ -22,7 +22,8 @@ def _ratio(part_N: Floats, whole_N: Floats) -> Floats:
 
 
 def _intersection(a: Floats, b: Floats) -> Floats:
-    return np.maximum(np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0]), 0.0)
+    with np.errstate(over="ignore"):
+        return np.maximum(np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0]), 0.0)
 
 
 def iou(a_N2: ArrayLike, b_N2: ArrayLike) -> Floats:
@@ -45,7 +46,7 @@ def iou_official(a_N2: ArrayLike, b_N2: ArrayLike, duration: ArrayLike | None = 
         end = np.broadcast_to(np.asarray(duration, dtype=np.float64), len(a))[:, None]
         a, b = np.clip(a, 0.0, end), np.clip(b, 0.0, end)
     inter = _intersection(a, b)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return _ratio(inter, (a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) - inter)
 
 

@@ -30,6 +30,7 @@ __all__ = [
 
 MAX_WORDS = 50_000
 """Words of either text that are aligned. Words beyond count as missing or surplus in WER and are not read by ROUGE."""
+_MAX_CHARS = 20 * MAX_WORDS
 
 
 # ---- words ------------------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def rouge(reference: str, hypothesis: str, *, tokens: Literal["any", "latin"] = 
 
 def _tokens(text: str, other_scripts: bool) -> list[str]:
     pattern = _ANY_TOKEN if other_scripts else _LATIN_TOKEN
-    return [_stem(word) for word in pattern.findall(text.lower())[:MAX_WORDS]]
+    return [_stem(word) for word in pattern.findall(text[:_MAX_CHARS].lower())[:MAX_WORDS]]
 
 
 def _f(true: Counter[Any], said: Counter[Any]) -> float:

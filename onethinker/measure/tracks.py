@@ -58,7 +58,8 @@ def viou(pred: Track, true: Track, pred_span: Sequence[float], true_span: Sequen
     """vIoU: Σ IoU over the keys in both spans / number of whole keys in either span; each span's ends belong to it.
 
     Keys and spans share a unit, seconds or frames. vIoU@R is the share of clips with vIoU > R (strictly).
-    Source: HC-STVG, Tang et al. 2021, as TubeDETR's evaluation computes it over frames.
+    Source: HC-STVG, Tang et al. 2021, as TubeDETR's evaluation computes it over sampled frames; a span of frames ends
+    there before its last number.
     """
     spans = [(math.ceil(start), math.floor(end)) for start, end in (pred_span, true_span)]
     first, last = max(start for start, _ in spans), min(end for _, end in spans)

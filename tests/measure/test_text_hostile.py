@@ -1,0 +1,79 @@
+"""Text functions on what no one would write: bounded time, no exception, nothing out of range."""
+
+import math
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onethinker.measure import text
+
+OPTIONS = ("A. a red ball", "B. a blue ball", "C. D", "D. none")
+HOSTILE = {
+    "ten megabytes of one letter": "a" * 10_000_000,
+    "ten megabytes of y": "y" * 10_000_000,
+    "ten megabytes of words": "ab " * 3_300_000,
+    "ten megabytes of digits": "9" * 10_000_000,
+    "ten megabytes of spaces": " " * 10_000_000,
+    "a million different words": " ".join(map(str, range(1_000_000))),
+    "thousands separators": "1," + "000," * 1_000_000,
+    "slashes": "1/" * 1_000_000,
+    "lone surrogates": "\ud800\udfff" * 1000,
+    "right-to-left marks": "\u202e\u200fD" * 1000,
+    "combining marks": "e" + "\u0301" * 1_000_000,
+    "nested braces": "{" * 1_000_000 + "}" * 1_000_000,
+    "nested fractions": r"\frac{1}{" * 200 + "1" + "}" * 200,
+    "deep brackets": "(" * 1900 + "1" + ")" * 1900,
+    "a tower of powers": "9^{" * 50 + "9" + "}" * 50,
+    "answers answers": "the answer is " * 700,
+    "option option": "option " * 1400,
+    "spaces before the end": "(A" + " " * 9_900 + "x",
+    "letters and marks": "A. B) C: " * 1000,
+    "stops": "." * 9_999,
+    "emphasis": "*" * 9_999,
+    "null characters": "\x00" * 1000,
+    "Chinese": "红色的球" * 500_000,
+    "number words": "twenty million " * 26,
+    "numbers": "1 2/3 " * 60,
+}
+LIMIT_SECONDS = 3.0  # of processor time; measured: under 1
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_is_bounded_and_nothing_raises(name):
+    said = HOSTILE[name]
+    truth = "the red ball is left of the blue ball"
+    for function in (
+        lambda: text.wer(truth, said) >= 0,
+        lambda: text.wer(said, truth) >= 0,
+        lambda: all(
+            0 <= f <= 1 for f in text.rouge(truth, said) + text.rouge("红色的球", said) + text.rouge(said, said)
+        ),
+        lambda: text.number(said) is None,
+        lambda: text.number_lenient(said) is None or math.isfinite(text.number_lenient(said)),
+        lambda: text.choice(said, OPTIONS) in (None, *"ABCD"),
+        lambda: text.choice_lenient(said, OPTIONS) in (None, *"ABCD"),
+        lambda: text.math_equal(said, "1", timeout=0.5) in (True, False),
+        lambda: text.math_equal("x", said, timeout=0.5) is False,
+    ):
+        start = time.process_time()
+        assert function()
+        assert time.process_time() - start < LIMIT_SECONDS
+
+
+@given(st.text(max_size=80))
+def test_any_text_gives_an_answer_in_range(said):
+    assert text.number(said) is None or math.isfinite(text.number(said))
+    assert text.number_lenient(said) is None or math.isfinite(text.number_lenient(said))
+    assert text.choice(said, OPTIONS) in (None, *"ABCD")
+    assert text.choice_lenient(said, OPTIONS) in (None, *"ABCD")
+    assert all(0 <= f <= 1 for f in text.rouge(said, said))
+    assert text.wer("a b", said) >= 0
+
+
+@given(st.floats(), st.floats())
+def test_any_numbers_give_an_accuracy(pred, true):
+    for profile in ("released", "official"):
+        assert 0 <= text.mra(pred, true, profile) <= 1
+    assert text.same_number(pred, true) in (True, False)
