@@ -13,6 +13,8 @@ from random import Random
 
 Box = tuple[int, int, int, int]
 
+MARGIN = 4
+"""Pixels around every thing that are inside the picture, so that there is room for points beside it."""
 FPS = 2
 """Frames a second of every clip; events begin and end on a frame."""
 
@@ -26,6 +28,8 @@ UNSEEN = frozenset({("yellow", "triangle"), ("blue", "square")})
 _EVENTS = ("shows", "shows", "moves", "moves", "moves", "turns", "jumps")
 _TRIES = 30
 """How often an event is given another place before another event is drawn."""
+_GIVE_UP = 0.02
+"""How often a scene is begun anew when a thing finds no room beside the others, so that drawing always ends."""
 
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
@@ -188,7 +192,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture (frames 1) or a clip. Things are drawn in order of `layers`, later ones in front.
+    """A picture (frames 1) or a clip. Later things stand in front of earlier ones.
 
     background: which of the plain grounds. grain: its light texture. ruled: pixels between ruled lines, 0 for none.
     """
@@ -239,14 +243,16 @@ class Scene:
 # ---- drawing scenes at random -----------------------------------------------------------------------------------
 
 
-def draw_still(rng: Random, level: Level, count: int | None = None, must: tuple[str, str] | None = None) -> Scene:
-    """A picture with `count` things, no two with the same colour and shape. must: a colour and shape it holds."""
+def draw_still(rng: Random, level: Level, count: int | None = None) -> Scene:
+    """A picture with `count` things, left to right, no two with the same colour and shape."""
     count = count if count is not None else rng.randint(*level.things)
     things: list[Thing] = []
     while len(things) < count:
-        new = draw_thing(rng, level, must if must and not things else None)
-        if new.box and _has_room(new, things, level, 1):
+        new = draw_thing(rng, level)
+        if _has_room(new, things, level, 1):
             things.append(new)
+        elif rng.random() < _GIVE_UP:
+            things.clear()
     return with_ground(rng, level, Scene(level.side, tuple(sorted(things, key=lambda t: t.box))))
 
 
@@ -260,6 +266,8 @@ def draw_clip(rng: Random, level: Level) -> Scene:
         new = next((t for t in tries if t and _has_room(t, things, level, level.frames)), None)
         if new:
             things.append(new)
+        elif rng.random() < _GIVE_UP:
+            things.clear()
     scene = with_ground(rng, level, Scene(level.side, tuple(things), frames=level.frames))
     return replace(scene, things=tuple(sorted(things, key=scene.first)))
 
@@ -303,21 +311,19 @@ def with_ground(rng: Random, level: Level, scene: Scene, clutter: bool = True) -
     return replace(scene, background=rng.randrange(3), grain=grain, clutter=mess)
 
 
-def draw_thing(rng: Random, level: Level, must: tuple[str, str] | None = None) -> Thing:
-    while True:
-        colour, shape = must or (rng.choice(COLOURS[: level.colours]), rng.choice(SHAPES[: level.shapes]))
-        if must or (colour, shape) not in UNSEEN:
-            break
+def draw_thing(rng: Random, level: Level) -> Thing:
+    """A thing of any kind but the held-out ones, anywhere."""
+    kinds = [(c, s) for c in COLOURS[: level.colours] for s in SHAPES[: level.shapes] if (c, s) not in UNSEEN]
+    colour, shape = rng.choice(kinds)
     size, side = rng.choice(list(level.sizes.items()))
     x, y = (_place(rng, level, side) for _ in range(2))
     return Thing(shape, colour, size, (x, y, x + side, y + side), rng.choice(level.textures))
 
 
 def _place(rng: Random, level: Level, side: int) -> int:
-    """A left or top edge that leaves a margin for points beside the thing and is clear of the exact middle."""
-    margin = max(level.grid, 4)
+    """A left or top edge that keeps the margin and does not centre the thing."""
     while True:
-        edge = rng.randrange(margin, level.side - margin - side + 1, level.grid)
+        edge = rng.randrange(MARGIN, level.side - MARGIN - side + 1, level.grid)
         if 2 * edge + side != level.side:
             return edge
 
@@ -344,9 +350,8 @@ def _enliven(rng: Random, level: Level, thing: Thing, event: str) -> Thing | Non
 
 
 def _stays_inside(thing: Thing, level: Level) -> bool:
-    margin = max(level.grid, 4)
     boxes = [thing.at(i / FPS) for i in range(level.frames)]
-    return all(min(b) >= margin and max(b) <= level.side - margin for b in boxes if b)
+    return all(min(b) >= MARGIN and max(b) <= level.side - MARGIN for b in boxes if b)
 
 
 def _has_room(new: Thing, others: list[Thing], level: Level, frames: int) -> bool:

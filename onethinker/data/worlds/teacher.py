@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 
-from onethinker.data.worlds.scene import COLOURS, FPS, SHAPES, UNSEEN, Level, Scene, Thing, Word
+from onethinker.data.worlds.scene import COLOURS, FPS, MARGIN, SHAPES, UNSEEN, Level, Scene, Thing, Word
 
 Named = Mapping[int, frozenset[str]]
 """Thing → the attributes that the question itself gives, which nobody gets wrong."""
@@ -51,10 +51,15 @@ def _shake(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
         x1, y1, x2, y2 = thing.box
         dx, dy = x * level.grid, y * level.grid
         shaken = replace(thing, box=(x1 + dx, y1 + dy, x2 + dx, y2 + dy))
-        boxes = [shaken.at(t) for t in scene.times]
-        if all(min(b) >= 4 and max(b) <= scene.side - 4 for b in boxes if b):
+        if _inside(shaken, scene):
             return shaken
     return thing
+
+
+def _inside(thing: Thing, scene: Scene) -> bool:
+    """Whether it stays inside the margin that scenes keep, whenever it is there."""
+    boxes = [thing.at(t) for t in scene.times]
+    return all(min(b) >= MARGIN and max(b) <= scene.side - MARGIN for b in boxes if b)
 
 
 def _resize(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
@@ -67,7 +72,7 @@ def _resize(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
 
 
 def _shift_times(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
-    """One end of its event half a second off."""
+    """One end of its event half a second off, unless a moving thing would then be seen outside the picture."""
     if thing.turn:
         return replace(thing, turn=(_nudge(rng, thing.turn[0], 0.5, scene.seconds - 0.5), thing.turn[1]))
     start, end = thing.shown or thing.jump or (0.0, scene.seconds)
@@ -75,7 +80,8 @@ def _shift_times(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing
         start = _nudge(rng, start, 0.0, end - 1)
     else:
         end = _nudge(rng, end, start + 1, scene.seconds)
-    return replace(thing, **{"shown" if thing.shown else "jump": (start, end)})  # type: ignore[arg-type]
+    shifted = replace(thing, **{"shown" if thing.shown else "jump": (start, end)})  # type: ignore[arg-type]
+    return shifted if _inside(shifted, scene) else thing
 
 
 def _nudge(rng: Random, second: float, low: float, high: float) -> float:

@@ -32,6 +32,7 @@ from onethinker.data.worlds.scene import (
     FPS,
     INKS,
     LEVELS,
+    MARGIN,
     UNSEEN,
     Level,
     Scene,
@@ -226,7 +227,7 @@ def _scatter(rng: Random, level: Level, things: Sequence[Thing]) -> list[Thing]:
         placed: list[Thing] = []
         for thing in things:
             for _ in range(50):
-                x, y = (rng.randrange(4, level.side - 3 - side, level.grid) for _ in range(2))
+                x, y = (rng.randrange(MARGIN, level.side - MARGIN - side + 1, level.grid) for _ in range(2))
                 moved = replace(thing, size=size, box=(x, y, x + side, y + side))
                 if fits_beside(moved, placed):
                     placed.append(moved)

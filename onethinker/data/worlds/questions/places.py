@@ -9,10 +9,7 @@ import numpy as np
 from onethinker.data.worlds.describe import compact, norm, norm_box, number
 from onethinker.data.worlds.questions.ask import Ask, full_name, name, naming, pick
 from onethinker.data.worlds.render import mask, outline
-from onethinker.data.worlds.scene import Box, Scene
-
-BESIDE = 4
-"""Pixels that a negative point lies beside the box; scenes keep this margin."""
+from onethinker.data.worlds.scene import MARGIN, Box, Scene
 
 
 def locate(rng: Random, scene: Scene) -> Ask:
@@ -112,7 +109,7 @@ def _points(box: Box, side: int) -> tuple[list[list[int]], list[list[int]]]:
     x1, y1, x2, y2 = box
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
     on = [(x, y1 + (y2 - y1) * part) for part in (0.25, 0.5, 0.75)]
-    beside = [(x1 - BESIDE, y), (x, y1 - BESIDE), (x2 + BESIDE, y)]
+    beside = [(x1 - MARGIN, y), (x, y1 - MARGIN), (x2 + MARGIN, y)]
     return tuple([[norm(px, side), norm(py, side)] for px, py in points] for points in (on, beside))  # type: ignore
 
 
