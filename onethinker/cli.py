@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,7 +59,7 @@ def _is_ours(error: Exception) -> bool:
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
-    controls: Annotated[bool, typer.Option("--controls", help="Also RL with lr 0 and more SFT, of equal time.")] = False,
+    controls: Annotated[bool, typer.Option("--controls", help="Also RL with lr 0, and more SFT.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A few steps of everything, to see that it runs.")] = False,
 ) -> None:
     """The whole system in minutes: corpus, SFT, EMA-GRPO, evaluation before and after, pictures, report.
@@ -77,9 +77,9 @@ def tasks() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from onethinker.answer import Status
     from onethinker.tasks import TASKS
     from onethinker.tasks.base import Score
-    from onethinker.answer import Status
 
     table = Table(box=None, header_style="bold")
     for column in ("task", "takes", "answer", "metrics (headline first)"):
@@ -133,7 +133,14 @@ def rl(
 
 
 def _training(
-    recipe: str, model: str, data: str, media_root: str, limit: int | None, device: str, dtype: str, attention: str,
+    recipe: str,
+    model: str,
+    data: str,
+    media_root: str,
+    limit: int | None,
+    device: str,
+    dtype: str,
+    attention: str,
     assignments: list[str] | None,
 ) -> tuple[Recipe, Samples]:
     """The recipe with the flags applied, and its samples."""
@@ -151,7 +158,7 @@ def _training(
 
 @app.command("eval")
 def eval_(
-    model: Annotated[list[str], typer.Argument(help="MODEL (a shipped name, folder, hub id, http://…/v1) | compare A B")],
+    model: Annotated[list[str], typer.Argument(help="MODEL (shipped name, folder, hub id, http://…/v1) | compare A B")],
     data: DataOption = "",
     media_root: MediaRoot = "",
     out: Out = None,
@@ -161,8 +168,8 @@ def eval_(
     device: Device = "auto",
     dtype: Dtype = "float32",
     attention: Attention = "sdpa",
-    segmenter: Annotated[str, typer.Option(help="Box and points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
-    intersect: Annotated[bool, typer.Option("--intersect", help="compare: the questions that both folders have.")] = False,
+    segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
+    intersect: Annotated[bool, typer.Option("--intersect", help="compare: questions that both have.")] = False,
     set_: Set = None,
 ) -> None:
     """Greedy answers to every question of --data, scored, with intervals. Asks only what is missing.

@@ -10,8 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils.logging import disable_progress_bar
 
 from onethinker.models.shipped import locate, shipped
+
+disable_progress_bar()
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -26,7 +26,7 @@ def print_evaluation(folder: Path) -> None:
     """One evaluation: every metric, and how its answers read."""
     evaluation = read_evaluation(folder)
     console = Console()
-    console.print(tables.to_rich(tables.metrics_table(evaluation)))
+    console.print(tables.to_rich(tables.metrics_table([evaluation])))
     console.print(tables.to_rich(tables.reading_by_task_table(evaluation)))
     console.print(f"results: {folder}", highlight=False)
 
@@ -40,7 +40,9 @@ def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:
     for entry in comparison["tasks"].values():
         headline = entry["metrics"][entry["headline"]]
         sides = [tables.percent(headline[side]["value"]) for side in "ab"]
-        table.add_row(f"{entry['title']} ({entry['headline']})", str(entry["n"]), *sides, *_difference(headline["difference"]))
+        table.add_row(
+            f"{entry['title']} ({entry['headline']})", str(entry["n"]), *sides, *_difference(headline["difference"])
+        )
     table.add_row("mean", str(comparison["n"]), "", "", *_difference(comparison["mean"]))
     console.print(table)
     for side in "ab":
