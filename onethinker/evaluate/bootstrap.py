@@ -7,8 +7,8 @@ in which every denominator is 1. So a resample of N questions is a vector of N c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,28 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How to resample. The same number of questions, the same resamples and seed draw the same questions."""
+
+    resamples: int = 1000
+    seed: int = 0
+    name: str = ""
+
+    def of(self, name: str) -> Bootstrap:
+        """A stream of its own, so that tasks are resampled independently and always the same way."""
+        return replace(self, name=name)
+
+    def counts(self, n: int) -> Iterator[Floats]:
+        """How often each of n questions is in each resample, (n,)."""
+        rng = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())])
+        for _ in range(self.resamples):
+            yield np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+
+
+STANDARD = Bootstrap()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +58,29 @@ def _null(number: float) -> float | None:
     return float(number) if np.isfinite(number) else None
 
 
-def ratio(terms_N2: ArrayLike, resamples: int, seed: Sequence[int]) -> Estimate:
-    """Σ numerators / Σ denominators of N questions, with `resamples` draws. NaN terms are left out.
-
-    The same N, resamples and seed draw the same questions, so that differences may be taken in pairs.
-    """
+def ratio(terms_N2: ArrayLike, bootstrap: Bootstrap) -> Estimate:
+    """Σ numerators / Σ denominators of N questions. NaN terms are left out."""
     terms = np.asarray(terms_N2, dtype=np.float64).reshape(-1, 2)
     terms = terms[np.isfinite(terms).all(1)]
+    sums_R2 = np.full((bootstrap.resamples, 2), np.nan)
+    if len(terms) > 1:
+        for sums_2, count_N in zip(sums_R2, bootstrap.counts(len(terms)), strict=True):
+            sums_2[:] = count_N @ terms
+    part, whole = terms.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        part, whole = terms.sum(0)
-        value = float(part / whole) if whole else np.nan
-        if len(terms) < 2:
-            return Estimate(value, np.full(resamples, np.nan))
-        rng = np.random.default_rng(list(seed))
-        sums_R2 = np.empty((resamples, 2))
-        for sums_2 in sums_R2:
-            sums_2[:] = np.bincount(rng.integers(len(terms), size=len(terms)), minlength=len(terms)) @ terms
         draws_R = sums_R2[:, 0] / sums_R2[:, 1]
-    return Estimate(value, np.where(np.isfinite(draws_R), draws_R, np.nan))
+    return Estimate(float(part / whole) if whole else np.nan, np.where(np.isfinite(draws_R), draws_R, np.nan))
 
 
-def ratios(
-    terms: Sequence[Mapping[str, tuple[float, float]]], resamples: int, seed: Sequence[int]
-) -> dict[str, Estimate]:
+def ratios(terms: Sequence[Mapping[str, tuple[float, float]]], bootstrap: Bootstrap) -> dict[str, Estimate]:
     """Every metric that all questions have terms for, in the first one's order."""
     names = [name for name in terms[0] if all(name in row for row in terms)] if terms else []
-    return {name: ratio([row[name] for row in terms], resamples, seed) for name in names}
+    return {name: ratio([row[name] for row in terms], bootstrap) for name in names}
 
 
-def mean(values: Sequence[float], resamples: int, seed: Sequence[int]) -> Estimate:
+def mean(values: Sequence[float], bootstrap: Bootstrap) -> Estimate:
     """The mean of one number a question."""
-    return ratio([(value, 1.0) for value in values], resamples, seed)
+    return ratio([(value, 1.0) for value in values], bootstrap)
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate:
@@ -84,8 +98,3 @@ def average(estimates: Sequence[Estimate]) -> Estimate:
 def difference(a: Estimate, b: Estimate) -> Estimate:
     """b − a, resample by resample: paired if both were drawn over the same questions with the same seed."""
     return Estimate(b.value - a.value, b.draws_R - a.draws_R)
-
-
-def seed_of(seed: int, name: str) -> tuple[int, int]:
-    """A seed of its own for each name, so that tasks are resampled independently and always the same way."""
-    return seed, zlib.crc32(name.encode())

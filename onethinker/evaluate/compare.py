@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onethinker.evaluate.bootstrap import Estimate, average, difference, mean, ratios, seed_of
+from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, difference, mean, ratios
 from onethinker.evaluate.results import Row, current, is_error, score_of
 from onethinker.evaluate.run import QUESTIONS, RESULTS, SUMMARY
 from onethinker.runs import JsonLines, RunError
@@ -20,9 +20,7 @@ RIGHT = 0.5
 """An answer counts as right from this accuracy on; a flip crosses it."""
 
 
-def compare(
-    folder_a: Path, folder_b: Path, *, intersect: bool = False, resamples: int = 1000, seed: int = 0
-) -> Comparison:
+def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstrap: Bootstrap = STANDARD) -> Comparison:
     """b − a, question by question: per task and in the mean, each `difference` {value, low, high} beside `a` and `b`.
 
     Greedy answers are compared; a question that is an error in either is left out of both and counted. intersect:
@@ -45,7 +43,7 @@ def compare(
         of_task = [pair for pair in pairs if pair[0]["task"] == task]
         if not of_task:
             continue
-        tasks[task], headline = _compare_task(task, of_task, profile, resamples, seed)
+        tasks[task], headline = _compare_task(task, of_task, profile, bootstrap.of(task))
         means.append(headline)
     return {
         "a": {"folder": str(folder_a), "model": summary_a["model"]},
@@ -86,12 +84,12 @@ def _notes(
 
 
 def _compare_task(
-    task: str, pairs: Sequence[tuple[Row, Row]], profile: MetricProfile, resamples: int, seed: int
+    task: str, pairs: Sequence[tuple[Row, Row]], profile: MetricProfile, bootstrap: Bootstrap
 ) -> tuple[dict[str, Any], Estimate]:
-    kind, drawn = get_task(task), seed_of(seed, task)
+    kind = get_task(task)
     sides = [[score_of(pair[i]) for pair in pairs] for i in (0, 1)]
-    a, b = (ratios([kind.counted(score, profile) for score in scores], resamples, drawn) for scores in sides)
-    accuracy_a, accuracy_b = (mean([score.accuracy for score in scores], resamples, drawn) for scores in sides)
+    a, b = (ratios([kind.counted(score, profile) for score in scores], bootstrap) for scores in sides)
+    accuracy_a, accuracy_b = (mean([score.accuracy for score in scores], bootstrap) for scores in sides)
     headline = next(iter(a))
     entry = {
         "title": kind.title,

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from onethinker.answer import Answer, Status
 from onethinker.measure import masks
 from onethinker.media import open_image
 from onethinker.sample import DataError, Sample
+from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
+from onethinker.tasks.image_segmentation import Prompts
+from onethinker.tasks.reading import Box, Points
 
 Mask = NDArray[np.bool_]
-Spots = Sequence[tuple[float, float]]
-SEGMENTATION = ("image_segmentation", "video_segmentation")
-
-
-class Segmenter(Protocol):
-    """Box and points (0–1000 of width and height) → masks. name: part of a result's identity."""
-
-    name: str
-
-    def segment_image(self, image: Image.Image, box: Sequence[float], positive: Spots, negative: Spots) -> Mask:
-        """The mask (H, W) at the image's size."""
-        ...
-
-    def segment_clip(
-        self, path: Path, time: float, box: Sequence[float], positive: Spots, negative: Spots, times: Sequence[float]
-    ) -> Mask:
-        """The masks (T, H, W) on screen at `times` (seconds), prompted at `time`."""
-        ...
 
 
 def with_mask(
@@ -44,29 +26,45 @@ def with_mask(
 ) -> Score:
     """The score with `evidence["mask"]`: `inter`, `union` (pixels) of an image, `j`, `f` (0–1) of a clip.
 
-    Scores of other tasks come back as they are. An answer that could not be read has no mask: it overlaps nothing,
-    and an image's truth is all of the union. Raises DataError where the sample has no mask to compare with.
+    Scores of other tasks and of errors come back as they are. An answer that could not be read has no mask: it overlaps
+    nothing, and an image's truth is all of the union. Raises DataError where the sample has no mask to compare with,
+    MediaError where its media cannot be read.
     """
-    if sample.task not in SEGMENTATION or score.status is Status.ERROR:
+    measure = {"image_segmentation": _image_mask, "video_segmentation": _clip_masks}.get(sample.task)
+    if measure is None or score.status is Status.ERROR:
         return score
-    _, prompts = get_task(sample.task).read(sample, answer, lenient=lenient)
-    readable = score.status is Status.OK and prompts is not None
-    path = sample.paths(root)[0]
-    if sample.task == "image_segmentation":
-        true = true_mask(sample)
-        pred = np.zeros_like(true)
-        if readable:
-            pred = segmenter.segment_image(open_image(path), prompts.box, prompts.positive, prompts.negative)
-        inter, union = masks.intersection_union(pred, true)
-        found = {"inter": int(inter), "union": int(union)}
-    elif readable:
-        times, true = true_masks(sample)
-        pred = segmenter.segment_clip(path, prompts.time, prompts.box, prompts.positive, prompts.negative, times)
-        j, f, _ = masks.j_and_f(pred, true)
-        found = {"j": j, "f": f}
-    else:
-        found = {"j": 0.0, "f": 0.0}
-    return replace(score, evidence={**score.evidence, "mask": found})
+    prompts = get_task(sample.task).read(sample, answer, lenient=lenient)[1] if score.status is Status.OK else None
+    return replace(
+        score, evidence={**score.evidence, "mask": measure(sample, sample.paths(root)[0], prompts, segmenter)}
+    )
+
+
+def _image_mask(sample: Sample, path: Path, prompts: Prompts | None, segmenter: Segmenter) -> dict[str, float]:
+    true = true_mask(sample)
+    if prompts is None:
+        return {"inter": 0, "union": int(true.sum())}
+    pred = segmenter.segment_image(open_image(path), *_parts(prompts))
+    if pred.shape != true.shape:
+        raise _no_mask(sample, f"mask of {true.shape} for a picture of {pred.shape}")
+    inter, union = masks.intersection_union(pred, true)
+    return {"inter": int(inter), "union": int(union)}
+
+
+def _clip_masks(sample: Sample, path: Path, prompts: Prompts | None, segmenter: Segmenter) -> dict[str, float]:
+    if prompts is None:
+        return {"j": 0.0, "f": 0.0}
+    times, true = true_masks(sample)
+    pred = segmenter.segment_clip(path, prompts.time or 0.0, *_parts(prompts), times)
+    if pred.shape != true.shape:
+        raise _no_mask(sample, f"masks of {true.shape} for frames of {pred.shape}")
+    j, f, _ = masks.j_and_f(pred, true)
+    return {"j": j, "f": f}
+
+
+def _parts(prompts: Prompts) -> tuple[Box, Points, Points]:
+    """Box, positive and negative points; an answer that read as `ok` has them all."""
+    assert prompts.box is not None and prompts.positive is not None and prompts.negative is not None
+    return prompts.box, prompts.positive, prompts.negative
 
 
 def true_mask(sample: Sample) -> Mask:
@@ -75,7 +73,7 @@ def true_mask(sample: Sample) -> Mask:
     try:
         return masks.decode(found["segmentation_rle"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _no_mask(sample, error) from error
+        raise _no_mask(sample, f"{type(error).__name__}: {error}") from error
 
 
 def true_masks(sample: Sample) -> tuple[list[float], Mask]:
@@ -87,11 +85,11 @@ def true_masks(sample: Sample) -> tuple[list[float], Mask]:
             [masks.decode(found["segmentation_rle"][n]) for n in names]
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise _no_mask(sample, error) from error
+        raise _no_mask(sample, f"{type(error).__name__}: {error}") from error
 
 
-def _no_mask(sample: Sample, error: Exception) -> DataError:
+def _no_mask(sample: Sample, problem: str) -> DataError:
     return DataError(
-        f"sample {sample.id}: its truth has no readable masks ({type(error).__name__}: {error}); expected the "
-        "published `segmentation_output` with `segmentation_rle`, for a clip also `frames` and `fps`"
+        f"sample {sample.id}: its truth has no mask to compare with ({problem}); expected the published "
+        "`segmentation_output` with `segmentation_rle` at the media's size, for a clip also `frames` and `fps`"
     )

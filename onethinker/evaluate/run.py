@@ -12,10 +12,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from onethinker.answer import Status
 from onethinker.engines.base import Completion, Engine, Sampling
-from onethinker.evaluate.masks import Segmenter, with_mask
+from onethinker.evaluate.bootstrap import Bootstrap
+from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
 from onethinker.evaluate.summary import Summary, summarise
 from onethinker.media import MediaError
@@ -23,7 +25,8 @@ from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
 from onethinker.rollout import Rollout, make_request, roll_out, score_completion
 from onethinker.runs import JsonLines, RunError, locked, stamp, write_whole
-from onethinker.sample import DataError, Sample, Samples
+from onethinker.sample import DataError, Samples
+from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
@@ -67,13 +70,13 @@ def evaluate(
                     advance()
         wanted = {(s.digest(), q.content) for s in every_settings for q in questions}
         rows = [row for key, row in current(results.rows()).items() if key[:2] in wanted]
-        summary = _heading(samples, engine, config, prompts, model, data, every_settings, seed) | summarise(
+        summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
+        summary |= _heading(every_settings, config, prompts) | summarise(
             rows,
             samples,
             metric_profile=config.metric_profile,
             reward=config.reward,
-            resamples=config.bootstrap,
-            seed=seed,
+            bootstrap=Bootstrap(config.bootstrap, seed),
         )
         write_whole(folder / QUESTIONS, json.dumps({s.id: q.content for s, q in zip(samples, questions)}))
         write_whole(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False))
@@ -162,35 +165,27 @@ def _settings(
         samplings.append(
             Sampling(n=config.sampled, temperature=config.temperature, max_tokens=config.max_tokens, seed=seed)
         )
-    name = segmenter.name if segmenter else ""
+    name = segmenter.identity if segmenter else ""
     return [
         Settings(engine.identity, prompts.digest, sampling, config.budget, config.metric_profile, name)
         for sampling in samplings
     ]
 
 
-def _heading(
-    samples: Samples,
-    engine: Engine,
-    config: EvalConfig,
-    prompts: PromptSet,
-    model: str,
-    data: str,
-    every_settings: list[Settings],
-    seed: int,
-) -> Summary:
+def _identified(samples: Samples, data: str) -> dict[str, Any]:
+    digest = hashlib.sha256("".join(s.digest() for s in samples).encode()).hexdigest()[:16]
+    return {"path": data, "media_root": str(samples.root), "digest": digest, "n": len(samples)}
+
+
+def _heading(every_settings: list[Settings], config: EvalConfig, prompts: PromptSet) -> Summary:
     """What a summary says of how it was made; `settings` finds its rows in `results.jsonl`."""
-    everything = hashlib.sha256("".join(s.digest() for s in samples).encode()).hexdigest()[:16]
     return {
-        "model": model or engine.identity,
-        "engine": engine.identity,
-        "data": {"path": data, "media_root": str(samples.root), "digest": everything, "n": len(samples)},
+        "engine": every_settings[0].engine,
         "prompts": {"name": prompts.name, "digest": prompts.digest},
         "metric_profile": config.metric_profile,
         "reward_profile": config.reward,
         "settings": {s.decoding: s.digest() for s in every_settings},
         "config": config.model_dump(),
-        "seed": seed,
         "segmenter": every_settings[0].segmenter or None,
         "at": stamp(),
     }

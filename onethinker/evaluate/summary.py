@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onethinker.answer import Status
-from onethinker.evaluate.bootstrap import Estimate, average, mean, ratios, seed_of
+from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, mean, ratios
 from onethinker.evaluate.results import Row, is_error, lenient_score_of, score_of
 from onethinker.sample import Sample
 from onethinker.tasks import get_task, list_tasks
@@ -24,8 +24,7 @@ def summarise(
     *,
     metric_profile: MetricProfile = "official",
     reward: RewardProfile = "released",
-    resamples: int = 1000,
-    seed: int = 0,
+    bootstrap: Bootstrap = STANDARD,
 ) -> Summary:
     """Reduce the rows that count (`results.current`) to one entry a task and the mean over tasks.
 
@@ -43,10 +42,10 @@ def summarise(
         of_task = [row for row in rows if row["task"] == task and row["id"] in questions]
         greedy = sorted((r for r in of_task if r["decoding"] == "greedy"), key=lambda r: str(r["id"]))
         sampled = [r for r in of_task if r["decoding"] == "sampled"]
-        entry, found = _greedy_entry(task, questions, greedy, metric_profile, resamples, seed)
+        entry, found = _greedy_entry(task, questions, greedy, metric_profile, bootstrap.of(task))
         tasks[task] = entry | {"sampled": None}
         if sampled:
-            tasks[task]["sampled"], more = _sampled_entry(task, sampled, reward, resamples, seed)
+            tasks[task]["sampled"], more = _sampled_entry(sampled, reward, bootstrap.of(task))
             found |= more
         for name, value in found.items():
             means[name].append(value)
@@ -61,7 +60,7 @@ def summarise(
 
 
 def _greedy_entry(
-    task: str, questions: set[str], rows: list[Row], profile: MetricProfile, resamples: int, seed: int
+    task: str, questions: set[str], rows: list[Row], profile: MetricProfile, bootstrap: Bootstrap
 ) -> tuple[dict[str, Any], dict[str, Estimate]]:
     scored = [row for row in rows if not is_error(row)]
     counts = Counter(row["status"] for row in rows)
@@ -83,8 +82,8 @@ def _greedy_entry(
         return entry, {}
 
     kind = get_task(task)
-    metrics = ratios([kind.counted(score_of(row), profile) for row in scored], resamples, seed_of(seed, task))
-    accuracy = mean([row["accuracy"] for row in scored], resamples, seed_of(seed, task))
+    metrics = ratios([kind.counted(score_of(row), profile) for row in scored], bootstrap)
+    accuracy = mean([row["accuracy"] for row in scored], bootstrap)
     headline = next(iter(metrics))
     lenient = kind.metrics([lenient_score_of(row) for row in scored], profile)
     entry |= {
@@ -97,7 +96,7 @@ def _greedy_entry(
 
 
 def _sampled_entry(
-    task: str, rows: list[Row], reward: RewardProfile, resamples: int, seed: int
+    rows: list[Row], reward: RewardProfile, bootstrap: Bootstrap
 ) -> tuple[dict[str, Any], dict[str, Estimate]]:
     by_question: dict[str, list[Row]] = {}
     for row in rows:
@@ -107,8 +106,8 @@ def _sampled_entry(
     rewards = [float(np.mean([score_of(r).reward(reward) for r in by_question[q]])) for q in order]
     accuracies = [float(np.mean([r["accuracy"] for r in by_question[q]])) for q in order]
     found = {
-        "sampled_reward": mean(rewards, resamples, seed_of(seed, task)),
-        "sampled_accuracy": mean(accuracies, resamples, seed_of(seed, task)),
+        "sampled_reward": mean(rewards, bootstrap),
+        "sampled_accuracy": mean(accuracies, bootstrap),
     }
     entry = {
         "questions": len(order),

@@ -1,0 +1,1 @@
+"""Read run folders, write tables and pages. Knows files only: nothing here trains, evaluates or asks."""

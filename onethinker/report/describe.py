@@ -1,0 +1,100 @@
+"""What was run, in sentences made from a run folder's files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onethinker.report.read import Evaluation, Row, Run
+from onethinker.report.tables import NOTHING, percent, plain
+
+
+def recipe_of(run: Run) -> dict[str, Any]:
+    """The recipe as the latest stage's config holds it, empty if no config does."""
+    for name in ("rl", "sft", "run"):
+        config = run.configs.get(name, {})
+        recipe = config.get("recipe", config)
+        if isinstance(recipe, dict) and "model" in recipe:
+            return recipe
+    return {}
+
+
+def sentences(run: Run) -> list[str]:
+    """One paragraph: the recipe, the stages as their rows tell them, and the evaluation."""
+    recipe = recipe_of(run)
+    said = []
+    if recipe:
+        base = recipe["model"].get("base", "?")
+        said.append(
+            f"Recipe {recipe.get('name', '?')} (seed {recipe.get('seed', 0)}) starts from {base} "
+            f"with the prompt set {recipe.get('prompts', '?')}."
+        )
+    sft, rl = run.stage("sft"), run.stage("rl")
+    if sft:
+        batch = (recipe.get("sft") or {}).get("batch")
+        each = f" of {batch} worked answers" if batch else ""
+        said.append(f"The SFT cold start took {_steps(sft)}{each}{_time(sft)}{_change(sft, 'loss', 'the loss fell')}.")
+    if rl:
+        config = recipe.get("rl") or {}
+        each = f" of {config['prompts']} prompts, each answered {config['group']} times" if "prompts" in config else ""
+        name = str(config.get("algorithm", "RL")).replace("_", "-").upper()
+        said.append(f"{name} took {_steps(rl)}{each}{_time(rl)}{_change(rl, 'reward', 'the mean reward went')}.")
+    if run.evaluations:
+        said.append(_evaluation(run.evaluations[-1], len(run.evaluations)))
+    return said
+
+
+def _steps(rows: list[Row]) -> str:
+    return f"{rows[-1]['step']:,} steps"
+
+
+def _time(rows: list[Row]) -> str:
+    seconds = rows[-1].get("seconds")
+    return f" in {duration(float(seconds))}" if isinstance(seconds, int | float) else ""
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12.5 min`, `3.2 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _change(rows: list[Row], key: str, words: str) -> str:
+    """How a value moved from the first to the last tenth of the steps."""
+    values = [float(r[key]) for r in rows if isinstance(r.get(key), int | float)]
+    if len(values) < 2:
+        return ""
+    part = max(1, len(values) // 10)
+    return f"; {words} from {sum(values[:part]) / part:.2f} to {sum(values[-part:]) / part:.2f}"
+
+
+def _evaluation(evaluation: Evaluation, count: int) -> str:
+    summary = evaluation.summary
+    config = summary["config"]
+    times = "once" if count == 1 else f"at {count} points of the run"
+    sampled = f", and by {config['sampled']} answers sampled at temperature {config['temperature']:g}"
+    return (
+        f"It was measured {times} on {summary['questions']:,} held-out questions over {len(summary['tasks'])} tasks, "
+        f"by greedy answers of at most {config['max_tokens']:,} tokens{sampled if config['sampled'] else ''}."
+    )
+
+
+def tiles(run: Run) -> list[tuple[str, str, str]]:
+    """The few numbers to see first: (before, after, what it is); before is empty where there is one number only."""
+    main = run.main or run.evaluations
+    if not main:
+        return []
+    first, last = main[0].summary, main[-1].summary
+    found = [_tile(first, last, "headline", percent, "mean over tasks, greedy, %")]
+    if "sampled_reward" in last["mean"]:
+        found.append(_tile(first, last, "sampled_reward", plain, "mean reward of sampled answers"))
+    unread = sum(e["status"].get(s, 0) for e in last["tasks"].values() for s in ("no_answer", "malformed", "truncated"))
+    found.append(("", f"{unread / max(1, last['n']):.1%}", f"of the last answers not readable ({unread:,})"))
+    found.append(("", f"{last['questions']:,}", f"questions, {last['errors']} errors, {last['missing']} missing"))
+    return found
+
+
+def _tile(first: dict[str, Any], last: dict[str, Any], key: str, write: Any, words: str) -> tuple[str, str, str]:
+    before, after = (side["mean"].get(key, {}).get("value") for side in (first, last))
+    same = first is last or before is None
+    return "" if same else write(before), write(after) if after is not None else NOTHING, words

@@ -1,0 +1,216 @@
+"""The figures of a report, as SVG: bars a task, a radar, and curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from onethinker.report import svg
+from onethinker.report.svg import Point, Scale
+
+Number = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One evaluation in a figure. class_: the CSS class of its colour. values: by row label, shares 0–1."""
+
+    label: str
+    class_: str
+    values: Mapping[str, Number]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a panel. smooth: drawn bold above the raw line, which is then faint."""
+
+    label: str
+    class_: str
+    x: Sequence[float]
+    y: Sequence[float]
+    smooth: Sequence[float] | None = None
+
+
+def legend(series: Sequence[Series | Curve]) -> str:
+    """The names of the series with their colours, in HTML."""
+    items = (
+        svg.tag("span", svg.tag("i", class_=f"swatch {s.class_}") + svg.tag("span", _escaped(s.label))) for s in series
+    )
+    return svg.tag("div", "".join(items), class_="legend")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+# ---- bars -------------------------------------------------------------------------------------------------------
+
+_LABELS, _VALUES, _BAR, _GAP = 212, 150, 11, 18
+
+
+def bars(rows: Sequence[str], series: Sequence[Series], width: int = 1000) -> str:
+    """A group of bars a row, with intervals as whiskers, and the last series' gain over the first at the right."""
+    group = len(series) * (_BAR + 3)
+    height = len(rows) * (group + _GAP) + 34
+    scale = Scale(0, 1, _LABELS, width - _VALUES)
+    grid = [
+        svg.line((scale(t), 8), (scale(t), height - 26), "grid")
+        + svg.text(f"{100 * t:.0f}%", scale(t), height - 8, anchor="middle")
+        for t in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    body = []
+    for r, row in enumerate(rows):
+        top = 12 + r * (group + _GAP)
+        body.append(svg.text(row, _LABELS - 14, top + group / 2 + 3, "name", "end"))
+        body += [_bar(row, s, top + i * (_BAR + 3), scale) for i, s in enumerate(series)]
+        body.append(_gain_text(row, series, width, top + group / 2 + 4))
+    return svg.figure(width, height, "".join(grid + body), "Each task's headline metric in every evaluation")
+
+
+def _bar(row: str, series: Series, y: float, scale: Scale) -> str:
+    number = series.values.get(row)
+    value = number["value"] if number else None
+    if number is None or value is None:
+        return svg.text("no result", scale(0) + 6, y + _BAR - 1, "label")
+    low, high = number.get("low"), number.get("high")
+    said = f"{row}, {series.label}: {100 * value:.1f}%"
+    parts = svg.tag("rect", x=scale(0), y=y, width=max(1.0, scale(value) - scale(0)), height=_BAR, rx=2,
+                    class_=f"fill {series.class_}")  # fmt: skip
+    if low is not None and high is not None:
+        said += f" (95% interval {100 * low:.1f} to {100 * high:.1f})"
+        middle = y + _BAR / 2
+        parts += svg.line((scale(low), middle), (scale(high), middle), "whisker")
+        parts += "".join(svg.line((scale(v), middle - 3), (scale(v), middle + 3), "whisker") for v in (low, high))
+    return svg.tag("g", svg.tip(said) + parts)
+
+
+def _gain_text(row: str, series: Sequence[Series], width: int, y: float) -> str:
+    ends = [s.values[row]["value"] if row in s.values else None for s in series]
+    last, first = ends[-1], ends[0]
+    if last is None:
+        return ""
+    said = svg.text(f"{100 * last:.1f}", width - _VALUES + 62, y, "value", "end")
+    if len(ends) > 1 and first is not None:
+        gain = 100 * (last - first)
+        said += svg.text(f"{gain:+.1f}", width - 8, y, "gain up" if gain > 0.05 else "gain", "end")
+    return said
+
+
+# ---- radar ------------------------------------------------------------------------------------------------------
+
+
+_REACH = 190
+
+
+def radar(rows: Sequence[str], series: Sequence[Series]) -> str:
+    """One axis a task, all from 0 at the centre to 100% at the rim; needs three tasks, empty with fewer."""
+    if len(rows) < 3:
+        return ""
+    width, height = 2 * (_REACH + 150), 2 * (_REACH + 34)
+    centre = (width / 2, height / 2)
+
+    def at(axis: int, share: float) -> Point:
+        angle = 2 * math.pi * axis / len(rows) - math.pi / 2
+        return centre[0] + _REACH * share * math.cos(angle), centre[1] + _REACH * share * math.sin(angle)
+
+    rings = [svg.polygon([at(i, share) for i in range(len(rows))], "grid ring") for share in (0.25, 0.5, 0.75, 1)]
+    spokes = [svg.line(centre, at(i, 1), "grid") for i in range(len(rows))]
+    names = [_radar_name(row, at(i, 1.08), centre) for i, row in enumerate(rows)]
+    shapes = []
+    for s in series:
+        shares = [max(0.0, min(1.0, _value(s, row))) for row in rows]
+        points = [at(i, share) for i, share in enumerate(shares)]
+        shapes.append(svg.polygon(points, f"shape {s.class_}", svg.tip(s.label)))
+        shapes += [svg.tag("circle", cx=x, cy=y, r=2.6, class_=f"fill {s.class_}") for x, y in points]
+    scale = [
+        svg.text(f"{share:.0%}", centre[0] + 4, centre[1] - _REACH * share + 4, "tick") for share in (0.25, 0.5, 0.75)
+    ]
+    return svg.figure(width, height, "".join(rings + spokes + shapes + scale + names), "Headline metric of every task")
+
+
+def _value(series: Series, row: str) -> float:
+    value = series.values[row]["value"] if row in series.values else None
+    return value if value is not None else 0.0
+
+
+def _radar_name(name: str, spot: Point, centre: Point) -> str:
+    aside = spot[0] - centre[0]
+    anchor = "middle" if abs(aside) < 12 else "start" if aside > 0 else "end"
+    words = name.split(" ")
+    lines = [name] if len(name) <= 16 else [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
+    top = spot[1] + 4 - 6.5 * (len(lines) - 1)
+    return "".join(svg.text(line, spot[0], top + 13 * i, "name small", anchor) for i, line in enumerate(lines))
+
+
+# ---- curves -----------------------------------------------------------------------------------------------------
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 10, 24
+
+
+def panel(
+    title: str,
+    curves: Sequence[Curve],
+    *,
+    bounds: tuple[float, float] | None = None,
+    named: bool = True,
+    size: tuple[int, int] = (340, 190),
+) -> str:
+    """Curves over steps under a title; empty without a finite value.
+
+    bounds: of the vertical axis where it is not to fit the curves. named: with a legend if there are several.
+    """
+    xs = [x for c in curves for x in c.x]
+    low, high = bounds or span(curves)
+    if not math.isfinite(low):
+        return ""
+    width, height = size
+    across = Scale(min(xs), max(xs), _LEFT, width - _RIGHT)
+    up = Scale(low, high, height - _BOTTOM, _TOP)
+    grid = [
+        svg.line((_LEFT, up(t)), (width - _RIGHT, up(t)), "grid")
+        + svg.text(svg.short(t), _LEFT - 7, up(t) + 4, anchor="end")
+        for t in svg.ticks(low, high)
+    ]
+    grid += [
+        svg.text(svg.short(t), across(t), height - 6, anchor="middle") for t in svg.ticks(min(xs), max(xs), width // 68)
+    ]
+    drawn = "".join(_curve(curve, across, up) for curve in curves)
+    head = svg.tag("h4", _escaped(title)) + (legend(curves) if named and len(curves) > 1 else "")
+    return svg.tag("div", head + svg.figure(width, height, "".join(grid) + drawn, title), class_="panel")
+
+
+def span(curves: Sequence[Curve], *, from_zero: bool = False) -> tuple[float, float]:
+    """Bounds of an axis that fits the curves with some air; infinite without a finite value."""
+    ys = [y for c in curves for y in c.y if math.isfinite(y)]
+    if not ys:
+        return math.inf, -math.inf
+    low, high = min(ys), max(ys)
+    air = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+    return (0.0 if from_zero and low >= 0 else low - air), high + air
+
+
+def _curve(curve: Curve, across: Scale, up: Scale) -> str:
+    raw = _strokes(curve.x, curve.y, across, up, f"curve {curve.class_}{' faint' if curve.smooth is not None else ''}")
+    if curve.smooth is None:
+        return svg.tag("g", svg.tip(curve.label) + raw)
+    return svg.tag(
+        "g", svg.tip(curve.label) + raw + _strokes(curve.x, curve.smooth, across, up, f"curve {curve.class_}")
+    )
+
+
+def _strokes(x: Sequence[float], y: Sequence[float], across: Scale, up: Scale, class_: str) -> str:
+    """The line, broken where a value is not finite, clipped to the panel; a lone point is a dot."""
+    runs: list[list[Point]] = [[]]
+    for a, b in zip(x, y, strict=True):
+        if math.isfinite(b):
+            runs[-1].append((across(a), min(max(up(b), min(up.start, up.end)), max(up.start, up.end))))
+        elif runs[-1]:
+            runs.append([])
+    return "".join(
+        svg.polyline(run, class_)
+        if len(run) > 1
+        else svg.tag("circle", cx=run[0][0], cy=run[0][1], r=2.0, class_=class_)
+        for run in runs
+        if run
+    )

@@ -1,0 +1,141 @@
+"""What a run folder holds, read without asking who wrote it. Whatever is absent is named, not invented."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+_STAGES = {"before": "Before", "sft": "After SFT", "rl": "After RL"}
+
+
+class ReportError(ValueError):
+    """A folder that no report can be made of; says what was expected in it."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation folder. name: the folder's. rows: the results that its summary counts."""
+
+    name: str
+    folder: Path
+    summary: dict[str, Any]
+    rows: list[Row] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """The name for people: `Before`, `After RL`, `Control: more sft`."""
+        if self.is_control:
+            return "Control: " + self.name.removeprefix("control").strip("-_ ").replace("-", " ").replace("_", " ")
+        return _STAGES.get(self.name, self.name.replace("-", " ").replace("_", " "))
+
+    @property
+    def is_control(self) -> bool:
+        return self.name.startswith("control")
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        tasks: dict[str, Any] = self.summary["tasks"]
+        return tasks
+
+    def greedy(self) -> dict[str, Row]:
+        """The greedy rows by question id."""
+        return {row["id"]: row for row in self.rows if row["decoding"] == "greedy"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. configs: by stage (`run`, `sft`, `rl`), those there are. rollouts: Parquet files, a step each.
+
+    absent: a line for each part that is not there.
+    """
+
+    folder: Path
+    configs: dict[str, dict[str, Any]]
+    metrics: list[Row]
+    evaluations: list[Evaluation]
+    rollouts: list[Path]
+    absent: list[str]
+
+    def stage(self, name: str) -> list[Row]:
+        """The metric rows of `sft` or `rl`, in order of step."""
+        return sorted((r for r in self.metrics if r.get("stage") == name and "step" in r), key=lambda r: r["step"])
+
+    @property
+    def main(self) -> list[Evaluation]:
+        """The evaluations in the order of the run, without the controls."""
+        return [e for e in self.evaluations if not e.is_control]
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder, or the folder of a single stage or evaluation. Raises ReportError where there is nothing.
+
+    A stage's files lie in the run folder itself or in its `sft/` and `rl/`.
+    """
+    if not folder.is_dir():
+        raise ReportError(f"{folder}: no such folder; give a run's folder, such as runs/demo")
+    places = {"run": folder, "sft": folder / "sft", "rl": folder / "rl"}
+    configs = {n: read_json(p / "config.json") for n, p in places.items() if (p / "config.json").exists()}
+    metrics = [row for place in places.values() for row in read_lines(place / "metrics.jsonl")]
+    rollouts = [file for place in places.values() for file in sorted((place / "rollouts").glob("*.parquet"))]
+    summaries = [*folder.glob("summary.json"), *folder.glob("eval/*/summary.json")]
+    evaluations = sorted((read_evaluation(file.parent) for file in summaries), key=_order)
+    if not configs and not metrics and not evaluations:
+        raise ReportError(
+            f"{folder}: nothing to report; expected config.json, metrics.jsonl or eval/NAME/summary.json of a run"
+        )
+    stages = {row.get("stage") for row in metrics}
+    absent = {
+        "config.json: what was run is known from its results alone": not configs,
+        "SFT rows in metrics.jsonl: no curves of the cold start": "sft" not in stages,
+        "RL rows in metrics.jsonl: no curves of reinforcement learning": "rl" not in stages,
+        "eval/NAME/summary.json: no results": not evaluations,
+    }
+    return Run(folder, configs, metrics, evaluations, rollouts, [line for line, lacks in absent.items() if lacks])
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """The summary and, of all the rows beside it, those that the summary counts."""
+    summary = read_json(folder / "summary.json")
+    if not isinstance(summary, dict) or not {"tasks", "mean", "settings"} <= summary.keys():
+        raise ReportError(f"{folder / 'summary.json'}: not an evaluation's summary; run the evaluation again")
+    questions = folder / "questions.json"
+    contents = set(read_json(questions).values()) if questions.exists() else None
+    wanted = set(summary["settings"].values())
+    kept: dict[tuple[str, str, int], Row] = {}
+    for row in read_lines(folder / "results.jsonl"):
+        key = (row["settings"], row["content"], row["index"])
+        counts = row["settings"] in wanted and (contents is None or row["content"] in contents)
+        if counts and (key not in kept or row["status"] != "error" or kept[key]["status"] == "error"):
+            kept[key] = row
+    return Evaluation(folder.name, folder, summary, list(kept.values()))
+
+
+def _order(evaluation: Evaluation) -> tuple[bool, int, str]:
+    stages = list(_STAGES)
+    place = stages.index(evaluation.name) if evaluation.name in stages else len(stages)
+    return evaluation.is_control, place, evaluation.name
+
+
+def read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{file}: cannot be read as JSON ({error})") from error
+
+
+def read_lines(file: Path) -> Iterator[Row]:
+    """The rows of a JSON-lines file, none if it is absent. A torn last line, of a run still going, is passed over."""
+    if not file.exists():
+        return
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            if number < len(lines):
+                raise ReportError(f"{file}, line {number}: not JSON ({error})") from error

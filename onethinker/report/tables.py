@@ -1,0 +1,295 @@
+"""The tables of a report, built once and written as terminal text, Markdown, LaTeX, HTML or JSON."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from onethinker.report.read import Evaluation
+
+STATUSES = {"ok": "OK", "no_answer": "No answer", "malformed": "Malformed", "truncated": "Cut off", "error": "Error"}
+NOTHING = "–"
+
+Number = Mapping[str, float | None]
+"""{value, low, high} as summaries hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """detail: shown small beside the text, such as an interval. strong: the best of its row."""
+
+    text: str
+    detail: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """The first `labels` columns are words, the others numbers. The last `totals` rows stand below a rule."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    labels: int = 1
+    totals: int = 0
+
+
+# ---- cells ------------------------------------------------------------------------------------------------------
+
+
+def percent(value: float | None, signed: bool = False) -> str:
+    """A share as a percentage with one decimal."""
+    return NOTHING if value is None else f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+
+
+def plain(value: float | None, signed: bool = False) -> str:
+    return NOTHING if value is None else f"{value:+.3f}" if signed else f"{value:.3f}"
+
+
+def _interval(number: Number, write: Callable[[float | None], str]) -> str:
+    low, high = number.get("low"), number.get("high")
+    return "" if low is None or high is None else f"[{write(low)}, {write(high)}]"
+
+
+def _number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) -> list[Cell]:
+    """One cell a number, the greatest strong, and the gain of the last over the first where there are several."""
+    values = [number["value"] if number else None for number in numbers]
+    best = max((v for v in values if v is not None), default=None)
+    several = len(numbers) > 1
+    return [
+        Cell(write(value), _interval(number, write) if number else "", several and value is not None and value == best)
+        for value, number in zip(values, numbers)
+    ]
+
+
+def _gain(numbers: Sequence[Number | None], write: Callable[..., str]) -> Cell:
+    first, last = (number["value"] if number else None for number in (numbers[0], numbers[-1]))
+    return Cell(write(last - first, signed=True) if first is not None and last is not None else NOTHING)
+
+
+def task_titles(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    """The tasks of all evaluations, in the order in which they come, with their titles."""
+    return {task: str(entry["title"]) for e in evaluations for task, entry in e.tasks.items()}
+
+
+# ---- tables -----------------------------------------------------------------------------------------------------
+
+
+def headline_table(evaluations: Sequence[Evaluation]) -> Table:
+    """Each task's headline metric, greedy, in every evaluation."""
+    profiles = ", ".join(sorted({str(e.summary["metric_profile"]) for e in evaluations}))
+    return _task_table(
+        "Greedy answers",
+        evaluations,
+        pick=lambda e, task: e.tasks[task]["metrics"].get(e.tasks[task]["headline"]) if task in e.tasks else None,
+        mean="headline",
+        write=percent,
+        note=f"Headline metric of each task in percent (metric profile: {profiles}), 95% bootstrap intervals over n "
+        "questions. Errors are left out and counted below.",
+        about=lambda e, task: (str(e.tasks[task]["headline"] or NOTHING), e.tasks[task]["n"]),
+    )
+
+
+def sampled_table(evaluations: Sequence[Evaluation]) -> Table | None:
+    """Each task's mean reward of sampled answers, None where nothing was sampled."""
+    some = [e for e in evaluations if any(entry["sampled"] for entry in e.tasks.values())]
+    if not some:
+        return None
+    profiles = ", ".join(sorted({str(e.summary["reward_profile"]) for e in some}))
+    temperatures = ", ".join(sorted({f"{e.summary['config']['temperature']:g}" for e in some}))
+    answers = ", ".join(sorted({str(e.summary["config"]["sampled"]) for e in some}))
+    return _task_table(
+        "Sampled answers",
+        some,
+        pick=lambda e, task: (e.tasks.get(task, {}).get("sampled") or {}).get("reward"),
+        mean="sampled_reward",
+        write=plain,
+        note=f"Mean reward (profile: {profiles}) of {answers} answers a question at temperature {temperatures}, "
+        "95% bootstrap intervals over n questions.",
+        about=lambda e, task: ("reward", (e.tasks[task]["sampled"] or {}).get("questions", 0)),
+    )
+
+
+def _task_table(
+    title: str,
+    evaluations: Sequence[Evaluation],
+    *,
+    pick: Callable[[Evaluation, str], Number | None],
+    mean: str,
+    write: Callable[..., str],
+    note: str,
+    about: Callable[[Evaluation, str], tuple[str, int]],
+) -> Table:
+    """A row a task and the mean over tasks; the gain of the last main evaluation over the first before the controls."""
+    ordered = sorted(evaluations, key=lambda e: e.is_control)
+    main = sum(not e.is_control for e in ordered)
+
+    def cells(numbers: Sequence[Number | None]) -> list[Cell]:
+        written = _number_cells(numbers, write)
+        return [*written[:main], *([_gain(numbers[:main], write)] if main > 1 else []), *written[main:]]
+
+    rows = []
+    for task, name in task_titles(ordered).items():
+        known = [about(e, task) for e in ordered if task in e.tasks]
+        numbers = cells([pick(e, task) for e in ordered])
+        rows.append((Cell(name), Cell(known[0][0]), Cell(_span([n for _, n in known])), *numbers))
+    total = Cell(_span([sum(about(e, task)[1] for task in e.tasks) for e in ordered]))
+    rows.append((Cell("Mean over tasks"), Cell(""), total, *cells([e.summary["mean"].get(mean) for e in ordered])))
+    labels = [e.label for e in ordered]
+    columns = ("Task", "Metric", "n", *labels[:main], *(["Gain"] if main > 1 else []), *labels[main:])
+    return Table(title, columns, tuple(rows), note, labels=2, totals=1)
+
+
+def _span(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def reading_table(evaluations: Sequence[Evaluation]) -> Table:
+    """How the answers of every evaluation read, and what they cost."""
+    rows = [_reading_row(e.label, list(e.tasks.values())) for e in evaluations]
+    return Table("How answers read", ("Evaluation", *_READING), tuple(rows), _READING_NOTE)
+
+
+def reading_by_task_table(evaluation: Evaluation) -> Table:
+    """The same for every task of one evaluation."""
+    rows = [_reading_row(str(entry["title"]), [entry]) for entry in evaluation.tasks.values()]
+    total = _reading_row("All tasks", list(evaluation.tasks.values()))
+    return Table(f"How answers read: {evaluation.label}", ("Task", *_READING), (*rows, total), _READING_NOTE, totals=1)
+
+
+_READING = ("Questions", *STATUSES.values(), "Missing", "At limit", "Lenient", "Tokens", "Seconds")
+_READING_NOTE = (
+    "Greedy answers. Errors and missing answers are left out of every average. Cut off: no answer before the length "
+    "limit; at limit: all that ran into it. Lenient: answers that a forgiving reader would take otherwise, and the "
+    "headline metric that would give, in percent. Tokens and seconds are means an answer."
+)
+
+
+def _reading_row(name: str, entries: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+    scored = [entry for entry in entries if entry["n"]]
+    values = [entry["lenient"]["value"] for entry in scored if entry["lenient"]["value"] is not None]
+    needed = sum(entry["lenient"]["needed"] for entry in scored)
+    lenient = Cell(f"{needed:,}", f"→ {percent(sum(values) / len(values))}" if needed and values else "")
+    counts = [sum(entry["status"].get(status, 0) for entry in entries) for status in STATUSES]
+    numbers = [sum(entry["questions"] for entry in entries), *counts]
+    numbers += [sum(entry[key] for entry in entries) for key in ("missing", "truncated")]
+    costs = [_weighted(scored, "tokens", "{:,.0f}"), _weighted(scored, "seconds", "{:,.2f}")]
+    return (Cell(name), *(Cell(f"{n:,}") for n in numbers), lenient, *costs)
+
+
+def _weighted(entries: Sequence[Mapping[str, Any]], key: str, form: str) -> Cell:
+    known = [entry for entry in entries if entry[key] is not None]
+    total = sum(entry["n"] for entry in known)
+    return Cell(form.format(sum(e[key] * e["n"] for e in known) / total) if total else NOTHING)
+
+
+def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
+    """Every metric of every task."""
+    rows = []
+    for task, title in task_titles(evaluations).items():
+        entries = [e.tasks.get(task, {}).get("metrics", {}) for e in evaluations]
+        for i, name in enumerate(dict.fromkeys(name for metrics in entries for name in metrics)):
+            cells = _number_cells([metrics.get(name) for metrics in entries], percent)
+            rows.append((Cell(title if not i else ""), Cell(name), *cells))
+    profiles = ", ".join(sorted({str(e.summary["metric_profile"]) for e in evaluations}))
+    note = f"All metrics of greedy answers in percent (metric profile: {profiles})."
+    return Table("All metrics", ("Task", "Metric", *(e.label for e in evaluations)), tuple(rows), note, labels=2)
+
+
+# ---- written forms ----------------------------------------------------------------------------------------------
+
+
+def to_rich(table: Table) -> RichTable:
+    """For a terminal."""
+    written = RichTable(title=table.title, caption=table.note, box=box.SIMPLE_HEAD, caption_justify="left")
+    for i, column in enumerate(table.columns):
+        written.add_column(column, justify="left" if i < table.labels else "right")
+    for i, row in enumerate(table.rows):
+        if table.totals and i == len(table.rows) - table.totals:
+            written.add_section()
+        written.add_row(*(Text.assemble((c.text, "bold" if c.strong else ""), (_after(c), "dim")) for c in row))
+    return written
+
+
+def _after(cell: Cell) -> str:
+    return f" {cell.detail}" if cell.detail else ""
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table under its title."""
+
+    def write(cell: Cell) -> str:
+        text = cell.text.replace("|", "\\|")
+        return (f"**{text}**" if cell.strong else text) + _after(cell).replace("|", "\\|")
+
+    head = [f"**{table.title}**", "", "| " + " | ".join(table.columns) + " |"]
+    head.append("|" + "|".join(":--" if i < table.labels else "--:" for i in range(len(table.columns))) + "|")
+    body = ["| " + " | ".join(write(cell) for cell in row) + " |" for row in table.rows]
+    return "\n".join([*head, *body, *(["", table.note] if table.note else [])]) + "\n"
+
+
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "→": r"$\to$"}
+_LATEX |= {char: "\\" + char for char in "&%$#_{}"}
+
+
+def latex_escape(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def to_latex(table: Table) -> str:
+    """A `booktabs` table."""
+
+    def write(cell: Cell) -> str:
+        text = latex_escape(cell.text)
+        small = f" {{\\scriptsize {latex_escape(cell.detail)}}}" if cell.detail else ""
+        return (f"\\textbf{{{text}}}" if cell.strong else text) + small
+
+    form = "l" * table.labels + "r" * (len(table.columns) - table.labels)
+    lines = [r"\begin{table}[t]", r"\centering", rf"\begin{{tabular}}{{{form}}}", r"\toprule"]
+    lines += [" & ".join(map(latex_escape, table.columns)) + r" \\", r"\midrule"]
+    for i, row in enumerate(table.rows):
+        if table.totals and i == len(table.rows) - table.totals:
+            lines.append(r"\midrule")
+        lines.append(" & ".join(write(cell) for cell in row) + r" \\")
+    caption = latex_escape(f"{table.title}. {table.note}".strip())
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def to_html(table: Table) -> str:
+    """A `<table>` in a box that scrolls sideways, with its note as caption."""
+
+    def write(i: int, cell: Cell) -> str:
+        text = html.escape(cell.text)
+        text = f"<b>{text}</b>" if cell.strong else text
+        small = f'<span class="detail">{html.escape(cell.detail)}</span>' if cell.detail else ""
+        return f'<td class="{_kind(table, i)}">{text}{small}</td>'
+
+    head = "".join(f'<th class="{_kind(table, i)}">{html.escape(c)}</th>' for i, c in enumerate(table.columns))
+    split = len(table.rows) - table.totals
+    parts = [table.rows[:split], table.rows[split:]]
+    body = "".join(
+        "<tbody>" + "".join(f"<tr>{''.join(write(i, c) for i, c in enumerate(row))}</tr>" for row in part) + "</tbody>"
+        for part in parts
+        if part
+    )
+    note = f"<figcaption>{html.escape(table.note)}</figcaption>" if table.note else ""
+    return f'<figure><div class="scroll"><table><thead><tr>{head}</tr></thead>{body}</table></div>{note}</figure>'
+
+
+def _kind(table: Table, column: int) -> str:
+    return "word" if column < table.labels else "number"
+
+
+def to_json(evaluations: Sequence[Evaluation]) -> str:
+    """The summaries themselves, by the evaluations' names."""
+    return json.dumps({e.name: e.summary for e in evaluations}, indent=1, ensure_ascii=False)
