@@ -59,7 +59,7 @@ class OptimizerConfig(Section):
 
 
 class SFTConfig(Section):
-    """batch counts samples a step; micro_tokens bounds the padded tokens of one forward pass (gradient accumulation).
+    """batch counts samples a step; micro_tokens bounds the tokens of one forward pass (gradient accumulation).
 
     budget: media sizes where they differ from the recipe's `media`.
     """

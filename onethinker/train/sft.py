@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from onethinker.models.encode import Encoder, Prompt, batch_media
-from onethinker.models.forward import token_logps, unwrap
+from onethinker.models.encode import Encoder, Prompt
+from onethinker.models.forward import unwrap
 from onethinker.models.load import add_lora, freeze, load
 from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
@@ -22,8 +22,9 @@ from onethinker.runs import JsonLines, RunError, locked, open_run
 from onethinker.sample import DataError, Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
-from onethinker.train.batches import sft_batches, split_by_tokens
+from onethinker.train.batches import sft_batches
 from onethinker.train.optimizer import learning_rate, make_optimizer, update
+from onethinker.train.prefix import Group, answer_logps, microbatches, take
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,10 @@ class Example:
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.answer_A)
+
+    @property
+    def group(self) -> Group:
+        return Group(self.prompt, [self.answer_A.tolist()])
 
 
 def autocast(device: torch.device, dtype: str) -> Any:
@@ -58,35 +63,6 @@ def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, 
     return model.train(), processor
 
 
-def batch_loss(model: Any, examples: Sequence[Example], pad: int) -> Tensor:
-    """Summed negative log-likelihood (nats) of the answers' tokens, computed in one padded forward pass.
-
-    Padding stands on the right, where causal attention never sees it, so no mask is needed.
-    """
-    core = unwrap(model)
-    device = core.lm_head.weight.device
-    longest = max(map(len, examples))
-    ids = torch.full((len(examples), longest), pad)
-    positions = torch.zeros(3, len(examples), longest, dtype=torch.long)
-    rows, columns = [], []
-    for row, example in enumerate(examples):
-        begin, end = len(example.prompt), len(example)
-        ids[row, :begin], ids[row, begin:end] = example.prompt.ids_T, example.answer_A
-        positions[:, row, :begin] = example.prompt.positions_3T
-        positions[:, row, begin:end] = torch.arange(end - begin) + example.prompt.next_position
-        rows += [row] * (end - begin)
-        columns += range(begin - 1, end - 1)
-    hidden = core.model(
-        input_ids=ids.to(device),
-        position_ids=positions.to(device),
-        use_cache=False,
-        **batch_media([e.prompt for e in examples], device),
-    ).last_hidden_state
-    targets = torch.cat([e.answer_A for e in examples]).to(device)
-    logps, _ = token_logps(hidden[rows, columns], core.lm_head, targets, banned=[])
-    return -logps.sum()
-
-
 class ExampleSource:
     """Samples with worked answers, encoded on demand."""
 
@@ -99,7 +75,6 @@ class ExampleSource:
                     f"sample {sample.id} ({sample.source or 'no source'}) has no worked answer in meta['response']; "
                     "SFT needs one on every sample, RL does not"
                 )
-        self.lengths = [_size(s) for s in samples]
         self.stop = encoder.tokenizer.eos_token_id
 
     def __getitem__(self, index: int) -> Example:
@@ -112,12 +87,6 @@ class ExampleSource:
         """Examples within the token limit; longer ones are left out and counted by the caller."""
         examples = [self[i] for i in indices]
         return [e for e in examples if len(e) <= self.recipe.sft.max_tokens]
-
-
-def _size(sample: Any) -> int:
-    """A cheap stand-in for the token count, good enough to group by."""
-    media = {"video": 400, "video-image": 500, "image": 100 * len(sample.media), "text": 0}[sample.modality]
-    return media + len(sample.question) + len(sample.meta["response"])
 
 
 def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -154,7 +123,7 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
     with bar("SFT", last, done=step) as advance:
-        for indices in sft_batches(source.lengths, config.batch, recipe.seed, last, step):
+        for indices in sft_batches(len(samples), config.batch, recipe.seed, last, step):
             began = time.perf_counter()
             examples = source.batch(indices)
             left_out += len(indices) - len(examples)
@@ -182,10 +151,10 @@ def _step(model: Any, optimizer: Any, recipe: Recipe, examples: list[Example], l
         raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
     tokens = sum(len(e.answer_A) for e in examples)
     device = unwrap(model).lm_head.weight.device
-    total = 0.0
-    for part in split_by_tokens([len(e) for e in examples], recipe.sft.micro_tokens):
+    groups, total = [e.group for e in examples], 0.0
+    for pieces in microbatches(groups, recipe.sft.micro_tokens):
         with autocast(device, recipe.model.dtype):
-            loss = batch_loss(model, [examples[i] for i in part], pad=0) / tokens
+            loss = -answer_logps(model, take(groups, pieces), banned=[])[0].sum() / tokens
         loss.backward()
         total += float(loss.detach())
     norm = update(model, optimizer, recipe.sft.optimizer, lr)
