@@ -1,0 +1,90 @@
+"""`check` finds planted faults; `stats` counts; `show` draws, and shows an error in place of what cannot be drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onethinker.data.inspect import check, load_splits, show, stats, totals
+from onethinker.data.worlds import build_world
+from onethinker.sample import DataError, Sample, load_samples, save_samples
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    return build_world(tmp_path / "w", 26, seed=0, validation=13, test=13)
+
+
+def rewrite(split: Path, change: dict[int, dict[str, object]], extra: list[Sample] | None = None) -> None:
+    samples = list(load_samples(split))
+    for at, fields in change.items():
+        samples[at] = replace(samples[at], **fields)
+    save_samples(samples + (extra or []), split / "samples.jsonl")
+
+
+def test_a_sound_world_has_no_problems(world: Path) -> None:
+    assert check(world) == []
+
+
+def test_planted_faults_are_found(world: Path) -> None:
+    rewrite(world / "train", {0: {"truth": "maybe"}, 1: {"task": "flying"}, 2: {"media": ("../../secret.png",)},
+                              3: {"media": ("media/none.png",)}, 7: {"modality": "video"}})  # fmt: skip
+    found = {line.split(":")[0]: line for line in check(world)}
+    assert "truth" in found["train/train-000000"]
+    assert "flying" in found["train/train-000001"]
+    assert "leaves the media root" in found["train/train-000002"]
+    assert "none.png" in found["train/train-000003"]
+    assert "takes image" in found["train/train-000007"]
+    assert len(found) == 5
+
+
+def test_a_broken_picture_is_a_problem(world: Path) -> None:
+    sample = load_samples(world / "test")[0]
+    (world / "test" / sample.media[0]).write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    assert any("test-000000" in line and sample.media[0] in line for line in check(world))
+
+
+def test_what_is_in_two_splits_is_found(world: Path) -> None:
+    sample = load_samples(world / "test")[0]
+    copy = world / "train" / "media" / "copy.png"
+    copy.write_bytes((world / "test" / sample.media[0]).read_bytes())
+    rewrite(world / "train", {}, [replace(sample, id="stolen", media=("media/copy.png",))])
+    lines = check(world)
+    assert any("the same question" in line for line in lines)
+    assert any("the bytes of a file in train" in line for line in lines)
+
+
+def test_counts(world: Path) -> None:
+    rows = stats(world)
+    assert totals(rows) == {"train": 26, "validation": 13, "test": 13}
+    tracking = next(r for r in rows if r.split == "train" and r.task == "tracking")
+    assert (tracking.modality, tracking.samples, tracking.media) == ("video", 2, 1)
+    group = load_samples(world / "train").of_task("tracking")
+    assert tracking.question == sum(len(s.question) for s in group) / 2
+    assert list(load_splits(world)) == ["train", "validation", "test"]
+    assert list(load_splits(world / "train")) == [""]
+
+
+def test_a_page_has_a_picture_for_every_task_and_an_error_where_there_is_none(world: Path, tmp_path: Path) -> None:
+    rewrite(world / "train", {0: {"media": ("media/none.png",), "question": "<script>alert(1)</script>"}})
+    page = show(world, tmp_path / "page.html", count=13).read_text(encoding="utf-8")
+    assert page.count("<section>") == 13
+    assert page.count("<img") >= 12
+    assert "none.png" in page
+    assert "<script>" not in page
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no samples"):
+        check(tmp_path)
+
+
+def test_the_real_samples_are_sound(tmp_path: Path) -> None:
+    real = Path(__file__).resolve().parents[3] / "shared" / "real"
+    if not real.is_dir():
+        pytest.skip(f"the real samples are not at {real}")
+    assert check(real) == []
+    assert sum(row.samples for row in stats(real)) == 21
+    assert show(real, tmp_path / "page.html", count=4).stat().st_size > 100_000
