@@ -40,7 +40,9 @@ class Picture:
         self._spans: list[tuple[float, float, str]] = []
 
     def box(self, box: Sequence[float], colour: str, label: str = "") -> None:
-        """Outline `x1, y1, x2, y2` with its label inside the upper left corner."""
+        """Outline `x1, y1, x2, y2` with its label inside the upper left corner; a box of zeros is none."""
+        if not any(box):
+            return
         draw = ImageDraw.Draw(self.image)
         (x1, y1), (x2, y2) = self._pixel(box[0], box[1]), self._pixel(box[2], box[3])
         corners = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onethinker.measure import boxes, masks, points
 from onethinker.sample import DataError, Sample
-from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import TRUTH, Picture
 from onethinker.tasks.reading import Box, Points, read_box, read_number, read_object, read_points
 
@@ -65,8 +65,11 @@ def true_mask(sample: Sample, second: float = 0.0) -> NDArray[np.bool_] | None:
         record = json.loads(given) if isinstance(given, str) else given
         rle = record["segmentation_rle"]
         if "frames" in record:
-            index = round(second * float(sample.meta["fps"]))
-            rle = rle.get(record["frames"][min(index, len(record["frames"]) - 1)])
+            fps = meta_number(sample, "fps")
+            if fps is None:
+                raise KeyError("fps")
+            last = len(record["frames"]) - 1
+            rle = rle.get(record["frames"][min(round(second * fps), last)])
         return None if rle is None else masks.decode(rle)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"sample {sample.id}: meta['segmentation'] is not the published form: {error!r}") from error
@@ -88,9 +91,10 @@ def _near(pred: Points | None, true: Points | None) -> float:
     return float(points.similarity(points.matched_distance(pred, true))[0])
 
 
-def prompt_terms(score: Score) -> Terms:
-    """Means of accuracy and components."""
-    return {"accuracy": (score.accuracy, 1.0)} | {k: (v, 1.0) for k, v in score.components.items()}
+def prompt_terms(score: Score, *more: str) -> Terms:
+    """Means of the accuracy and of its parts. more: parts besides box and points."""
+    parts = ("iou", "positive", "negative", *more)
+    return {"accuracy": (score.accuracy, 1.0)} | {part: (score.components.get(part, 0.0), 1.0) for part in parts}
 
 
 def mask_evidence(score: Score) -> Mapping[str, float] | None:

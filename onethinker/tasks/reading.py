@@ -22,6 +22,8 @@ Point = tuple[float, float]
 Points = tuple[Point, Point, Point]
 Track = dict[int, Box]
 
+NO_BOX: Box = (0.0, 0.0, 0.0, 0.0)
+"""Stands where there is no box: it overlaps with none."""
 MAX_TEXT = 32_768
 """Characters of a free-text answer; ROUGE and WER take time in proportion to answer × truth."""
 MAX_JSON = 262_144
@@ -29,10 +31,10 @@ MAX_JSON = 262_144
 MAX_NUMBER = 1e12
 """Largest coordinate or second; its square is far from overflow."""
 
-_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)")
-_SECONDS = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*(?:s|sec|secs|seconds?)?", re.IGNORECASE)
-_KEY = re.compile(r"0|[1-9]\d{0,8}")
-_LENIENT_KEY = re.compile(r"0*(\d{1,9})(?:\.0*)?")
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)
+_SECONDS = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*(?:s|sec|secs|seconds?)?", re.IGNORECASE | re.ASCII)
+_KEY = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+_LENIENT_KEY = re.compile(r"0{0,9}(\d{1,9})(?:\.0{0,9})?", re.ASCII)
 _FENCE = re.compile(r"```\w*")
 _TOKEN = re.compile(r""""([^"]*)"|'([^']*)'|([\[\]{},:])|(\d+(?::\d+(?:\.\d+)?)+|[^\s\[\]{},:"']+)""")
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null")
@@ -117,12 +119,14 @@ def _repair(text: str) -> str:
         if mark:
             if mark in "]}" and made and made[-1] == ",":
                 made.pop()
+            if mark == ":" and made and made[-1][0] not in '"{}[],:':
+                made[-1] = json.dumps(made[-1])
             made.append(mark)
         elif word:
             made.append(word if _PLAIN.fullmatch(word) else json.dumps(word))
         else:
             made.append(json.dumps(double or single))
-    return "".join(made)
+    return " ".join(made)
 
 
 def _show(value: Any) -> str:
@@ -189,14 +193,10 @@ def _scaled(numbers: Sequence[float]) -> Sequence[float]:
 
 @dataclass(frozen=True, slots=True)
 class TrackReading:
-    """What could be read of boxes by second, and what the published form check and key overlap look at.
-
-    seconds: the keys, whether their boxes were readable or not. faults: what was wrong with the entries left out.
-    shaped: a mapping whose values are all boxes, whatever its keys.
-    """
+    """boxes: by whole second, NO_BOX where a box was not readable. faults: whatever was wrong. shaped: the published
+    check of the form, a mapping whose values are all boxes, whatever its keys."""
 
     boxes: Track
-    seconds: frozenset[int]
     faults: tuple[Malformed, ...]
     shaped: bool
 
@@ -205,13 +205,12 @@ def read_track(value: Any, *, lenient: bool = False) -> TrackReading:
     """Boxes by whole second, `{"9": [x1, y1, x2, y2], …}`; that there is none is a fault too."""
     if not isinstance(value, dict):
         fault = Malformed(f'expected boxes by second {{"1": [x1, y1, x2, y2], …}}, found {_show(value)}')
-        return TrackReading({}, frozenset(), (fault,), False)
+        return TrackReading({}, (fault,), False)
     boxes: Track = {}
-    seconds: set[int] = set()
     faults: list[Malformed] = []
     shaped = True
     for key, entry in value.items():
-        box, second = None, None
+        box = NO_BOX
         try:
             box = read_box(entry, lenient=lenient)
         except Malformed as fault:
@@ -219,17 +218,14 @@ def read_track(value: Any, *, lenient: bool = False) -> TrackReading:
             shaped = False
         try:
             second = _read_key(key, lenient)
+            if second in boxes:
+                raise Malformed(f"expected each second once, found {_show(key)} again")
+            boxes[second] = box
         except Malformed as fault:
             faults.append(fault)
-        if second in seconds:
-            faults.append(Malformed(f"expected each second once, found {_show(key)} again"))
-        elif second is not None:
-            seconds.add(second)
-            if box is not None:
-                boxes[second] = box
     if not value:
         faults.append(Malformed("expected a box for every second, found none"))
-    return TrackReading(boxes, frozenset(seconds), tuple(faults), shaped)
+    return TrackReading(boxes, tuple(faults), shaped)
 
 
 def _read_key(key: str, lenient: bool) -> int:

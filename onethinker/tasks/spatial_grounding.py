@@ -6,7 +6,7 @@ from onethinker.measure import boxes
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
-from onethinker.tasks.reading import Box, read_box, read_object
+from onethinker.tasks.reading import NO_BOX, Box, read_box, read_object
 
 
 class SpatialGrounding(Task[Box]):
@@ -14,7 +14,7 @@ class SpatialGrounding(Task[Box]):
     title = "Spatial grounding"
     modalities = ("image",)
     example = '{"boxes": [x1, y1, x2, y2]}'
-    nothing = (0.0, 0.0, 0.0, 0.0)
+    nothing = NO_BOX
     structured = True
     templates = make_templates(
         "box: {question}",

@@ -8,17 +8,16 @@ from onethinker.measure import spans, tracks
 from onethinker.sample import Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
-from onethinker.tasks.reading import Span, Track, read_object, read_span, read_track
+from onethinker.tasks.reading import NO_BOX, Span, Track, read_object, read_span, read_track
 
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """span: seconds, None where it was not readable. boxes: by whole second. seconds: all keys, readable box or not.
+    """span: seconds, None where it was not readable. boxes: by whole second, NO_BOX where not readable.
     shaped: the published check of the form passed, a list of two as time and a box at every key."""
 
     span: Span | None
     boxes: Track
-    seconds: frozenset[int] = frozenset()
     shaped: bool = False
 
 
@@ -48,7 +47,7 @@ class SpatialTemporalGrounding(Task[Tube]):
         except Malformed as fault:
             faults.append(fault)
         shaped = track.shaped and isinstance(time, list) and len(time) == 2
-        tube = Tube(span, track.boxes, track.seconds, shaped)
+        tube = Tube(span, track.boxes, shaped)
         if faults:
             raise Malformed(str(faults[0]), tube)
         return tube
@@ -73,7 +72,7 @@ class SpatialTemporalGrounding(Task[Tube]):
         )
 
     def structure(self, pred: Tube, true: Tube, valid: bool) -> float:
-        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.seconds, true.seconds)
+        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.boxes, true.boxes)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """official sIoU is over the true seconds, so that a missing box costs; released over the common ones."""
@@ -96,6 +95,4 @@ class SpatialTemporalGrounding(Task[Tube]):
     def paint(self, picture: Picture, value: Tube, colour: str, sample: Sample) -> None:
         if value.span:
             picture.span(*value.span, colour)
-        box = value.boxes.get(round(picture.second))
-        if box:
-            picture.box(box, colour)
+        picture.box(value.boxes.get(round(picture.second), NO_BOX), colour)

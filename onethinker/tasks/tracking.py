@@ -10,17 +10,16 @@ from onethinker.measure import tracks
 from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
-from onethinker.tasks.reading import Track, read_object, read_track
+from onethinker.tasks.reading import NO_BOX, Track, read_object, read_track
 
 FRAME_SIZE = (1000.0, 1000.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """boxes: key k is the box at k − 1 seconds. seconds: all keys, readable box or not. shaped: a box at every key."""
+    """boxes: key k is the box at k − 1 seconds, NO_BOX where not readable. shaped: a box at every key."""
 
     boxes: Track
-    seconds: frozenset[int] = frozenset()
     shaped: bool = False
 
 
@@ -46,7 +45,7 @@ class Tracking(Task[Path]):
 
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Path:
         track = read_track(read_object(text, lenient=lenient).get("boxes"), lenient=lenient)
-        path = Path(track.boxes, track.seconds, track.shaped)
+        path = Path(track.boxes, track.shaped)
         if track.faults:
             raise Malformed(str(track.faults[0]), path)
         return path
@@ -61,7 +60,7 @@ class Tracking(Task[Path]):
         )
 
     def structure(self, pred: Path, true: Path, valid: bool) -> float:
-        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.seconds, true.seconds)
+        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.boxes, true.boxes)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """official: GOT-10k's frames, pooled, first left out. released: seconds, clip by clip."""
@@ -71,9 +70,7 @@ class Tracking(Task[Path]):
         return {"AO": (found.get("iou", 0.0), found.get("frames", 0.0))} | _shares(found)
 
     def paint(self, picture: Picture, value: Path, colour: str, sample: Sample) -> None:
-        box = value.boxes.get(round(picture.second) + 1)
-        if box:
-            picture.box(box, colour)
+        picture.box(value.boxes.get(round(picture.second) + 1, NO_BOX), colour)
 
 
 def _searched(boxes: Track, true: Track) -> Track:
@@ -96,7 +93,7 @@ def _got10k(pred: Track, true: Track, sample: Sample) -> dict[str, float]:
     dense = sample.meta.get("frame_boxes")
     if dense is None:
         keys = sorted(true)
-        return tracks.got10k([pred.get(k, tracks.NO_BOX) for k in keys], [true[k] for k in keys], FRAME_SIZE)
+        return tracks.got10k([pred.get(k, NO_BOX) for k in keys], [true[k] for k in keys], FRAME_SIZE)
     fps = meta_number(sample, "fps")
     if fps is None:
         raise DataError(f"sample {sample.id}: meta['frame_boxes'] needs meta['fps'], the frames a second")

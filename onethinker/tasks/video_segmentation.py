@@ -56,9 +56,9 @@ class VideoSegmentation(Task[Prompts]):
         """J&F, J and F over masks where evaluation made them."""
         mask = mask_evidence(score)
         if mask is None:
-            return prompt_terms(score)
+            return prompt_terms(score, "time")
         j, f = mask["j"], mask["f"]
-        return {"J&F": ((j + f) / 2, 1.0), "J": (j, 1.0), "F": (f, 1.0)} | prompt_terms(score)
+        return {"J&F": ((j + f) / 2, 1.0), "J": (j, 1.0), "F": (f, 1.0)} | prompt_terms(score, "time")
 
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
         if colour == TRUTH:

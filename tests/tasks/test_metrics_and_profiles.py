@@ -1,0 +1,176 @@
+"""Numbers of each task's profiles, worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import exp
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onethinker.answer import Status
+from onethinker.sample import DataError
+from onethinker.tasks import TASKS, score
+from onethinker.tasks.base import Score
+from onethinker.tasks.image_segmentation import true_mask
+from tests.tasks.examples import TRUTHS, respond, sample_of
+
+BOX, FAR = [100, 200, 300, 400], [600, 600, 700, 700]
+
+
+def answered(task: str, answer: Any, **changes: Any) -> Score:
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    return score(sample_of(task, **changes), respond(text))
+
+
+def test_released_reward_needs_format_for_structure() -> None:
+    found = Score(Status.OK, accuracy=0.5, format=0, structure=0.5)
+    assert found.reward("released") == pytest.approx(0.45)
+    assert replace(found, format=1).reward("released") == pytest.approx(1.05)
+
+
+def test_hardened_pays_each_tag_once_and_some_thinking() -> None:
+    sample = sample_of("multiple_choice")
+    rewards = [
+        score(sample, response).reward(profile)
+        for response in (
+            "<think>so</think><answer>B</answer>",
+            "<think></think><answer>B</answer>",
+            "<think>so</think><answer>A</answer><think>or</think><answer>B</answer>",
+        )
+        for profile in ("paper", "hardened")
+    ]
+    assert rewards == [2.0, 2.0, 2.0, 1.0, 2.0, 1.0]
+
+
+def test_regression_profiles_differ_at_the_threshold() -> None:
+    found = answered("regression", "150", truth="100")  # relative error 0.5: not < 0.5, but <= 0.5
+    assert TASKS["regression"].metrics([found], "released")["MRA"] == 0.0
+    assert TASKS["regression"].metrics([found], "official")["MRA"] == pytest.approx(0.1)
+
+
+def test_ocr_is_averaged_and_pooled() -> None:
+    scores = [
+        answered("ocr", "a b c d", truth="a b c d"),
+        answered("ocr", "x", truth="y"),
+        answered("ocr", "a b c", truth="a"),
+    ]
+    metrics = TASKS["ocr"].metrics(scores)
+    assert metrics == {"1-WER": pytest.approx(1 / 3), "1-WER pooled": pytest.approx((4 - 0 + 1 - 1 + 1 - 2) / 6)}
+
+
+def test_one_word_answers_have_no_bigram() -> None:
+    found = answered("open_ended", "dog", truth="Dog.")
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert TASKS["open_ended"].metrics([found])["ROUGE-2"] == 0.0
+
+
+def test_spatial_thresholds_include_their_value() -> None:
+    half = answered("spatial_grounding", {"boxes": [100, 200, 500, 500]})  # IoU 0.5 of [100, 200, 500, 800]
+    none = answered("spatial_grounding", {"boxes": FAR})
+    metrics = TASKS["spatial_grounding"].metrics([half, none])
+    assert list(metrics) == ["Acc@0.5", "mIoU", "Acc@0.7"]
+    assert metrics == {"Acc@0.5": 0.5, "mIoU": pytest.approx(0.25), "Acc@0.7": 0.0}
+
+
+def test_temporal_official_sorts_and_cuts() -> None:
+    reversed_span = answered("temporal_grounding", {"time": [9.25, 3.5]})
+    assert TASKS["temporal_grounding"].metrics([reversed_span], "released")["mIoU"] == 0.0
+    assert TASKS["temporal_grounding"].metrics([reversed_span], "official")["mIoU"] == 1.0
+    beyond = answered("temporal_grounding", {"time": [0, 20]}, truth='{"time": [5, 10]}', meta={"duration": 10})
+    assert TASKS["temporal_grounding"].metrics([beyond], "released")["mIoU"] == pytest.approx(0.25)
+    metrics = TASKS["temporal_grounding"].metrics([beyond], "official")
+    assert metrics == {"mIoU": pytest.approx(0.5), "R@0.3": 1.0, "R@0.5": 1.0, "R@0.7": 0.0}
+    with pytest.raises(DataError, match="meta\\['duration'\\] is 'long'"):
+        answered("temporal_grounding", {"time": [0, 1]}, meta={"duration": "long"})
+
+
+def test_spatial_temporal_profiles() -> None:
+    truth = {"time": [2, 5], "boxes": {str(k): BOX for k in (2, 3, 4, 5)}}
+    answer = {"time": [2, 5], "boxes": {"3": BOX, "4": FAR, "9": BOX}}
+    found = answered("spatial_temporal_grounding", answer, truth=json.dumps(truth))
+    assert found.accuracy == pytest.approx(0.5 + 0.5 * 0.5)
+    assert found.structure == pytest.approx(0.25 + 0.25 * 2 / 4)
+    assert found.r_acc == {"paper": pytest.approx(1 + 1 / 2), "hardened": pytest.approx(1 + 1 / 5)}
+    official = TASKS["spatial_temporal_grounding"].metrics([found], "official")
+    assert (official["tIoU"], official["sIoU"], official["stIoU"]) == (1.0, pytest.approx(1 / 4), pytest.approx(1 / 5))
+    assert next(iter(official.items())) == ("mean", pytest.approx(5 / 8))
+    assert (official["vIoU"], official["vIoU@0.3"]) == (pytest.approx(1 / 4), 0.0)
+    assert TASKS["spatial_temporal_grounding"].metrics([found], "released")["sIoU"] == pytest.approx(1 / 2)
+
+
+def test_hardened_tracking_searches_beyond_the_given_box() -> None:
+    truth = {"boxes": {"1": BOX, "2": FAR, "3": FAR}}
+    given = {"boxes": dict.fromkeys(("1", "2", "3"), BOX)}
+    found = answered("tracking", given, truth=json.dumps(truth))
+    assert found.r_acc == {"paper": pytest.approx(1 / 3), "hardened": 0.0}
+    more = {"boxes": {"1": BOX, "2": FAR, "3": FAR} | {str(k): BOX for k in range(4, 10)}}
+    found = answered("tracking", more, truth=json.dumps(truth))
+    assert found.r_acc == {"paper": 1.0, "hardened": pytest.approx(2 / 8)}
+    assert found.structure == 0.5
+    only = answered("tracking", {"boxes": {"1": BOX}}, truth=json.dumps({"boxes": {"1": BOX}}))
+    assert only.r_acc["hardened"] == 1.0
+
+
+def test_tracking_metrics_pool_frames_without_the_first() -> None:
+    truth = json.dumps({"boxes": {"1": BOX, "2": BOX, "3": BOX}})
+    right = answered("tracking", {"boxes": dict.fromkeys(("1", "2", "3"), BOX)}, truth=truth)
+    given_alone = answered(
+        "tracking", {"boxes": {"1": BOX}}, truth=json.dumps({"boxes": {str(k): BOX for k in range(1, 9)}})
+    )
+    metrics = TASKS["tracking"].metrics([right, given_alone], "official")
+    assert metrics == {"AO": pytest.approx(2 / 9), "SR0.5": pytest.approx(2 / 9), "SR0.75": pytest.approx(2 / 9)}
+    assert TASKS["tracking"].metrics([right, given_alone], "released")["AO"] == pytest.approx((1 + 1 / 8) / 2)
+
+
+def test_tracking_is_judged_frame_by_frame_where_the_truth_is() -> None:
+    frames = [[100 + 10 * i, 200, 300 + 10 * i, 400] for i in range(11)]  # 5 frames a second, 50 a second to the right
+    truth = json.dumps({"boxes": {"1": frames[0], "2": frames[5], "3": frames[10]}})
+    meta = {"frame_boxes": frames, "fps": 5, "cover": [8] * 10 + [0]}
+    found = answered("tracking", {"boxes": {"1": frames[0], "3": frames[10]}}, truth=truth, meta=meta)
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert found.evidence["got10k"]["frames"] == 9
+    assert TASKS["tracking"].metrics([found])["AO"] == pytest.approx(1.0)
+    with pytest.raises(DataError, match="needs meta\\['fps'\\]"):
+        answered("tracking", {"boxes": {"1": BOX}}, truth=truth, meta={"frame_boxes": frames})
+    with pytest.raises(DataError, match="tracking-1: meta\\['frame_boxes'\\]"):
+        answered("tracking", {"boxes": {"1": BOX}}, truth=truth, meta={"frame_boxes": [[1, 2]], "fps": 5})
+
+
+def test_segmentation_rewards() -> None:
+    answer = json.loads(TRUTHS["video_segmentation"])
+    shaken = answer | {"time": 5.5, "positive_points": [[x + 30, y + 40] for x, y in answer["positive_points"]]}
+    found = answered("video_segmentation", shaken)
+    near = exp(-(50**2) / (2 * 50**2))
+    assert found.components == pytest.approx({"iou": 1, "positive": near, "negative": 1, "time": exp(-0.5)})
+    assert found.accuracy == pytest.approx(0.3 + 0.3 * exp(-0.5) + 0.2 * near + 0.2)
+    assert found.r_acc["paper"] == pytest.approx(1 + near + 1 + exp(-0.5))
+    image = answered("image_segmentation", shaken)
+    assert image.accuracy == pytest.approx(0.5 + 0.25 * near + 0.25)
+    assert image.r_acc["paper"] == pytest.approx(2 + near)
+
+
+def test_clip_masks_lead_the_table() -> None:
+    found = answered("video_segmentation", TRUTHS["video_segmentation"])
+    masked = replace(found, evidence={"mask": {"j": 0.5, "f": 0.7}})
+    metrics = TASKS["video_segmentation"].metrics([masked])
+    assert list(metrics)[:3] == ["J&F", "J", "F"]
+    assert metrics["J&F"] == pytest.approx(0.6)
+    assert "J&F" not in TASKS["video_segmentation"].metrics([masked, found])
+
+
+def test_true_mask_of_image_and_clip() -> None:
+    rle = {"size": [2, 2], "counts": [1, 2, 1]}
+    image = sample_of("image_segmentation", meta={"segmentation": {"segmentation_rle": rle}})
+    expected = np.array([[False, True], [True, False]])
+    assert (true_mask(image) == expected).all()
+    record = {"frames": ["0", "1"], "segmentation_rle": {"1": rle}}
+    clip = sample_of("video_segmentation", meta={"segmentation": json.dumps(record), "fps": 2})
+    assert true_mask(clip, 0.0) is None
+    assert (true_mask(clip, 0.5) == expected).all() and (true_mask(clip, 99.0) == expected).all()
+    assert true_mask(sample_of("image_segmentation")) is None
+    for bad in ("{", "[]", {"segmentation_rle": 3}, {"frames": [], "segmentation_rle": {}}):
+        with pytest.raises(DataError, match="segmentation-1: meta\\['segmentation'\\]"):
+            true_mask(sample_of("image_segmentation", meta={"segmentation": bad}))

@@ -1,0 +1,129 @@
+"""Who may import whom, and how light the package is to import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "onethinker"
+FILES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("torch", "transformers")
+SECONDS = 0.5
+"""Of processor time, which a busy machine does not stretch."""
+
+
+def module_of(file: Path) -> str:
+    parts = list(file.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports_of(file: Path) -> set[str]:
+    """Absolute names of all that a file imports, at its top or inside functions, for type checkers alone or not."""
+    package = module_of(file) if file.name == "__init__.py" else module_of(file).rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room_of(name: str) -> str:
+    """`onethinker.tasks.base` → `tasks`; empty for a module that is not ours."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "onethinker" and len(parts) > 1 else ""
+
+
+def neighbours(file: Path) -> set[str]:
+    """The rooms of ours that a file imports, its own left out."""
+    return {room_of(name) for name in imports_of(file)} - {"", room_of(module_of(file))}
+
+
+def files_in(*rooms: str) -> list[Path]:
+    return [file for file in FILES if room_of(module_of(file)) in rooms]
+
+
+def test_the_walk_sees_imports() -> None:
+    assert {"sample", "answer", "measure"} <= set().union(*(neighbours(file) for file in files_in("tasks")))
+    assert "onethinker.measure" in imports_of(PACKAGE / "tasks" / "ocr.py")
+    assert len(FILES) > 40
+
+
+def test_measure_imports_nothing_of_ours() -> None:
+    assert {str(f): neighbours(f) for f in files_in("measure") if neighbours(f)} == {}
+
+
+def test_tasks_import_sample_answer_measure_media() -> None:
+    allowed = {"sample", "answer", "measure", "media"}
+    assert {str(f): neighbours(f) - allowed for f in files_in("tasks") if neighbours(f) - allowed} == {}
+
+
+@pytest.mark.parametrize("room", ["train", "evaluate", "serve"])
+def test_train_evaluate_and_serve_never_import_one_another(room: str) -> None:
+    others = {"train", "evaluate", "serve"} - {room}
+    assert {str(f): neighbours(f) & others for f in files_in(room) if neighbours(f) & others} == {}
+
+
+def test_report_imports_none_of_them() -> None:
+    forbidden = {"train", "evaluate", "serve"}
+    assert {str(f): neighbours(f) & forbidden for f in files_in("report") if neighbours(f) & forbidden} == {}
+
+
+def test_only_engines_models_train_and_segment_import_torch() -> None:
+    allowed = ("engines", "models", "train", "segment")
+    rest = [file for file in FILES if room_of(module_of(file)) not in allowed]
+    assert [str(f) for f in rest if any(name.split(".")[0] == "torch" for name in imports_of(f))] == []
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout
+
+
+LOADED = f"import sys; print([m for m in {HEAVY} if m in sys.modules])"
+
+
+def test_import_is_light_and_quick() -> None:
+    timed = (
+        "import time; began = time.process_time(); import onethinker; took = time.process_time() - began; print(took)"
+    )
+    assert min(float(run(timed)) for _ in range(3)) < SECONDS
+    names = "import onethinker; onethinker.Sample, onethinker.load_samples, onethinker.list_tasks(), onethinker.score; "
+    assert run(names + LOADED).strip() == "[]"
+
+
+def test_help_is_light_and_quick() -> None:
+    pytest.importorskip("onethinker.cli", reason="the command line is not there yet")
+    code = (
+        "import sys, time; began = time.process_time(); sys.argv = ['onethinker', '--help']\n"
+        "from onethinker.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print(); {LOADED}; print(time.process_time() - began)"
+    )
+    runs = [run(code).splitlines() for _ in range(3)]
+    assert runs[0][-2] == "[]"
+    assert min(float(lines[-1]) for lines in runs) < SECONDS
+
+
+def test_public_names() -> None:
+    import onethinker
+
+    for name in ("Sample", "load_samples", "save_samples", "get_task", "list_tasks", "score"):
+        assert getattr(onethinker, name) is not None
+        assert name in dir(onethinker)
+    assert {"load_model", "ask"} <= set(onethinker.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'load_sample'"):
+        _ = onethinker.load_sample
