@@ -35,7 +35,7 @@ def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstra
             f"{summary_b['metric_profile']!r}; evaluate one of them again with --set evaluate.metric_profile={profile}"
         )
     notes = _notes(folder_a, folder_b, rows_a, rows_b, intersect)
-    both = sorted(rows_a.keys() & rows_b.keys())
+    both = sorted(rows_a.keys() & rows_b.keys(), key=lambda content: (str(rows_a[content]["id"]), content))
     pairs = [(rows_a[k], rows_b[k]) for k in both if not is_error(rows_a[k]) and not is_error(rows_b[k])]
     tasks: dict[str, Any] = {}
     means: list[Estimate] = []

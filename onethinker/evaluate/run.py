@@ -20,7 +20,6 @@ from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
 from onethinker.evaluate.summary import Summary, summarise
-from onethinker.media import MediaError
 from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
 from onethinker.rollout import Rollout, make_request, roll_out, score_completion
@@ -143,7 +142,7 @@ class _Ask:
             lenient = get_task(rollout.sample.task).score(rollout.sample, rollout.answer, lenient=True)
             try:
                 score, lenient = self._masked(rollout, score, False), self._masked(rollout, lenient, True)
-            except (DataError, MediaError) as error:
+            except ValueError as error:  # unreadable media, a truth without masks, masks beyond the segmenter's limits
                 score = lenient = Score(Status.ERROR)
                 problem = str(error)
         row = result_row(rollout, self.settings, self.questions[position].content, score, lenient)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onethinker.report.read import Evaluation, Row, Run
-from onethinker.report.tables import NOTHING, percent, plain
+from onethinker.report.tables import NOTHING, duration, percent, plain
 
 
 def recipe_of(run: Run) -> dict[str, Any]:
@@ -50,13 +50,6 @@ def _steps(rows: list[Row]) -> str:
 def _time(rows: list[Row]) -> str:
     seconds = rows[-1].get("seconds")
     return f" in {duration(float(seconds))}" if isinstance(seconds, int | float) else ""
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12.5 min`, `3.2 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _change(rows: list[Row], key: str, words: str) -> str:

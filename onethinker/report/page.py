@@ -132,6 +132,8 @@ def _training(run: Run) -> str:
         parts += ["<h3>Reinforcement learning</h3>", _panels([*stage_panels(rl, "rl"), status_panel(run.rollouts)])]
         key, panels = task_panels(rl, titles)
         parts += ["<h3>Reward and its EMA standard deviation, a task each</h3>", key, _panels(panels, "small")]
+    if run.stages:
+        parts += ["<h3>Time and memory</h3>", tables.to_html(tables.stage_table(run.stages))]
     lead = "Against the step; the bold line is a running mean, the faint one what was logged."
     return _section("Training", lead, *parts)
 

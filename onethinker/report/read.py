@@ -51,7 +51,7 @@ class Evaluation:
 class Run:
     """A run folder. configs: by stage (`run`, `sft`, `rl`), those there are. rollouts: Parquet files, a step each.
 
-    absent: a line for each part that is not there.
+    stages: rows of {stage, seconds, peak_mb}. absent: a line for each part that is not there.
     """
 
     folder: Path
@@ -59,6 +59,7 @@ class Run:
     metrics: list[Row]
     evaluations: list[Evaluation]
     rollouts: list[Path]
+    stages: list[Row]
     absent: list[str]
 
     def stage(self, name: str) -> list[Row]:
@@ -95,7 +96,9 @@ def read_run(folder: Path) -> Run:
         "RL rows in metrics.jsonl: no curves of reinforcement learning": "rl" not in stages,
         "eval/NAME/summary.json: no results": not evaluations,
     }
-    return Run(folder, configs, metrics, evaluations, rollouts, [line for line, lacks in absent.items() if lacks])
+    stage_rows = list(read_lines(folder / "stages.jsonl"))
+    lines = [line for line, lacks in absent.items() if lacks]
+    return Run(folder, configs, metrics, evaluations, rollouts, stage_rows, lines)
 
 
 def read_evaluation(folder: Path) -> Evaluation:

@@ -205,6 +205,26 @@ def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
     return Table("All metrics", ("Task", "Metric", *(e.label for e in evaluations)), tuple(rows), note, labels=2)
 
 
+def stage_table(stages: Sequence[Mapping[str, Any]]) -> Table:
+    """Time and memory of a run's stages; one that was resumed adds up. stages: rows of {stage, seconds, peak_mb}."""
+    seconds: dict[str, float] = {}
+    peaks: dict[str, float] = {}
+    for row in stages:
+        seconds[row["stage"]] = seconds.get(row["stage"], 0.0) + row["seconds"]
+        peaks[row["stage"]] = max(peaks.get(row["stage"], 0.0), row["peak_mb"])
+    rows = [(Cell(name), Cell(duration(seconds[name])), Cell(f"{peaks[name]:,.0f}")) for name in seconds]
+    total = (Cell("All"), Cell(duration(sum(seconds.values()))), Cell(f"{max(peaks.values(), default=0):,.0f}"))
+    note = "Wall time of every stage, and the most memory that the process had held by its end."
+    return Table("Time and memory", ("Stage", "Time", "Peak memory (MB)"), (*rows, total), note, totals=1)
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12.5 min`, `3.2 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 # ---- written forms ----------------------------------------------------------------------------------------------
 
 

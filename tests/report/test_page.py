@@ -1,0 +1,144 @@
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import onethinker.report
+from onethinker.report.page import write_report
+from onethinker.report.read import ReportError
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, the visible text, and whether tags close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts, self.open, self.faults = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(tag)
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(self.texts)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture
+def made(run_folder):
+    file = write_report(run_folder)
+    assert file == run_folder / "report.html"
+    return Page(file.read_text(encoding="utf-8"))
+
+
+def test_it_is_one_well_formed_file_that_asks_for_nothing(made):
+    assert not made.faults and not made.open
+    assert not made.all("link") and not made.all("iframe")
+    assert all("src" not in attrs for attrs in made.all("script"))
+    assert all(attrs["src"].startswith("data:image/jpeg;base64,") for attrs in made.all("img"))
+    assert "url(" not in Path(onethinker.report.__file__).with_name("assets").joinpath("page.css").read_text()
+
+
+def test_hostile_text_stays_text(made, hostile):
+    assert len(made.all("script")) == 1
+    assert not [a for _, attrs in made.tags for a in attrs if a.startswith("on")]
+    assert made.text.count("<script>alert(1)</script>") >= 4, "question, truth, thinking and answer are shown as text"
+    assert hostile in made.text
+
+
+def test_only_the_pages_own_script_may_run(made):
+    policy = next(a["content"] for a in made.all("meta") if a.get("http-equiv"))
+    assert "default-src 'none'" in policy and re.search(r"script-src 'sha256-[A-Za-z0-9+/=]{44}'$", policy)
+
+
+def test_what_was_run_stands_at_the_top(made):
+    for words in (
+        "Recipe mini (seed 3) starts from mini with the prompt set short.",
+        "The SFT cold start took 20 steps of 8 worked answers in 40 s; the loss fell from 3.00 to 0.21.",
+        "EMA-GRPO took 20 steps of 4 prompts, each answered 2 times in 40 s; the mean reward went from 0.54 to 0.99.",
+        "at 3 points of the run on 12 held-out questions over 3 tasks, by greedy answers of at most 64 tokens",
+        "20.0 → ",
+        "60.0",
+    ):
+        assert words in made.text, words
+
+
+def test_every_part_is_there(made):
+    for words in ("Results", "Sampled answers", "Training", "How answers read", "Right and wrong answers"):
+        assert words in made.text
+    for words in ("Before", "After RL", "Control: lr 0", "+40.0", "KL to the reference", "Answer length (tokens)"):
+        assert words in made.text
+    assert "Not in this report" not in made.text
+    labels = {attrs.get("aria-label") for attrs in made.all("svg")}
+    assert {"Loss", "Mean reward", "Text recognition", "odd", "How sampled answers read (share)"} <= labels
+
+
+def test_cards_carry_what_the_filters_read(made):
+    cards = made.all("article")
+    assert {card["data-task"] for card in cards} == {"multiple_choice", "tracking", "ocr"}
+    assert {card["data-verdict"] for card in cards} == {"right"}
+    assert len(made.all("img")) == 1 + 4 + 1, "four frames of the clip"
+    assert {o["value"] for o in made.all("option")} == {"", "multiple_choice", "tracking", "ocr"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (["sft"], "no curves of the cold start"),
+        (["rl"], "no curves of reinforcement learning"),
+        (["eval"], "no results"),
+        (["sft/config.json", "rl/config.json"], "what was run is known from its results alone"),
+    ],
+)
+def test_missing_parts_are_named(run_folder, gone, said):
+    for name in gone:
+        path = run_folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    page = Page(write_report(run_folder).read_text(encoding="utf-8"))
+    assert not page.faults
+    assert "Not in this report" in page.text and said in page.text
+
+
+def test_changed_or_lost_data_cost_the_gallery_alone(run_folder, data):
+    samples = data / "samples.jsonl"
+    samples.write_text(samples.read_text().replace("follow it", "follow him"))
+    assert "has changed since the evaluation" in write_report(run_folder).read_text()
+    shutil.rmtree(data)
+    page = Page(write_report(run_folder).read_text())
+    assert "no such file or folder" in page.text and "Results" in page.text
+
+
+def test_lost_media_cost_the_picture_alone(run_folder, data):
+    (data / "b.mp4").write_bytes(b"no clip")
+    page = Page(write_report(run_folder).read_text())
+    assert "No picture:" in page.text and len(page.all("article")) == 3
+
+
+def test_one_evaluation_alone_has_a_page_too(run_folder, tmp_path):
+    page = Page(write_report(run_folder / "eval" / "rl", tmp_path / "elsewhere" / "page.html").read_text())
+    assert not page.faults and "Gain" not in page.text and "60.0" in page.text
+    assert (tmp_path / "elsewhere" / "page.html").exists()
+
+
+def test_a_folder_without_anything_is_refused(tmp_path):
+    with pytest.raises(ReportError, match="nothing to report"):
+        write_report(tmp_path)
+    with pytest.raises(ReportError, match="no such folder"):
+        write_report(tmp_path / "none")

@@ -1,0 +1,88 @@
+import json
+
+import pytest
+from rich.console import Console
+
+from onethinker.report import tables
+from onethinker.report.read import read_run
+from onethinker.report.tables import Cell, Table
+
+
+@pytest.fixture
+def evaluations(run_folder):
+    return read_run(run_folder).evaluations
+
+
+def cells(table, row):
+    return [cell.text for cell in table.rows[row]]
+
+
+def test_the_headline_table(evaluations):
+    table = tables.headline_table(evaluations)
+    assert table.columns == ("Task", "Metric", "n", "Before", "After RL", "Gain", "Control: lr 0")
+    assert cells(table, 0) == ["Multiple choice", "accuracy", "3", "10.0", "50.0", "+40.0", "20.0"]
+    assert cells(table, -1) == ["Mean over tasks", "", "9", "20.0", "60.0", "+40.0", "20.0"]
+    assert table.rows[0][4].strong and not table.rows[0][3].strong
+    assert table.rows[0][4].detail == "[40.0, 60.0]"
+    assert "official" in table.note
+
+
+def test_the_sampled_table_and_its_absence(evaluations):
+    table = tables.sampled_table(evaluations)
+    assert table is not None and cells(table, 0)[3:] == ["0.600", "1.200", "+0.600", "0.700"]
+    for evaluation in evaluations:
+        for entry in evaluation.tasks.values():
+            entry["sampled"] = None
+    assert tables.sampled_table(evaluations) is None
+
+
+def test_how_answers_read(evaluations):
+    table = tables.reading_by_task_table(evaluations[1])
+    assert cells(table, -1)[:8] == ["All tasks", "12", "6", "0", "0", "3", "3", "0"]
+    assert cells(table, -1)[8:] == ["3", "3", "30", "0.50"]
+    assert table.rows[-1][9].detail == "→ 65.0"
+
+
+def test_stages_add_up():
+    rows = [{"stage": "sft", "seconds": s, "peak_mb": m} for s, m in ((60, 900), (61, 800))]
+    table = tables.stage_table([*rows, {"stage": "rl", "seconds": 6000, "peak_mb": 1000}])
+    assert cells(table, 0) == ["sft", "2.0 min", "900"] and cells(table, -1) == ["All", "1.7 h", "1,000"]
+
+
+SMALL = Table("T & C", ("Name", "v_1"), ((Cell("a|b", strong=True), Cell("5%", "[1, 2]")), (Cell("all"), Cell("–"))),
+              "50% of <i>", totals=1)  # fmt: skip
+
+
+def test_markdown():
+    assert tables.to_markdown(SMALL) == (
+        "**T & C**\n\n| Name | v_1 |\n|:--|--:|\n| **a\\|b** | 5% [1, 2] |\n| all | – |\n\n50% of <i>\n"
+    )
+
+
+def test_latex():
+    text = tables.to_latex(SMALL)
+    assert r"\textbf{a|b} & 5\% {\scriptsize [1, 2]} \\" in text
+    assert r"Name & v\_1 \\" in text and "all & -- " in text
+    assert r"\caption{T \& C. 50\% of <i>}" in text
+    assert text.count(r"\midrule") == 2 and r"\begin{tabular}{lr}" in text
+    assert tables.latex_escape("\\{x}~^$#") == r"\textbackslash{}\{x\}\textasciitilde{}\textasciicircum{}\$\#"
+
+
+def test_html_is_escaped():
+    hostile = Table("t", ("<b>",), ((Cell("<script>", "<i>"),),), "<u>")
+    text = tables.to_html(hostile)
+    assert "<script>" not in text and "<i>" not in text and "<u>" not in text
+    assert "&lt;script&gt;" in text and "&lt;u&gt;" in text
+
+
+def test_terminal(evaluations):
+    console = Console(width=150, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(tables.to_rich(tables.headline_table(evaluations)))
+    text = console.export_text()
+    assert "Multiple choice" in text and "50.0 [40.0, 60.0]" in text and "Mean over tasks" in text
+
+
+def test_json_is_the_summaries(evaluations):
+    found = json.loads(tables.to_json(evaluations))
+    assert list(found) == ["before", "rl", "control-lr-0"]
+    assert found["rl"]["tasks"]["ocr"]["metrics"]["1-WER"]["value"] == 0.7
