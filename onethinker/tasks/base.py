@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-import numpy as np
 from PIL import Image
 
 from onethinker.answer import Answer, Status
@@ -252,12 +251,6 @@ def make_templates(short: str, ask: str, form: str) -> dict[str, str]:
         f"Write it like this: <think>your reasoning</think><answer>{form}</answer>"
     )
     return {"short": short, "full": full}
-
-
-def mean(values: Sequence[float]) -> float:
-    """Mean of finite values; NaN where there are none."""
-    finite = [v for v in values if not math.isnan(v)]
-    return float(np.mean(finite)) if finite else math.nan
 
 
 def meta_number(sample: Sample, key: str) -> float | None:

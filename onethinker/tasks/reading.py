@@ -43,10 +43,10 @@ _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|nul
 # ---- text -------------------------------------------------------------------------------------------------------
 
 
-def read_text(text: str, limit: int = MAX_TEXT) -> str:
-    """Free text, stripped: not empty, valid Unicode, at most `limit` characters."""
-    if len(text) > limit:
-        raise Malformed(f"expected an answer of at most {limit} characters, found {len(text)}")
+def read_text(text: str) -> str:
+    """Free text, stripped: not empty, valid Unicode, at most MAX_TEXT characters."""
+    if len(text) > MAX_TEXT:
+        raise Malformed(f"expected an answer of at most {MAX_TEXT} characters, found {len(text)}")
     stripped = text.strip()
     if not stripped:
         raise Malformed("expected an answer, found nothing")
