@@ -7,15 +7,17 @@ in which every denominator is 1. So a resample of N questions is a vector of N c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 LEVEL = 0.95
+_BLOCK = 4_000_000
+"""Counts held in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,15 @@ class Bootstrap:
         """A stream of its own, so that tasks are resampled independently and always the same way."""
         return replace(self, name=name)
 
-    def counts(self, n: int) -> Iterator[Floats]:
-        """How often each of n questions is in each resample, (n,)."""
+    def sums(self, values_NK: Floats) -> Floats:
+        """The sum of each column over every resample's questions, (R, K)."""
+        n = len(values_NK)
         rng = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())])
-        for _ in range(self.resamples):
-            yield np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+        blocks = []
+        for start in range(0, self.resamples, step := max(1, _BLOCK // n)):
+            counts_BN = rng.multinomial(n, np.full(n, 1 / n), size=min(step, self.resamples - start))
+            blocks.append(counts_BN @ values_NK)
+        return np.concatenate(blocks)
 
 
 STANDARD = Bootstrap()
@@ -58,24 +64,30 @@ def _null(number: float) -> float | None:
     return float(number) if np.isfinite(number) else None
 
 
-def ratio(terms_N2: ArrayLike, bootstrap: Bootstrap) -> Estimate:
-    """Σ numerators / Σ denominators of N questions. NaN terms are left out."""
-    terms = np.asarray(terms_N2, dtype=np.float64).reshape(-1, 2)
-    terms = terms[np.isfinite(terms).all(1)]
-    sums_R2 = np.full((bootstrap.resamples, 2), np.nan)
-    if len(terms) > 1:
-        for sums_2, count_N in zip(sums_R2, bootstrap.counts(len(terms)), strict=True):
-            sums_2[:] = count_N @ terms
-    part, whole = terms.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        draws_R = sums_R2[:, 0] / sums_R2[:, 1]
-    return Estimate(float(part / whole) if whole else np.nan, np.where(np.isfinite(draws_R), draws_R, np.nan))
-
-
 def ratios(terms: Sequence[Mapping[str, tuple[float, float]]], bootstrap: Bootstrap) -> dict[str, Estimate]:
-    """Every metric that all questions have terms for, in the first one's order."""
+    """Σ numerators / Σ denominators of every metric that all N questions have, in the first one's order.
+
+    Terms that are NaN are left out; a metric with fewer than two terms has no draws.
+    """
     names = [name for name in terms[0] if all(name in row for row in terms)] if terms else []
-    return {name: ratio([row[name] for row in terms], bootstrap) for name in names}
+    if not names:
+        return {}
+    terms_NM2 = np.array([[row[name] for name in names] for row in terms], dtype=np.float64)
+    defined_NM = np.isfinite(terms_NM2).all(2)
+    terms_NM2[~defined_NM] = 0.0
+    sums_RM2 = bootstrap.sums(terms_NM2.reshape(len(terms), -1)).reshape(-1, len(names), 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values_M = np.divide(*np.moveaxis(terms_NM2.sum(0), 1, 0))
+        draws_RM = sums_RM2[..., 0] / sums_RM2[..., 1]
+    draws_RM[~np.isfinite(draws_RM) | (defined_NM.sum(0) < 2)] = np.nan
+    values_M[~np.isfinite(values_M)] = np.nan
+    return {name: Estimate(float(values_M[m]), draws_RM[:, m]) for m, name in enumerate(names)}
+
+
+def ratio(terms_N2: Sequence[tuple[float, float]], bootstrap: Bootstrap) -> Estimate:
+    """Σ numerators / Σ denominators of N questions."""
+    found = ratios([{"": (part, whole)} for part, whole in terms_N2], bootstrap)
+    return found.get("", Estimate(np.nan, np.full(bootstrap.resamples, np.nan)))
 
 
 def mean(values: Sequence[float], bootstrap: Bootstrap) -> Estimate:
