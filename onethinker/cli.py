@@ -229,15 +229,23 @@ def ask(
 @app.command()
 def plan(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")],
-    gpus: Annotated[int, typer.Option(help="How many.")] = 1,
+    gpus: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
     memory: Annotated[float, typer.Option(help="GB of each.")] = 80.0,
+    tflops: Annotated[float, typer.Option(help="Assumed TFLOP/s of each at its best (an H100 in bfloat16).")] = 990.0,
+    utilisation: Annotated[float, typer.Option(help="Assumed share of it that training reaches.")] = 0.35,
+    decoding: Annotated[float, typer.Option(help="Assumed share of it that decoding reaches.")] = 0.05,
     set_: Set = None,
 ) -> None:
-    """What a recipe needs: parameters, memory by part and time from counted FLOPs. Builds on the meta device."""
+    """What a recipe needs: parameters, memory by part and time from counted FLOPs. Builds on the meta device.
+
+    Exit status 1 if it does not fit.
+    """
     from onethinker.recipes import load_recipe
     from onethinker.studies.plan import print_plan
+    from onethinker.studies.reckon import Rate
 
-    print_plan(load_recipe(recipe, set_), gpus, memory)
+    rate = Rate(tflops, utilisation, decoding)
+    raise typer.Exit(0 if print_plan(load_recipe(recipe, set_), gpus, memory, rate) else 1)
 
 
 app.add_typer(data_app, name="data")

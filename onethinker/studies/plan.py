@@ -1,285 +1,103 @@
-"""What a recipe needs before anything is trained: parameters, memory by part and time, from the model on the meta device.
-
-Weights, gradients, AdamW's moments and the reference are divided over the GPUs as FSDP divides them; what a pass keeps
-is not. Memory is that of the longest pass that the recipe allows, time that of a typical sample; both are assumptions
-that stand in the output.
-"""
+"""What a recipe needs before anything is trained, on a terminal: parameters, memory, time, and what to change."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from itertools import chain, islice
 
 from rich.console import Console
 from rich.table import Table
 
-from onethinker.media import MediaBudget
-from onethinker.models.published import meta_model
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import override
-from onethinker.studies import cost
+from onethinker.studies.reckon import GB, USABLE, Plan, Rate, Typical, make_plan
 
-GB = 1e9
-USABLE = 0.92
-"""Share of a GPU's memory that tensors may take; the rest is the driver's and lost between blocks."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """How fast a GPU is assumed to be: TFLOP/s at its best, and the share reached by passes and by decoding."""
-
-    tflops: float = 990.0
-    utilisation: float = 0.35
-    decoding: float = 0.05
-
-    def __str__(self) -> str:
-        return f"{self.tflops:g} TFLOP/s a GPU, {self.utilisation:.0%} of it in passes, {self.decoding:.0%} in decoding"
+CHECKPOINTING = ["sft.gradient_checkpointing=true", "rl.gradient_checkpointing=true"]
+LORA = ["lora.rank=64"]
+MOST_GPUS = 1024
 
 
-@dataclass(frozen=True)
-class Typical:
-    """The sample that time is reckoned with: as many images as clips, both filling the recipe's budgets."""
-
-    clip_seconds: float = 30.0
-    text_tokens: int = 256
-    answer_tokens: int = 512
-
-    def __str__(self) -> str:
-        return (
-            f"half images, half clips of {self.clip_seconds:g} s, media filling their budgets, "
-            f"{self.text_tokens} tokens of question, answers of {self.answer_tokens} tokens at most"
+def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = None) -> bool:
+    """Print what a recipe needs on so many GPUs of `memory` GB and return whether it fits."""
+    rate, typical, console = rate or Rate(), Typical(), Console()
+    plan = make_plan(recipe, gpus, rate, typical)
+    console.print(f"[bold]{recipe.name}[/]: {recipe.model.base} on {gpus} × {memory:g} GB", highlight=False)
+    console.print(_parameters(plan))
+    console.print(_memory(plan))
+    for name, kept in plan.activations.items():
+        console.print(
+            f"{name}'s longest pass keeps {_gb(kept[False])} GB of activations without gradient checkpointing, "
+            f"{_gb(kept[True])} with it",
+            highlight=False,
         )
+    console.print(_time(plan))
+    console.print(f"assumed: {rate}; {typical}; {USABLE:.0%} of the memory usable", style="dim", highlight=False)
+    _verdict(console, recipe, plan, memory)
+    return plan.fits(memory)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One stage's needs. memory: bytes a GPU by part. flops: of one step on all GPUs together, by part."""
+def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
+    """Changes that make the recipe fit, as command-line options; of more GPUs and fewer prompts the mildest."""
 
-    memory: Mapping[str, float]
-    flops: Mapping[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    steps: int | None = None
+    def mended(changes: list[str]) -> Iterator[str]:
+        if make_plan(override(recipe, changes), gpus).fits(memory):
+            yield " ".join(f"--set {change}" for change in changes)
 
-    @property
-    def peak(self) -> float:
-        return sum(self.memory.values())
-
-
-@dataclass(frozen=True)
-class Plan:
-    """parameters, trained: counts by part. activations: bytes that SFT's and RL's longest pass keeps, by whether
-    gradient checkpointing is on."""
-
-    parameters: Mapping[str, int]
-    trained: int
-    stages: Mapping[str, Stage]
-    activations: Mapping[str, Mapping[bool, float]]
-    gpus: int
-
-    def fits(self, memory: float) -> bool:
-        """memory: GB a GPU."""
-        return max(stage.peak for stage in self.stages.values()) <= USABLE * memory * GB
+    wider = (gpus << n for n in range(1, MOST_GPUS.bit_length()) if gpus << n <= MOST_GPUS)
+    yield from (f"--gpus {n}" for n in islice((n for n in wider if make_plan(recipe, n).fits(memory)), 1))
+    for changes in (CHECKPOINTING, LORA, CHECKPOINTING + LORA):
+        yield from mended(changes)
+    fewer = (recipe.rl.prompts >> n for n in range(1, recipe.rl.prompts.bit_length()))
+    smaller = ([f"rl.prompts={n}", f"rl.minibatch={min(n, recipe.rl.minibatch)}"] for n in fewer if n >= gpus)
+    yield from islice(chain.from_iterable(map(mended, smaller)), 1)
 
 
-def make_plan(recipe: Recipe, gpus: int, rate: Rate | None = None, typical: Typical | None = None) -> Plan:
-    """Reckon a recipe on so many GPUs. Raises ModelError where the model's shapes are not known."""
-    if gpus < 1:
-        raise ValueError(f"gpus is {gpus}; expected 1 or more")
-    return _Reckoning(recipe, meta_model(recipe.model.base), gpus, rate or Rate(), typical or Typical()).plan()
+def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> None:
+    name, stage = max(plan.stages.items(), key=lambda item: item[1].peak)
+    asked = f"{_gb(stage.peak)} GB a GPU at most ({name}), {USABLE * memory:.1f} GB usable"
+    if plan.fits(memory):
+        console.print(f"[bold green]yes, it fits[/]: {asked}", highlight=False)
+        return
+    part, size = max(stage.memory.items(), key=lambda item: item[1])
+    console.print(f"[bold red]no, it does not fit[/]: {asked}; most of it {part}, {_gb(size)} GB", highlight=False)
+    changes = list(advice(recipe, plan.gpus, memory))
+    for change in changes:
+        console.print(f"  fits with {change}", highlight=False)
+    if not changes:
+        console.print(f"  no single change mends it: a smaller model, or a GPU with more than {memory:g} GB")
 
 
-@dataclass(frozen=True)
-class _Reckoning:
-    recipe: Recipe
-    model: Any
-    gpus: int
-    rate: Rate
-    typical: Typical
+def _parameters(plan: Plan) -> Table:
+    table = Table("parameters", box=None, header_style="bold")
+    table.add_column("", justify="right")
+    for name, count in plan.parameters.items():
+        table.add_row(name, f"{count:,}" if count else "tied to the embedding")
+    table.add_row("all", f"{sum(plan.parameters.values()):,}", style="bold")
+    table.add_row("trained by SFT", f"{plan.stages['SFT'].trained:,}")
+    table.add_row("trained by RL", f"{plan.stages['RL updates'].trained:,}")
+    return table
 
-    @property
-    def config(self) -> Any:
-        return self.model.config
 
-    @property
-    def stored(self) -> str:
-        """Type of the weights: float32 unless adapters train beside frozen ones."""
-        return self.recipe.model.dtype if self.recipe.lora.rank else "float32"
+def _memory(plan: Plan) -> Table:
+    table = Table("memory, GB a GPU", box=None, header_style="bold")
+    for name in plan.stages:
+        table.add_column(name, justify="right")
+    for part in dict.fromkeys(part for stage in plan.stages.values() for part in stage.memory):
+        table.add_row(part, *(_gb(s.memory[part]) if part in s.memory else "" for s in plan.stages.values()))
+    table.add_row("all", *(_gb(stage.peak) for stage in plan.stages.values()), style="bold")
+    return table
 
-    def plan(self) -> Plan:
-        rl, sft = self.recipe.rl, self.recipe.sft
-        stages = {"SFT": self.sft(), "RL rollouts": self.rollouts(), "RL updates": self.updates()}
-        kept = {
-            name: {flag: self.activations(stage.freeze_vision, longest, media).kept(flag) for flag in (False, True)}
-            for name, stage, longest, media in (
-                ("SFT", sft, self.longest_sft, sft.budget or self.recipe.media),
-                ("RL", rl, self.longest_rl, self.recipe.media),
-            )
-        }
-        trained = self.trained(rl.freeze_vision, rl.freeze_projector)
-        return Plan(cost.parameters(self.model), trained, stages, kept, self.gpus)
 
-    # ---- memory ----------------------------------------------------------------------------------------------------
+def _time(plan: Plan) -> Table:
+    table = Table("time", box=None, header_style="bold")
+    for column in ("PFLOP a step", "seconds a step", "steps", "hours"):
+        table.add_column(column, justify="right")
+    for name, stage in plan.stages.items():
+        hours = "one epoch" if stage.steps is None else f"{stage.steps * stage.seconds / 3600:,.1f}"
+        steps = "by the data" if stage.steps is None else str(stage.steps)
+        table.add_row(name, f"{sum(stage.flops.values()) / 1e15:,.3g}", f"{stage.seconds:,.3g}", steps, hours)
+    return table
 
-    def trained(self, freeze_vision: bool, freeze_projector: bool) -> int:
-        """Weights that learn: adapters alone, or all that are not frozen."""
-        if self.recipe.lora.rank:
-            return self.adapters
-        counts = dict(cost.parameters(self.model))
-        frozen = {"vision tower": freeze_vision, "projector": freeze_projector}
-        return sum(n for part, n in counts.items() if not frozen.get(part))
 
-    @property
-    def adapters(self) -> int:
-        """Low-rank adapters stand beside every projection of the language model."""
-        linear = [p for n, p in self.model.named_parameters() if "language_model" in n and n.endswith("proj.weight")]
-        return self.recipe.lora.rank * sum(sum(p.shape) for p in linear)
-
-    def weights(self, trained: int) -> dict[str, float]:
-        """Bytes a GPU of weights, the copies that a pass computes with, and AdamW's moments."""
-        total = sum(cost.parameters(self.model).values())
-        own = total * cost.WIDTH[self.stored] + self.adapters * 4 * bool(self.recipe.lora.rank)
-        parts = {"weights": own / self.gpus, "AdamW": 2 * 4 * trained / self.gpus}
-        return parts | {"gathered or cast weights": self.working_copies(trained)}
-
-    def working_copies(self, trained: int) -> float:
-        """On one GPU autocast keeps a bfloat16 copy of every float32 weight that trains; FSDP holds the outermost
-        unit (embedding and head) and two layers, of which one is fetched ahead, in the type of the computation."""
-        width = cost.WIDTH[self.recipe.model.dtype]
-        if self.gpus == 1:
-            return trained * width if self.recipe.model.dtype != "float32" else 0.0
-        layers = self.model.model.language_model.layers
-        layer = sum(p.numel() for p in layers[0].parameters())
-        inside = sum(p.numel() for p in layers.parameters())
-        language = cost.parameters(self.model)
-        outer = language["language model"] - inside + language["head"]
-        return (outer + 2 * layer) * width
-
-    def activations(self, freeze_vision: bool, tokens: int, budget: MediaBudget) -> cost.Activations:
-        kept = cost.text_activations(self.config, tokens, self.stored, self.recipe.model.dtype)
-        if freeze_vision or self.recipe.lora.rank:
-            return kept
-        media = max(self.media(budget), key=lambda m: m.tokens)
-        samples = max(1, tokens // (media.tokens + self.typical.text_tokens))
-        return kept + cost.vision_activations(
-            self.config, samples * media.patches, self.stored, self.recipe.model.dtype
-        )
-
-    def logits(self, tokens: int) -> float:
-        return min(tokens, cost.LOGITS_CHUNK) * self.config.text_config.vocab_size * cost.LOGIT_BYTES
-
-    @property
-    def longest_sft(self) -> int:
-        return max(self.recipe.sft.micro_tokens, self.recipe.sft.max_tokens)
-
-    @property
-    def longest_rl(self) -> int:
-        return max(self.recipe.rl.micro_tokens, self.recipe.rl.max_prompt_tokens + self.recipe.rl.max_tokens)
-
-    # ---- stages ----------------------------------------------------------------------------------------------------
-
-    def media(self, budget: MediaBudget) -> tuple[cost.Media, cost.Media]:
-        return cost.image_size(self.config, budget), cost.clip_size(self.config, budget, self.typical.clip_seconds)
-
-    def sft(self) -> Stage:
-        sft = self.recipe.sft
-        trained = self.trained(sft.freeze_vision, sft.freeze_projector)
-        kept = self.activations(sft.freeze_vision, self.longest_sft, sft.budget or self.recipe.media)
-        memory = self.weights(trained) | {
-            "gradients": 4 * trained / self.gpus,
-            "activations": kept.kept(sft.gradient_checkpointing),
-            "logits": self.logits(self.longest_sft),
-        }
-        answer = min(self.typical.answer_tokens, sft.max_tokens)
-        flops = self.training_flops(sft.budget or self.recipe.media, sft, sft.batch, answer, 1)
-        return Stage(memory, flops, self.seconds(flops), sft.steps)
-
-    def rollouts(self) -> Stage:
-        """Every answer of a step is decoded at once; prompts of typical length, answers as long as they may be."""
-        rl = self.recipe.rl
-        prompts = math.ceil(rl.prompts / self.gpus)
-        prompt = min(max(self.prompt_tokens()), rl.max_prompt_tokens)
-        each = cost.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
-        trained = self.trained(rl.freeze_vision, rl.freeze_projector)
-        prefill = cost.text_activations(self.config, prompts * prompt, self.stored, self.recipe.model.dtype)
-        memory = self.weights(trained) | self.reference() | {
-            "activations": prefill.largest,
-            "logits": prompts * rl.group * self.config.text_config.vocab_size * cost.LOGIT_BYTES,
-            "KV cache": prompts * rl.group * each,
-        }  # fmt: skip
-        answer = min(self.typical.answer_tokens, rl.max_tokens)
-        flops = {"prefill": 0.0, "decoding": 0.0}
-        for media, length in zip(self.media(self.recipe.media), self.prompt_tokens(), strict=True):
-            half = rl.prompts / 2
-            pairs = cost.causal_pairs(length)
-            flops["prefill"] += half * (self.see(media) + cost.language_flops(self.config, length, pairs))
-            after = cost.causal_pairs(length, answer) - pairs
-            each_answer = cost.language_flops(self.config, answer, after) + cost.head_flops(self.config, answer)
-            flops["decoding"] += half * rl.group * each_answer
-        return Stage(memory, flops, self.seconds(flops), rl.steps)
-
-    def updates(self) -> Stage:
-        rl = self.recipe.rl
-        trained = self.trained(rl.freeze_vision, rl.freeze_projector)
-        kept = self.activations(rl.freeze_vision, self.longest_rl, self.recipe.media)
-        memory = self.weights(trained) | self.reference() | {
-            "gradients": 4 * trained / self.gpus,
-            "activations": kept.kept(rl.gradient_checkpointing),
-            "logits": self.logits(self.longest_rl),
-        }  # fmt: skip
-        answer = min(self.typical.answer_tokens, rl.max_tokens)
-        flops = self.training_flops(self.recipe.media, rl, rl.prompts, answer, rl.group)
-        if rl.kl:
-            flops["reference"] = flops["forward"]
-        return Stage(memory, flops, self.seconds(flops), rl.steps)
-
-    def reference(self) -> dict[str, float]:
-        """The frozen start that KL is taken to; adapters are switched off instead."""
-        if not self.recipe.rl.kl or self.recipe.lora.rank:
-            return {}
-        total = sum(cost.parameters(self.model).values())
-        return {"reference": total * cost.WIDTH[self.recipe.model.dtype] / self.gpus}
-
-    # ---- FLOPs -----------------------------------------------------------------------------------------------------
-
-    def prompt_tokens(self) -> tuple[int, int]:
-        """Of a typical image and a typical clip."""
-        image, clip = self.media(self.recipe.media)
-        return image.tokens + self.typical.text_tokens, clip.tokens + self.typical.text_tokens
-
-    def see(self, media: cost.Media) -> float:
-        return cost.vision_flops(self.config, media) + cost.projector_flops(self.config, media)
-
-    def training_flops(
-        self, budget: MediaBudget, stage: Any, samples: int, answer: int, answers: int
-    ) -> dict[str, float]:
-        """Of a step's passes: a prompt goes through the model once for all its answers. A backward pass costs two
-        forward passes where weights learn and one where gradients only pass through."""
-        lora = bool(self.recipe.lora.rank)
-        forward = {"vision": 0.0, "projector": 0.0, "language": 0.0, "head": 0.0}
-        for media in self.media(budget):
-            prompt, half = media.tokens + self.typical.text_tokens, samples / 2
-            forward["vision"] += half * cost.vision_flops(self.config, media)
-            forward["projector"] += half * cost.projector_flops(self.config, media)
-            pairs = cost.causal_pairs(prompt, answer, answers)
-            forward["language"] += half * cost.language_flops(self.config, prompt + answers * answer, pairs)
-            forward["head"] += half * cost.head_flops(self.config, answers * answer)
-        learns = {
-            "vision": not (stage.freeze_vision or lora),
-            "projector": not (stage.freeze_projector or lora),
-            "language": not lora,
-            "head": not lora,
-        }
-        passes = {"vision": learns["vision"], "projector": learns["vision"], "language": True, "head": True}
-        backward = sum(f * (learns[part] + (passes[part] or learns[part])) for part, f in forward.items())
-        flops = {"forward": sum(forward.values()), "backward": backward}
-        if stage.gradient_checkpointing:
-            flops["computed again"] = forward["language"] + forward["vision"] * learns["vision"]
-        return flops
-
-    def seconds(self, flops: Mapping[str, float]) -> float:
-        """Of one step over all GPUs at the assumed rate."""
-        peak = self.rate.tflops * 1e12 * self.gpus
-        shares = {"decoding": self.rate.decoding}
-        return sum(f / (peak * shares.get(part, self.rate.utilisation)) for part, f in flops.items())
+def _gb(size: float) -> str:
+    return f"{size / GB:,.1f}" if size >= 0.05 * GB else f"{size / GB:.3f}"

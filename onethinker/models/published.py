@@ -1,0 +1,78 @@
+"""Models as shapes alone, on the meta device; those of the published Qwen3-VL checkpoints are known offline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, Qwen3VLConfig
+
+from onethinker.models.load import ModelError
+from onethinker.models.shipped import locate
+
+
+def qwen3_vl_2b() -> Qwen3VLConfig:
+    """2.13 B parameters; the head is the embedding."""
+    return _config((2048, 6144, 28, 16), (1024, 4096, 24, 16), [5, 11, 17], tied=True)
+
+
+def qwen3_vl_8b() -> Qwen3VLConfig:
+    """8.77 B parameters."""
+    return _config((4096, 12288, 36, 32), (1152, 4304, 27, 16), [8, 16, 24], tied=False)
+
+
+def _config(
+    text: tuple[int, int, int, int], vision: tuple[int, int, int, int], deepstack: list[int], *, tied: bool
+) -> Qwen3VLConfig:
+    """text, vision: (hidden size, intermediate size, layers, heads). deepstack: the tower's layers that are tapped."""
+    width, intermediate, layers, heads = text
+    vision_width, vision_intermediate, depth, vision_heads = vision
+    return Qwen3VLConfig(
+        text_config={
+            "hidden_size": width,
+            "intermediate_size": intermediate,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "vocab_size": 151_936,
+        },
+        vision_config={
+            "hidden_size": vision_width,
+            "intermediate_size": vision_intermediate,
+            "depth": depth,
+            "num_heads": vision_heads,
+            "patch_size": 16,
+            "out_hidden_size": width,
+            "deepstack_visual_indexes": deepstack,
+        },
+        tie_word_embeddings=tied,
+    )
+
+
+PUBLISHED = {
+    "Qwen/Qwen3-VL-2B-Instruct": qwen3_vl_2b,
+    "Qwen/Qwen3-VL-2B-Thinking": qwen3_vl_2b,
+    "Qwen/Qwen3-VL-8B-Instruct": qwen3_vl_8b,
+    "Qwen/Qwen3-VL-8B-Thinking": qwen3_vl_8b,
+}
+
+
+def meta_model(base: str) -> Any:
+    """The model of a recipe's `model.base` on the meta device: its shapes without its weights. Raises ModelError."""
+    if base == "mini":
+        from onethinker.models import mini
+
+        config: Any = mini.config(mini.processor().tokenizer)
+    elif base in PUBLISHED:
+        config = PUBLISHED[base]()
+    else:
+        try:
+            config = AutoConfig.from_pretrained(locate(base))
+        except (OSError, ValueError) as error:
+            known = ", ".join(["mini", *PUBLISHED])
+            raise ModelError(
+                f"no configuration of model {base!r} (known offline: {known}; else a folder or a hub id): {error}"
+            ) from error
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(config)
