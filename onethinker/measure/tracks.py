@@ -100,7 +100,7 @@ def got10k(
     judged = np.ones(len(true), dtype=bool) if cover_F is None else np.asarray(cover_F) > 0
     if judged.shape != (len(true),):
         raise ValueError(f"expected one cover value a frame, {len(true)}, got shape {judged.shape}")
-    ious = boxes.iou(_clip(pred, size), _clip(true, size))[1:][judged[1:]]
+    ious = boxes.iou(clip(pred, size), clip(true, size))[1:][judged[1:]]
     return {
         "frames": float(ious.size),
         "iou": float(ious.sum()),
@@ -130,7 +130,8 @@ def _length(first: int, last: int) -> int:
     return max(last - first + 1, 0)
 
 
-def _clip(boxes_F4: Floats, size: tuple[float, float]) -> Floats:
+def clip(boxes_F4: Floats, size: tuple[float, float]) -> Floats:
+    """Boxes cut to the image as GOT-10k's toolkit cuts them; see `got10k`. size: width and height."""
     limit = np.asarray(size, dtype=np.float64)
     corner = np.clip(boxes_F4[:, :2], 0.0, limit)
     sides = np.clip(boxes_F4[:, 2:] - boxes_F4[:, :2], 0.0, limit - corner)

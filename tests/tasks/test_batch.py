@@ -134,10 +134,10 @@ def test_a_bad_truth_is_its_own_rows_error() -> None:
     assert isinstance(third, DataError) and "duration" in str(third)
 
 
-@pytest.mark.parametrize("task", TEXT_TASKS)
+@pytest.mark.parametrize("task", sorted({*TEXT_TASKS} - {"math"}))
 def test_lenient_reading_of_text_that_is_ok_is_the_same_score(task: str) -> None:
     for text in (TRUTHS[task], "12", "B", "three dogs", "A or B"):
-        sample, one = sample_of(task, "12.0" if task == "math" else None), read_answer(respond(text))
+        sample, one = sample_of(task), read_answer(respond(text))
         [(strict, lenient)] = score_both([sample], [one])
         check(strict, get_task(task).score(sample, one))
         check(lenient, get_task(task).score(sample, one, lenient=True))
