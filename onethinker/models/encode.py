@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.base import Request
-from onethinker.media import MediaError, is_clip, open_clip, open_image
+from onethinker.media import Clip, MediaError, is_clip, open_clip, open_image
 
 MARKS = re.compile(r"(<image>|<video>)")
 PIXELS = ("pixel_values", "pixel_values_videos")
@@ -79,6 +81,7 @@ class Encoder:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.merge = processor.image_processor.merge_size
+        self.unit = processor.image_processor.patch_size * self.merge
         self._cache: OrderedDict[Request, Prompt] = OrderedDict()
         self._room = cache_bytes
 
@@ -107,7 +110,7 @@ class Encoder:
             frames = max(len(clip.times) for clip in clips)
             longest = request.budget.frame_pixels * (frames + frames % 2)
             arguments |= {
-                "videos": [list(clip.frames) for clip in clips],
+                "videos": [_frames(clip, request.budget.frame_pixels, self.unit) for clip in clips],
                 "video_metadata": [_metadata(clip) for clip in clips],
                 "videos_kwargs": {"do_sample_frames": False, "size": self._size("video", longest)},
             }
@@ -119,8 +122,8 @@ class Encoder:
 
     def _size(self, kind: str, longest: int) -> dict[str, int]:
         processor = self.processor.image_processor if kind == "image" else self.processor.video_processor
-        unit = (processor.patch_size * processor.merge_size) ** 2
-        return {"shortest_edge": min(processor.size["shortest_edge"], longest), "longest_edge": max(longest, unit)}
+        shortest = min(processor.size["shortest_edge"], longest)
+        return {"shortest_edge": shortest, "longest_edge": max(longest, self.unit**2)}
 
     def _content(self, request: Request) -> tuple[list[dict[str, str]], list[Any], list[Any]]:
         """The message parts, images and clips, in the order of the marks. Special tokens in the text are disarmed."""
@@ -133,7 +136,8 @@ class Encoder:
         files, content, images, clips = iter(request.media), [], [], []
         for piece in pieces:
             if piece == "<image>":
-                images.append(open_image(next(files), request.budget.image_pixels))
+                pixels = request.budget.image_pixels
+                images.append(_within(open_image(next(files), pixels), pixels, self.unit))
                 content.append({"type": "image"})
             elif piece == "<video>":
                 clips.append(open_clip(next(files), request.budget))
@@ -147,9 +151,29 @@ class Encoder:
         return self.tokenizer.encode(text.replace("<|", "< |"), add_special_tokens=False)
 
 
-def _metadata(clip: Any) -> VideoMetadata:
+def _within(picture: Image.Image, pixels: int, unit: int) -> Image.Image:
+    """The picture, resized to multiples of `unit` where the processor, rounding to such, would exceed `pixels`."""
+    width, height = picture.size
+    columns, rows, most = max(1, round(width / unit)), max(1, round(height / unit)), max(1, pixels // unit**2)
+    if min(width, height) >= unit and columns * rows <= most:
+        return picture
+    scale = min(1.0, (most / (columns * rows)) ** 0.5)
+    rows = max(1, int(rows * scale))
+    columns = min(max(1, int(columns * scale)), max(1, most // rows))
+    return picture.resize((columns * unit, min(rows, most // columns) * unit), Image.Resampling.BICUBIC)
+
+
+def _frames(clip: Clip, pixels: int, unit: int) -> list[np.ndarray]:
+    """Frames within the budget, even in number: the last stands twice, as the processor would have it for all but a
+    single frame, which it refuses."""
+    frames = [np.asarray(_within(Image.fromarray(frame), pixels, unit)) for frame in clip.frames]
+    return frames + frames[-1:] * (len(frames) % 2)
+
+
+def _metadata(clip: Clip) -> VideoMetadata:
     """Milliseconds as frame indices at 1000 fps: the processor's timestamps are then exact for any frame rate."""
     indices = [round(float(t) * 1000) for t in clip.times]
+    indices += indices[-1:] * (len(indices) % 2)
     return VideoMetadata(
         total_num_frames=max(indices) + 1,
         fps=1000.0,

@@ -1,0 +1,94 @@
+"""A small world, a mini model and a recipe of a few steps, for the tests that train, answer and ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onethinker.engines.base import Request
+from onethinker.media import MediaBudget, write_clip, write_image
+from onethinker.sample import Samples, load_samples
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+
+
+@pytest.fixture(scope="session")
+def real_samples() -> Samples:
+    """Photos, a chart, a receipt and clips with published questions."""
+    if not (REAL / "samples.json").exists():
+        pytest.skip("the real sample pack (shared/real beside the checkout) is not here")
+    return load_samples(REAL / "samples.json")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """39 training samples on pictures and clips of 64×64: three of each task."""
+    from onethinker.data.worlds import build_world
+
+    return load_samples(build_world(tmp_path_factory.mktemp("world"), n=39, seed=3, validation=1, test=1) / "train")
+
+
+@pytest.fixture(scope="session")
+def mini_processor() -> Any:
+    """The mini model's processor with the shipped tokenizer."""
+    from onethinker.models import mini
+
+    return mini.processor()
+
+
+@pytest.fixture
+def mini_model() -> Any:
+    """A fresh mini model of seed 0 in evaluation mode."""
+    import torch
+
+    from onethinker.models import mini
+
+    torch.set_num_threads(1)
+    return mini.build(0)[0].eval()
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Noise in sizes that need no resizing: `square` and `wide` pictures, clips at 4 fps of `even` 6, `odd` 5 frames,
+    and one at `uneven` times."""
+    folder = tmp_path_factory.mktemp("media")
+    draw = np.random.default_rng(0)
+
+    def noise(*shape: int) -> np.ndarray:
+        return draw.integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+    return {
+        "square": write_image(folder / "square.png", noise(64, 64)),
+        "wide": write_image(folder / "wide.png", noise(32, 64)),
+        "even": write_clip(folder / "even.mp4", noise(6, 32, 32), 4.0),
+        "odd": write_clip(folder / "odd.mp4", noise(5, 32, 48), 4.0),
+        "uneven": write_clip(folder / "uneven.mp4", noise(6, 32, 32), [0.0, 0.31, 0.37, 1.9, 2.0, 4.7]),
+    }
+
+
+@pytest.fixture(scope="session")
+def ask(media: dict[str, Path]) -> Callable[..., Request]:
+    """`ask(text, *names of media)`: a request with room for every frame."""
+
+    def make(text: str, *names: str, id: str = "", system: str = "", **budget: Any) -> Request:
+        sizes = {"image_pixels": 64 * 64, "frame_pixels": 32 * 64, "fps": 4.0, "max_frames": 8} | budget
+        return Request(id or f"{text} {names}", text, tuple(media[n] for n in names), MediaBudget(**sizes), system)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., Any]:
+    """`tiny("sft.steps=3", …)`: the mini recipe cut to a few small steps on the CPU, with overrides."""
+    from onethinker.recipes import SHIPPED, override
+
+    small = [
+        "model.device=cpu", "sft.steps=4", "sft.batch=4", "sft.save_every=100", "sft.optimizer.lr=1e-3",
+        "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=3", "rl.max_tokens=12", "rl.save_every=100",
+        "rl.filter_groups=false", "rl.optimizer.lr=1e-3",
+    ]  # fmt: skip
+    return lambda *changes: override(SHIPPED["mini"], [*small, *changes])
