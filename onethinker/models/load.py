@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,50 +34,69 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def load(
-    name: str, *, device: str = "auto", dtype: str = "float32", attention: str = "sdpa", seed: int = 0
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "float32",
+    attention: str = "sdpa",
+    seed: int = 0,
+    adapters: bool = False,
 ) -> tuple[Any, Any]:
     """`(model, processor)` of `mini`, a shipped name, a folder or a hub id. Raises ModelError.
 
-    seed: of the random weights of `mini`.
+    seed: of the random weights of `mini`, which `mini:SEED` names too. adapters: keep the adapters of a LoRA
+    checkpoint apart, to go on training them; else they are folded into the weights.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r}; expected one of {', '.join(DTYPES)}")
-    if name == "mini":
+    if name == "mini" or re.fullmatch(r"mini:\d+", name):
         from onethinker.models import mini
 
-        model, processor = mini.build(seed)
+        number = int(name.removeprefix("mini").removeprefix(":") or seed)
+        model, processor = mini.build(number)
         model.set_attn_implementation(attention)
+        model.name_or_path = f"mini:{number}"
         return model.to(pick_device(device), DTYPES[dtype]), processor
     where = locate(name)
-    if (Path(where).exists() or where.startswith((".", "/"))) and not (Path(where) / "config.json").exists():
-        adapter = Path(where) / "adapter_config.json"
-        if adapter.exists():
-            return _load_adapter(Path(where), device, dtype, attention)
+    local = Path(where).exists() or where.startswith((".", "/"))
+    if local and (Path(where) / "adapter_config.json").exists():
+        return _load_adapter(Path(where), device, dtype, attention, adapters)
+    if local and not (Path(where) / "config.json").exists():
         raise ModelError(f"{where}: no config.json in this folder; expected a checkpoint in transformers' format")
+    known = f"neither shipped: {', '.join(['mini', *shipped()])}, nor a folder or hub id"
+    if not local and "/" not in where:
+        raise ModelError(f"cannot load model {name!r} ({known}, which is OWNER/NAME)")
     try:
         model = AutoModelForImageTextToText.from_pretrained(where, dtype=DTYPES[dtype], attn_implementation=attention)
         processor = AutoProcessor.from_pretrained(where)
     except (OSError, ValueError) as error:
-        known = ", ".join(["mini", *shipped()])
-        raise ModelError(
-            f"cannot load model {name!r} (neither shipped: {known}, nor a folder or hub id): {error}"
-        ) from error
+        raise ModelError(f"cannot load model {name!r} ({known}): {error}") from error
+    model.name_or_path = str(Path(where).resolve()) if local and name == where else name
     return model.to(pick_device(device)), processor
 
 
-def _load_adapter(folder: Path, device: str, dtype: str, attention: str) -> tuple[Any, Any]:
+def _load_adapter(folder: Path, device: str, dtype: str, attention: str, adapters: bool) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
 
     base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
-    model, processor = load(base or "", device=device, dtype=dtype, attention=attention)
-    return PeftModel.from_pretrained(model, str(folder), is_trainable=True), processor
+    if not base:
+        raise ModelError(f"{folder}: its adapter_config.json does not say which model the adapters are for")
+    model, processor = load(base, device=device, dtype=dtype, attention=attention)
+    adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=adapters)
+    if adapters:
+        return adapted, processor
+    merged = adapted.merge_and_unload()
+    merged.name_or_path = str(folder.resolve())
+    return merged, processor
 
 
 def save(model: nn.Module, processor: Any, folder: Path) -> None:
     """An ordinary checkpoint that AutoProcessor, AutoModelForImageTextToText and vLLM load, moved in whole."""
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
-    model.save_pretrained(aside)  # type: ignore[operator]
+    # PEFT would ask the hub whether the embeddings grew; adapters here never touch them.
+    options = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+    model.save_pretrained(aside, **options)  # type: ignore[operator]
     processor.save_pretrained(aside)
     if folder.exists():
         shutil.rmtree(folder)

@@ -49,11 +49,15 @@ def autocast(device: torch.device, dtype: str) -> Any:
 
 
 def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, checkpointing: bool) -> tuple[Any, Any]:
-    """The model to train: float32 weights (bf16 under LoRA), adapters and frozen parts as the recipe says."""
+    """The model to train: float32 weights (bf16 under LoRA), adapters and frozen parts as the recipe says.
+
+    A checkpoint of this run goes on with its adapters; those of the model that it began with are part of its weights.
+    """
     storage = recipe.model.dtype if recipe.lora.rank else "float32"
     model, processor = load(
-        start, device=recipe.model.device, dtype=storage, attention=recipe.model.attention, seed=recipe.seed
-    )
+        start, device=recipe.model.device, dtype=storage, attention=recipe.model.attention, seed=recipe.seed,
+        adapters=start != recipe.model.base,
+    )  # fmt: skip
     if recipe.lora.rank and not hasattr(model, "peft_config"):
         model = add_lora(model, recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout)
     freeze(model, vision=vision, projector=projector)

@@ -1,0 +1,152 @@
+"""Saving and loading: other programs read what we write, and every weight comes back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from onethinker.models import mini
+from onethinker.models.encode import Encoder
+from onethinker.models.load import ModelError, add_lora, freeze, load, save, weights_digest
+from onethinker.train.plain import plain_logps
+from onethinker.train.prefix import Group
+
+
+@pytest.fixture
+def logps(mini_processor, ask):
+    """The log-probabilities that a model gives a fixed answer to a prompt with a picture and a clip."""
+    prompt = Encoder(mini_processor).encode(ask("<video> Is <image> in it?", "odd", "wide"))
+
+    def compute(model) -> torch.Tensor:
+        with torch.no_grad():
+            return plain_logps(model.eval(), [Group(prompt, [[40, 50, 60, 70, 80]])], banned=[])[0]
+
+    return compute
+
+
+def test_mini_is_seeded():
+    digests = [weights_digest(mini.build(seed)[0]) for seed in (0, 0, 1)]
+    assert digests[0] == digests[1] != digests[2]
+    state = torch.get_rng_state()
+    mini.build(5)
+    assert torch.equal(torch.get_rng_state(), state), "building a model must not move the caller's random numbers"
+
+
+def test_mini_keeps_any_text(mini_processor):
+    tokenizer = mini_processor.tokenizer
+    for text in (
+        '<think>A disc.</think><answer>{"boxes":[1,20,300,1000]}</answer>',
+        "Is it ? Yes , it 's  here .\n\n\tIt isn't !",
+        "naïve 汉字 🙂 \\frac{1}{2} a/b < c > d",
+        "",
+    ):
+        assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+
+
+def test_saved_checkpoint_loads_with_transformers_alone(mini_model, mini_processor, logps, tmp_path):
+    expected = logps(mini_model)
+    save(mini_model, mini_processor, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype=torch.float32)
+    assert torch.equal(logps(model), expected)
+    assert model.generation_config.eos_token_id == mini_model.generation_config.eos_token_id
+    processor = AutoProcessor.from_pretrained(tmp_path / "out")
+    text = "<think>one</think><answer>A</answer>"
+    assert processor.tokenizer.encode(text) == mini_processor.tokenizer.encode(text)
+    assert processor.chat_template == mini_processor.chat_template
+    for name in ("image_processor", "video_processor"):
+        old, new = (getattr(p, name) for p in (mini_processor, processor))
+        assert (old.patch_size, old.merge_size, dict(old.size)) == (new.patch_size, new.merge_size, dict(new.size))
+    again, _ = load(str(tmp_path / "out"), device="cpu")
+    assert weights_digest(again) == weights_digest(mini_model)
+    save(mini_model, mini_processor, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_adapters_come_back_on_the_weights_they_were_made_for(seed, mini_processor, logps, tmp_path):
+    """The mini model has no file: the adapter's folder says how to build it."""
+    base, _ = load("mini", device="cpu", seed=seed)
+    plain = logps(base)
+    model = add_lora(base, rank=4, alpha=8, dropout=0.0)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(parameter, std=0.1)
+    expected = logps(model)
+    assert not torch.allclose(expected, plain)
+    save(model, mini_processor, tmp_path / "adapter")
+    assert not (tmp_path / "adapter" / "config.json").exists()
+    again, _ = load(str(tmp_path / "adapter"), device="cpu", adapters=True)
+    assert torch.equal(logps(again), expected)
+    assert sum(p.requires_grad for p in again.parameters()) == 4 * 7 * 2
+    with again.disable_adapter():
+        assert torch.equal(logps(again), plain)
+    folded, _ = load(str(tmp_path / "adapter"), device="cpu")
+    assert not hasattr(folded, "peft_config")
+    torch.testing.assert_close(logps(folded), expected, rtol=0, atol=1e-4)
+
+
+def test_adapters_on_adapters(mini_processor, logps, tmp_path):
+    """Adapters of a second stage stand on the first stage's folded ones."""
+    model, _ = load("mini", device="cpu")
+    for stage in ("one", "two"):
+        model = add_lora(model, rank=2, alpha=4, dropout=0.0)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                nn.init.normal_(parameter, std=0.1)
+        expected = logps(model)
+        save(model, mini_processor, tmp_path / stage)
+        model, _ = load(str(tmp_path / stage), device="cpu")
+        torch.testing.assert_close(logps(model), expected, rtol=0, atol=1e-4)
+
+
+def test_adapters_sit_in_the_language_model_alone(mini_model):
+    model = add_lora(mini_model, rank=2, alpha=4, dropout=0.0)
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert len(trained) == 4 * 7 * 2
+    assert all("language_model" in name and "lora_" in name for name in trained)
+
+
+@pytest.mark.parametrize("vision", [False, True])
+@pytest.mark.parametrize("projector", [False, True])
+def test_freezing(vision, projector, mini_model):
+    freeze(mini_model, vision=vision, projector=projector)
+    visual = mini_model.model.visual
+    mergers = [visual.merger, *visual.deepstack_merger_list]
+    blocks = [*visual.blocks, visual.patch_embed, visual.pos_embed]
+    for frozen, modules in ((projector, mergers), (vision, blocks)):
+        assert {p.requires_grad for m in modules for p in m.parameters()} == {not frozen}
+    counted = sum(p.numel() for m in mergers + blocks for p in m.parameters())
+    assert counted == sum(p.numel() for p in visual.parameters())
+    assert all(p.requires_grad for p in mini_model.model.language_model.parameters())
+    assert all(p.requires_grad for p in mini_model.lm_head.parameters())
+
+
+def test_digest_sees_the_smallest_change(mini_model):
+    before = weights_digest(mini_model)
+    weight = mini_model.model.visual.blocks[1].mlp.linear_fc1.bias
+    with torch.no_grad():
+        weight[0] = torch.nextafter(weight[0], torch.tensor(1.0))
+    assert weights_digest(mini_model) != before
+    assert weights_digest(mini_model.to(torch.bfloat16)) not in (before, "")
+
+
+def test_errors_say_what_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("mimi", "mini:x", "nobody/nothing"):
+        with pytest.raises(ModelError, match=rf"cannot load model '{name}' \(neither shipped: mini"):
+            load(name, device="cpu")
+    with pytest.raises(ModelError, match=r"no config\.json in this folder"):
+        load(str(tmp_path), device="cpu")
+    with pytest.raises(ModelError, match="float16'; expected one of float32, bfloat16"):
+        load("mini", dtype="float16")
+
+
+@pytest.mark.slow
+def test_shipped_tokenizer_is_what_its_command_makes(tmp_path):
+    from onethinker.models.mini.__main__ import texts
+
+    mini.train_tokenizer(texts(tmp_path)).save(str(tmp_path / "tokenizer.json"))
+    assert (tmp_path / "tokenizer.json").read_bytes() == (mini.HERE / "tokenizer.json").read_bytes()
