@@ -47,9 +47,14 @@ class DataConfig(Section):
 
 
 class OptimizerConfig(Section):
-    """AdamW with linear warm-up, then constant, cosine or linear decay to `final` of the peak."""
+    """Linear warm-up, then constant, cosine or linear decay to `final` of the peak.
 
+    kind: `adamw`, or `muon` for the layers' matrices (at `matrix_lr`) and AdamW for the rest.
+    """
+
+    kind: Literal["adamw", "muon"] = "adamw"
     lr: float = 1e-5
+    matrix_lr: float = 1e-5
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.0
     warmup: float = Field(0.03, description="share of the steps")

@@ -11,14 +11,14 @@ RECIPE = Recipe(
     model=ModelConfig(base="mini"),
     media=MEDIA,
     sft=SFTConfig(
-        optimizer=OptimizerConfig(lr=2e-3, weight_decay=0.05, warmup=0.05, final=0.02),
-        steps=360,
-        batch=32,
+        optimizer=OptimizerConfig(kind="muon", lr=4e-3, matrix_lr=5e-3, weight_decay=0.05, warmup=0.05, final=0.02),
+        steps=900,
+        batch=16,
         micro_tokens=16_384,
         freeze_vision=False,
         freeze_projector=False,
         max_tokens=1024,
-        save_every=60,
+        save_every=100,
     ),
     rl=RLConfig(
         optimizer=OptimizerConfig(lr=1e-4, schedule="constant", warmup=0.0),

@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from onethinker.models.load import save
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
 from onethinker.runs import RunError
+from onethinker.train.optimizer import Optimizer
 
 STATE = "trainer.pt"
 
 
 def folders(run: Path) -> list[Path]:
     """The run's whole checkpoints, oldest first."""
-    found = [p for p in (run / "checkpoints").glob("step-*") if (p / STATE).exists() and p.suffix != ".part"]
+    found = [p for p in (run / "checkpoints").glob("step-*") if p.suffix == "" and (p / STATE).exists()]
     return sorted(found, key=lambda p: int(p.name.removeprefix("step-")))
 
 
@@ -29,7 +31,7 @@ def save_checkpoint(
     step: int,
     model: nn.Module,
     processor: Any,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     recipe: Recipe,
     state: dict[str, Any],
     keep: int,
@@ -52,7 +54,7 @@ def save_checkpoint(
         if target.exists():
             shutil.rmtree(target)
         aside.replace(target)
-    except OSError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
         shutil.rmtree(aside, ignore_errors=True)
         raise RunError(
             f"could not write checkpoint {target}: {error}; the previous one is whole, make room and run the same "
@@ -68,7 +70,7 @@ def load_state(folder: Path) -> dict[str, Any]:
     return torch.load(folder / STATE, map_location="cpu", weights_only=False)
 
 
-def restore(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
+def restore(state: dict[str, Any], optimizer: Optimizer) -> None:
     """Put optimiser and random states back."""
     optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["rng"]["torch"])

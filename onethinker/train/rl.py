@@ -25,9 +25,10 @@ from onethinker.sample import Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.advantage import make
+from onethinker.train.algorithms.base import Algorithm, Candidate
 from onethinker.train.experience import Answered, Collected, Collector, write_rollouts
 from onethinker.train.loss import Batch, Means, denominator, policy_loss
-from onethinker.train.optimizer import learning_rate, make_optimizer, update
+from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
 from onethinker.train.prefix import Group, answer_logps, microbatches, take
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import autocast, fingerprint, prepare_model
@@ -73,15 +74,16 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
         while step < last:
             began = time.perf_counter()
             collected = collector.collect(step, algorithm.task_weights())
+            _select(algorithm, collected, config.prompts)
             rolled = time.perf_counter()
             advantages = _advantages(algorithm, collected.kept)
-            lr = learning_rate(config.optimizer, step, config.steps)
-            stats = _update(policy, optimizer, collected.kept, advantages, lr)
+            share = schedule(config.optimizer, step, config.steps)
+            stats = _update(policy, optimizer, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
             seconds += now - began
             row = _summary(recipe, collected) | algorithm.stats() | stats
             times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
-            log.append({"step": step, "stage": "rl", "lr": lr, **times, **row})
+            log.append({"step": step, "stage": "rl", "lr": config.optimizer.lr * share, **times, **row})
             kept = {id(group): a for group, a in zip(collected.kept, advantages, strict=True)}
             write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, kept)
             advance(1, f"reward {row['reward']:.3f}")
@@ -91,7 +93,15 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
     return checkpoint.folders(out)[-1]
 
 
-def _advantages(algorithm: Any, groups: Sequence[Answered]) -> list[np.ndarray]:
+def _select(algorithm: Algorithm, collected: Collected, count: int) -> None:
+    """Leave to train what the algorithm wants of the groups that may; it sees the dropped ones too."""
+    candidates = [Candidate(g.sample.task, tuple(g.rewards_G.tolist())) for g in collected.groups]
+    chosen = set(algorithm.select(candidates, count))
+    collected.dropped += [g for i, g in enumerate(collected.kept) if i not in chosen]
+    collected.kept = [g for i, g in enumerate(collected.kept) if i in chosen]
+
+
+def _advantages(algorithm: Algorithm, groups: Sequence[Answered]) -> list[np.ndarray]:
     """(G,) advantages a group. Statistics see the rewards that are trained on, and no others."""
     if not groups:
         return []
@@ -136,10 +146,10 @@ class Policy:
 
 def _update(
     policy: Policy,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     groups: Sequence[Answered],
     advantages: Sequence[np.ndarray],
-    lr: float,
+    share: float,
 ) -> dict[str, float]:
     """Updates over the step's groups in minibatches; what was logged, averaged over tokens."""
     config, means, losses, norms = policy.recipe.rl, Means(), [], []
@@ -159,7 +169,7 @@ def _update(
             loss.backward()
             means.merge([logged])
             losses[-1] += float(loss.detach())
-        norms.append(update(policy.model, optimizer, config.optimizer, lr))
+        norms.append(update(policy.model, optimizer, config.optimizer, share))
     if not groups:
         return {"updates": 0}
     return means.values() | {"loss": float(np.mean(losses)), "grad_norm": float(np.mean(norms)), "updates": len(norms)}
@@ -190,5 +200,6 @@ def _summary(recipe: Recipe, collected: Collected) -> dict[str, Any]:
     rollouts = [r for g in collected.groups for r in g.rollouts]
     row["truncated"] = float(np.mean([r.completion.finish == "length" for r in rollouts])) if rollouts else 0.0
     row["errors"] = sum(r.completion.finish == "error" for r in rollouts)
+    row["unreadable"] = collected.unreadable
     row["too_long"], (row["longest_prompt"], row["longest_prompt_id"]) = collected.too_long, collected.longest
     return row

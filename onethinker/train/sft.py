@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -23,7 +24,7 @@ from onethinker.sample import DataError, Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
-from onethinker.train.optimizer import learning_rate, make_optimizer, update
+from onethinker.train.optimizer import make_optimizer, schedule, update
 from onethinker.train.prefix import Group, answer_logps, microbatches, take
 
 
@@ -104,7 +105,13 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
 
 
 def fingerprint(samples: Samples) -> dict[str, Any]:
-    return {"n": len(samples), "first": samples[0].digest(), "last": samples[-1].digest()}
+    """What a run was trained on: every question, truth and worked answer, in order. Raises RunError if there is none."""
+    if not len(samples):
+        raise RunError("no samples to train on; look at data.train and data.limit")
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.id}|{sample.digest()}|{sample.meta.get('response', '')}\n".encode())
+    return {"n": len(samples), "digest": digest.hexdigest()[:16]}
 
 
 def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) -> Path:
@@ -131,7 +138,7 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
             began = time.perf_counter()
             examples = source.batch(indices)
             left_out += len(indices) - len(examples)
-            row = _step(model, optimizer, recipe, examples, learning_rate(config.optimizer, step, steps))
+            row = _step(model, optimizer, recipe, examples, schedule(config.optimizer, step, steps))
             step, seconds = step + 1, seconds + time.perf_counter() - began
             log.append({"step": step, "stage": "sft", "seconds": seconds, "left_out": left_out, **row})
             advance(1, f"loss {row['loss']:.3f}")
@@ -149,7 +156,7 @@ def _steps(recipe: Recipe, count: int) -> int:
     return max(1, round(recipe.sft.epochs * count / recipe.sft.batch))
 
 
-def _step(model: Any, optimizer: Any, recipe: Recipe, examples: list[Example], lr: float) -> dict[str, float]:
+def _step(model: Any, optimizer: Any, recipe: Recipe, examples: list[Example], share: float) -> dict[str, float]:
     """One update over the batch, in microbatches; the loss is the mean over all its answer tokens."""
     if not examples:
         raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
@@ -161,5 +168,11 @@ def _step(model: Any, optimizer: Any, recipe: Recipe, examples: list[Example], l
             loss = -answer_logps(model, take(groups, pieces), banned=[])[0].sum() / tokens
         loss.backward()
         total += float(loss.detach())
-    norm = update(model, optimizer, recipe.sft.optimizer, lr)
-    return {"loss": total, "lr": lr, "grad_norm": norm, "answer_tokens": tokens, "tokens": sum(map(len, examples))}
+    norm = update(model, optimizer, recipe.sft.optimizer, share)
+    return {
+        "loss": total,
+        "lr": recipe.sft.optimizer.lr * share,
+        "grad_norm": norm,
+        "answer_tokens": tokens,
+        "tokens": sum(map(len, examples)),
+    }
