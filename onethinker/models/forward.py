@@ -19,15 +19,11 @@ def banned_ids(tokenizer: Any) -> list[int]:
     return [vocabulary[token] for token in BANNED if token in vocabulary]
 
 
-def unwrap(model: nn.Module) -> Any:
+def unwrap(model: Any) -> Any:
     """The Qwen3-VL model inside a LoRA or data-parallel wrapper, adapters in place."""
-    while True:
-        if hasattr(model, "get_base_model"):
-            model = model.get_base_model()
-        elif hasattr(model, "module") and not hasattr(model, "lm_head"):
-            model = model.module
-        else:
-            return model
+    while not hasattr(model, "lm_head") or hasattr(model, "get_base_model"):
+        model = model.get_base_model() if hasattr(model, "get_base_model") else model.module
+    return model
 
 
 def adjusted(logits: Tensor, banned: list[int], temperature: float) -> Tensor:

@@ -154,7 +154,7 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
         if not mark:
             raise RecipeError(f"--set {text}: expected key=value, such as sft.optimizer.lr=1e-5")
         branch, _, leaf = key.rpartition(".")
-        node = tree
+        node: Any = tree
         for part in branch.split(".") if branch else []:
             node = node.get(part) if isinstance(node, dict) else None
         if not isinstance(node, dict) or (leaf not in node and not branch.endswith("options")):

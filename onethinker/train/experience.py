@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from onethinker.answer import Status
 from onethinker.engines.base import Engine, Sampling
 from onethinker.models.encode import Encoder, Prompt
 from onethinker.recipes.base import Recipe, RLConfig
 from onethinker.rollout import Rollout, make_request, roll_out
+from onethinker.runs import RunError
 from onethinker.sample import Sample, Samples
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.prefix import Group
@@ -36,7 +38,7 @@ class Answered:
     @property
     def accuracy(self) -> float:
         """Mean accuracy of the scored answers; NaN where there are none."""
-        scored = [r.score.accuracy for r, reward in zip(self.rollouts, self.rewards_G, strict=True) if reward == reward]
+        scored = [r.score.accuracy for r in self.rollouts if r.score.status is not Status.ERROR]
         return float(np.mean(scored)) if scored else math.nan
 
     def trains(self, config: RLConfig) -> bool:
@@ -57,12 +59,17 @@ class Answered:
 
 @dataclass
 class Collected:
-    """A step's groups: `kept` train, `dropped` are logged. too_long: prompts beyond the limit, with the longest."""
+    """A step's groups: `kept` train, `dropped` are logged. too_long: prompts beyond the limit, with the longest.
+
+    unreadable: prompts whose media or text could not be read. problem: what was wrong with the last one left out.
+    """
 
     kept: list[Answered] = field(default_factory=list)
     dropped: list[Answered] = field(default_factory=list)
     too_long: int = 0
     longest: tuple[int, str] = (0, "")
+    unreadable: int = 0
+    problem: str = ""
 
     @property
     def groups(self) -> list[Answered]:
@@ -84,7 +91,10 @@ class Collector:
     recipe: Recipe
 
     def collect(self, step: int, task_weights: dict[str, float] | None = None) -> Collected:
-        """Groups for one step: those that do not train are replaced, at most `refill_tries` times over."""
+        """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
+
+        Raises RunError when not one of the prompts drawn could be asked.
+        """
         config, found = self.recipe.rl, Collected()
         for attempt in range(config.refill_tries + 1):
             wanted = config.prompts - len(found.kept)
@@ -100,6 +110,11 @@ class Collector:
                 group = self._answered(position, answered[position])
                 self.sampler.observe(position, group.accuracy)
                 (found.kept if group.trains(config) else found.dropped).append(group)
+        if not found.groups:
+            raise RunError(
+                f"step {step + 1}: none of the prompts drawn can be asked, {found.too_long} are longer than "
+                f"rl.max_prompt_tokens={config.max_prompt_tokens} and {found.unreadable} unreadable; {found.problem}"
+            )
         return found
 
     def _answered(self, position: int, rollouts: list[Rollout]) -> Answered:
@@ -111,23 +126,38 @@ class Collector:
         return self.encoder.encode(make_request(sample, self.samples, self.prompts, self.recipe.media))
 
     def _short_enough(self, positions: list[int], found: Collected) -> list[int]:
-        """Without repeats and prompts beyond the limit, which are counted."""
+        """Without repeats; prompts that cannot be read and those beyond the limit are counted and left out."""
         fit = []
         for position in dict.fromkeys(positions):
-            length = len(self._encode(position))
+            name = self.samples[position].id
+            try:
+                length = len(self._encode(position))
+            except ValueError as error:
+                found.unreadable += 1
+                found.problem = f"sample {name}: {error}"
+                continue
             if length <= self.recipe.rl.max_prompt_tokens:
                 fit.append(position)
                 continue
             found.too_long += 1
-            found.longest = max(found.longest, (length, self.samples[position].id))
+            found.longest = max(found.longest, (length, name))
+            found.problem = f"sample {name} has {length} tokens"
         return fit
 
 
-def write_rollouts(path: Path, step: int, collected: Collected, advantages: dict[int, Sequence[float]]) -> None:
+def write_rollouts(path: Path, step: int, collected: Collected, advantages: dict[int, np.ndarray]) -> None:
     """Every answer of a step with its score, reward and advantage, as Parquet. advantages: by a kept group's id()."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    text, number = (
+        "id task modality response finish error status question truth",
+        "tokens prompt_tokens index format step",
+    )
+    names = {name: pa.string() for name in text.split()} | {name: pa.int64() for name in number.split()}
+    real = dict.fromkeys(("seconds", "accuracy", "structure", "reward", "advantage"), pa.float64())
+    components = pa.list_(pa.struct({"name": pa.string(), "value": pa.float64()}))
+    schema = pa.schema(names | real | {"components": components})
     rows: list[dict[str, Any]] = []
     for group in collected.groups:
         values = advantages.get(id(group))
@@ -146,5 +176,5 @@ def write_rollouts(path: Path, step: int, collected: Collected, advantages: dict
             )
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
-    pq.write_table(pa.Table.from_pylist(rows), aside)
+    pq.write_table(pa.Table.from_pylist(rows, schema), aside)
     aside.replace(path)

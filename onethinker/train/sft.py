@@ -105,7 +105,7 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
 
 
 def fingerprint(samples: Samples) -> dict[str, Any]:
-    """What a run was trained on: every question, truth and worked answer, in order. Raises RunError if there is none."""
+    """What a run was trained on: questions, truths and worked answers, in order. Raises RunError if there are none."""
     if not len(samples):
         raise RunError("no samples to train on; look at data.train and data.limit")
     digest = hashlib.sha256()
@@ -117,7 +117,7 @@ def fingerprint(samples: Samples) -> dict[str, Any]:
 def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) -> Path:
     config = recipe.sft
     saved = checkpoint.folders(out)
-    state = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
+    state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
     model, processor = prepare_model(
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
