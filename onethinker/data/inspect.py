@@ -16,6 +16,7 @@ from PIL import Image
 
 from onethinker.answer import Answer, read_answer
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
+from onethinker.progress import bar
 from onethinker.sample import DataError, Sample, Samples, load_samples
 from onethinker.tasks import get_task
 
@@ -58,14 +59,16 @@ def check(path: str | Path, media_root: str | Path | None = None) -> list[str]:
     homes: dict[str, str] = {}
     for split, samples in load_splits(path, media_root).items():
         digests: dict[Path, str] = {}
-        for sample in samples:
-            where = f"{split}/{sample.id}".strip("/")
-            problems += [f"{where}: {problem}" for problem in _problems(sample, samples.root, digests)]
-            files = [digests.get(samples.root / name, name) for name in sample.media]
-            key = (sample.task, sample.question, *sample.options, *files)
-            if key in asked:
-                problems.append(f"{where}: the same question about the same media is {asked[key]}")
-            asked.setdefault(key, where)
+        with bar(f"check {split}".strip(), len(samples)) as advance:
+            for sample in samples:
+                where = f"{split}/{sample.id}".strip("/")
+                problems += [f"{where}: {problem}" for problem in _problems(sample, samples.root, digests)]
+                files = [digests.get(samples.root / name, name) for name in sample.media]
+                key = (sample.task, sample.question, *sample.options, *files)
+                if key in asked:
+                    problems.append(f"{where}: the same question about the same media is {asked[key]}")
+                asked.setdefault(key, where)
+                advance()
         for file, digest in digests.items():
             if homes.setdefault(digest, split) != split:
                 problems.append(f"{split}: {file.name} has the bytes of a file in {homes[digest]}")

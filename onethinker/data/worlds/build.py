@@ -15,24 +15,24 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-from rich.progress import track
-
 from onethinker.data.worlds.describe import describe
 from onethinker.data.worlds.questions import ASKERS, FAMILIES, Ask, Unanswerable
 from onethinker.data.worlds.render import mask, render, run_lengths
 from onethinker.data.worlds.scene import (
     FPS,
-    LEVELS,
     Level,
     Scene,
+    WorldError,
     draw_clip,
     draw_digits,
     draw_plot,
     draw_still,
     draw_words,
+    level_of,
 )
 from onethinker.data.worlds.teacher import see
 from onethinker.media import write_clip, write_image
+from onethinker.progress import bar
 from onethinker.runs import locked, open_run, write_whole
 from onethinker.sample import Modality, Sample, save_samples
 
@@ -53,10 +53,6 @@ DRAWERS: dict[str, Callable[[Random, Level], tuple[Scene, ...]]] = {
     "digits": lambda rng, level: (draw_digits(rng, level),),
     "plot": lambda rng, level: (draw_plot(rng, level),),
 }
-
-
-class WorldError(ValueError):
-    """A world that cannot be built as asked; says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +85,7 @@ def build_world(
     unknown = [task for task in chosen if task not in FAMILIES]
     if unknown:
         raise WorldError(f"tasks {', '.join(unknown)}: not in the world; expected some of {', '.join(FAMILIES)}")
-    if not 0 <= difficulty < len(LEVELS):
-        raise WorldError(f"difficulty {difficulty}: expected 0 to {len(LEVELS) - 1}")
+    level_of(difficulty)
     if not 0 <= teacher_error <= 1:
         raise WorldError(f"teacher_error {teacher_error}: a share from 0 to 1")
     tenth = max(1, n // 10)
@@ -109,14 +104,17 @@ def build_world(
 def _build(folder: Path, config: dict[str, Any]) -> None:
     counts: dict[str, dict[str, int]] = {}
     digest = hashlib.sha256()
-    used: set[str] = set()
+    used: dict[str, str] = {}
     for split in SPLITS:
         writer = Writer(folder / split, split, config, used)
         slots = plan(config["sizes"][split], config["tasks"])
         groups = list(_shared(slots, f"{config['seed']}/{split}"))
-        samples = [s for group in track(groups, f"world: {split}", transient=True) for s in writer.write(group)]
-        samples.sort(key=lambda s: s.id)
-        file = save_samples(samples, folder / split / "samples.jsonl")
+        samples: list[Sample] = []
+        with bar(f"world: {split}", len(slots)) as advance:
+            for group in groups:
+                samples += writer.write(group)
+                advance(len(group))
+        file = save_samples(sorted(samples, key=lambda s: s.id), folder / split / "samples.jsonl")
         digest.update(file.read_bytes())
         counts[split] = dict(sorted(Counter(s.task for s in samples).items()))
     summary = config | {"counts": counts, "digest": digest.hexdigest()[:16]}
@@ -150,12 +148,16 @@ def _shared(slots: Sequence[Slot], seed: str) -> Iterator[list[Slot]]:
 
 
 class Writer:
-    """Draws scenes for one split, writes their media and turns questions into samples. used: scenes taken so far."""
+    """Draws scenes for one split, writes their media and turns questions into samples.
 
-    def __init__(self, folder: Path, split: str, config: dict[str, Any], used: set[str]) -> None:
+    used: scene → the split that has taken it, shared by the splits' writers.
+    """
+
+    def __init__(self, folder: Path, split: str, config: dict[str, Any], used: dict[str, str]) -> None:
         self.folder, self.split, self.used = folder, split, used
-        self.seed, self.level = config["seed"], LEVELS[config["difficulty"]]
+        self.seed, self.level = config["seed"], level_of(config["difficulty"])
         self.error = config["teacher_error"] if split == "train" else 0.0
+        self.asked: set[tuple[str, str]] = set()
         (folder / "media").mkdir(parents=True, exist_ok=True)
 
     def write(self, group: Sequence[Slot]) -> list[Sample]:
@@ -166,15 +168,17 @@ class Writer:
         return [self._sample(rng, slot, ask, scenes, media) for slot, ask in zip(group, asks, strict=True)]
 
     def _draw(self, rng: Random, group: Sequence[Slot]) -> tuple[tuple[Scene, ...], list[Ask]]:
-        """Fresh scenes of which every slot's task has a question."""
+        """Scenes that no other split has, of which every slot's task has a question not asked of them before."""
         for _ in range(_TRIES):
             scenes = DRAWERS[group[0].family](rng, self.level)
-            keys = {scene.key() for scene in scenes}
-            if keys & self.used or len(keys) < len(scenes):
+            keys = [scene.key() for scene in scenes]
+            if any(self.used.get(key, self.split) != self.split for key in keys) or len(set(keys)) < len(keys):
                 continue
             asks = [ask_one(rng, slot, scenes) for slot in group]
-            if all(asks):
-                self.used |= keys
+            texts = {(" ".join(keys), ask.question) for ask in asks if ask}
+            if len(texts) == len(group) and not texts & self.asked:
+                self.asked |= texts
+                self.used |= dict.fromkeys(keys, self.split)
                 return scenes, cast(list[Ask], asks)
         raise WorldError(
             f"{self.split}: no new {group[0].family} scene in {_TRIES} tries; ask for fewer samples or more difficulty"

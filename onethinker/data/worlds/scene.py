@@ -134,6 +134,17 @@ LEVELS = (
 )
 
 
+class WorldError(ValueError):
+    """A world that cannot be built as asked; says why and what to do."""
+
+
+def level_of(difficulty: int) -> Level:
+    """The knobs of a difficulty. Raises WorldError."""
+    if not 0 <= difficulty < len(LEVELS):
+        raise WorldError(f"difficulty {difficulty}: expected 0 to {len(LEVELS) - 1}")
+    return LEVELS[difficulty]
+
+
 @dataclass(frozen=True, slots=True)
 class Thing:
     """One shape. box: where it is at 0 s, or would be were it there. shift: pixels a frame.
@@ -299,8 +310,8 @@ def draw_digits(rng: Random, level: Level) -> Scene:
 def draw_plot(rng: Random, level: Level) -> Scene:
     """A rectangle on ruled paper whose cells are 8 pixels wide."""
     cell, cells = 8, level.side // 8
-    width, height = rng.randint(2, min(cells - 2, 6)), rng.randint(2, min(cells - 2, 6))
-    x, y = rng.randint(1, cells - 1 - width), rng.randint(1, cells - 1 - height)
+    width, height = rng.randint(2, 6), rng.randint(2, 6)
+    x, y = rng.randint(0, cells - width), rng.randint(0, cells - height)
     box = (x * cell, y * cell, (x + width) * cell, (y + height) * cell)
     thing = Thing("rectangle", rng.choice(COLOURS[: level.colours]), "big", box)
     return with_ground(rng, level, Scene(level.side, (thing,), ruled=cell), clutter=False)

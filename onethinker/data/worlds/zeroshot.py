@@ -23,7 +23,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.progress import track
 
 from onethinker.data.worlds.describe import compact, norm, norm_box
 from onethinker.data.worlds.questions.ask import choices, letter, name, plural
@@ -31,20 +30,22 @@ from onethinker.data.worlds.render import RGB, render
 from onethinker.data.worlds.scene import (
     FPS,
     INKS,
-    LEVELS,
     MARGIN,
     UNSEEN,
     Level,
     Scene,
     Thing,
     Word,
+    WorldError,
     draw_clip,
     draw_still,
     draw_thing,
     fits_beside,
+    level_of,
     with_ground,
 )
 from onethinker.media import write_clip, write_image
+from onethinker.progress import bar
 from onethinker.runs import locked, open_run, write_whole
 from onethinker.sample import Sample, save_samples
 
@@ -168,16 +169,21 @@ MAKERS: dict[str, Maker] = {
 def build_zeroshot(out: str | Path, n: int, seed: int, difficulty: int = 0) -> Path:
     """Write `out/samples.jsonl` with `n` questions, the kinds in turn, their media and `out/world.json`.
 
-    Seeded, idempotent and refused over another configuration as `build_world` is.
+    Seeded, idempotent and refused over another configuration as `build_world` is. Raises RunError, WorldError.
     """
-    folder = Path(out)
+    folder, level = Path(out), level_of(difficulty)
+    if n < 1:
+        raise WorldError(f"{n} zero-shot questions: expected 1 or more")
     config = {"seed": seed, "difficulty": difficulty, "n": n, "kinds": list(MAKERS)}
     with locked(folder):
         open_run(folder, config)
         if not (folder / "world.json").exists():
             (folder / "media").mkdir(exist_ok=True)
-            indices = track(range(n), "world: zeroshot", transient=True)
-            samples = [_sample(folder, index, seed, LEVELS[difficulty]) for index in indices]
+            samples = []
+            with bar("world: zeroshot", n) as advance:
+                for index in range(n):
+                    samples.append(_sample(folder, index, seed, level))
+                    advance()
             save_samples(samples, folder / "samples.jsonl")
             counts = dict(sorted(Counter(s.meta["kind"] for s in samples).items()))
             write_whole(folder / "world.json", json.dumps(config | {"counts": counts}, indent=1))

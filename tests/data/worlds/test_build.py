@@ -12,8 +12,8 @@ import pytest
 
 from onethinker.answer import read_answer
 from onethinker.data.inspect import check
-from onethinker.data.worlds import build_world, corpus_text
-from onethinker.data.worlds.build import SPLITS, WorldError
+from onethinker.data.worlds import WorldError, build_world, corpus_text
+from onethinker.data.worlds.build import SPLITS
 from onethinker.data.worlds.render import RGB
 from onethinker.data.worlds.scene import LEVELS, SHAPES
 from onethinker.data.worlds.zeroshot import leaks
