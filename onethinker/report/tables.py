@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich import box
@@ -228,16 +228,31 @@ def duration(seconds: float) -> str:
 # ---- written forms ----------------------------------------------------------------------------------------------
 
 
-def to_rich(table: Table) -> RichTable:
-    """For a terminal."""
-    written = RichTable(title=table.title, caption=table.note, box=box.SIMPLE_HEAD, caption_justify="left")
+def without_zeros(table: Table) -> Table:
+    """The table without the number columns that are 0 throughout, for narrow places."""
+    kept = [i for i in range(len(table.columns)) if i < table.labels or any(row[i].text != "0" for row in table.rows)]
+    left_out = [column for i, column in enumerate(table.columns) if i not in kept]
+    note = f"{table.note} All 0 and not shown: {', '.join(left_out)}." if left_out else table.note
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows, note=note)
+
+
+def to_rich(table: Table, details: bool = True) -> RichTable:
+    """For a terminal. details: with what stands small beside the numbers, such as intervals."""
+    written = RichTable(title=table.title, caption=table.note, box=box.SIMPLE_HEAD, caption_justify="left", padding=0)
     for i, column in enumerate(table.columns):
-        written.add_column(column, justify="left" if i < table.labels else "right")
+        number = i >= table.labels
+        words = column.replace(" ", "\n", 1) if number else column
+        written.add_column(words, justify="right" if number else "left", no_wrap=number or i == 0)
     for i, row in enumerate(table.rows):
         if table.totals and i == len(table.rows) - table.totals:
             written.add_section()
-        written.add_row(*(Text.assemble((c.text, "bold" if c.strong else ""), (_after(c), "dim")) for c in row))
+        written.add_row(*(_rich_cell(cell, details) for cell in row))
     return written
+
+
+def _rich_cell(cell: Cell, details: bool) -> Text:
+    return Text.assemble((cell.text, "bold" if cell.strong else ""), (_after(cell) if details else "", "dim"))
 
 
 def _after(cell: Cell) -> str:

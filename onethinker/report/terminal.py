@@ -16,19 +16,26 @@ def print_run(folder: Path) -> None:
     """Every evaluation of a run side by side: greedy headline metrics, then mean sampled reward."""
     evaluations = read_run(folder).evaluations
     console = Console()
-    console.print(tables.to_rich(tables.headline_table(evaluations)))
+    _print(console, tables.headline_table(evaluations))
     sampled = tables.sampled_table(evaluations)
     if sampled:
-        console.print(tables.to_rich(sampled))
+        _print(console, sampled)
 
 
 def print_evaluation(folder: Path) -> None:
     """One evaluation: every metric, and how its answers read."""
     evaluation = read_evaluation(folder)
     console = Console()
-    console.print(tables.to_rich(tables.metrics_table([evaluation])))
-    console.print(tables.to_rich(tables.reading_by_task_table(evaluation)))
+    _print(console, tables.metrics_table([evaluation]))
+    _print(console, tables.without_zeros(tables.reading_by_task_table(evaluation)))
     console.print(f"results: {folder}", highlight=False)
+
+
+def _print(console: Console, table: tables.Table) -> None:
+    """The table, without its intervals where the terminal is too narrow for them."""
+    whole = tables.to_rich(table)
+    fits = console.measure(whole, options=console.options.update(width=10_000)).maximum <= console.width
+    console.print(whole if fits else tables.to_rich(table, details=False))
 
 
 def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -244,3 +245,20 @@ def test_a_killed_process_leaves_what_it_answered(samples, truths, run, tmp_path
     summary = run(samples, engine, out)
     assert engine.asked == [s.id for s in samples[3:]]
     assert summary["n"] == 10
+
+
+def test_a_full_disk_costs_no_more_than_the_torn_row(samples, truths, run, tmp_path):
+    out = tmp_path / "eval"
+    run(samples[:4], ScriptedEngine(truths), out)
+    room = (out / "results.jsonl").stat().st_size + 300
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            run(samples, ScriptedEngine(truths), out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (out / "results.jsonl").stat().st_size == room
+    engine = ScriptedEngine(truths)
+    assert run(samples, engine, out)["n"] == 10
+    assert engine.asked == [s.id for s in samples[4:]]

@@ -86,3 +86,10 @@ def test_json_is_the_summaries(evaluations):
     found = json.loads(tables.to_json(evaluations))
     assert list(found) == ["before", "rl", "control-lr-0"]
     assert found["rl"]["tasks"]["ocr"]["metrics"]["1-WER"]["value"] == 0.7
+
+
+def test_columns_of_zeros_may_be_left_out(evaluations):
+    table = tables.without_zeros(tables.reading_by_task_table(evaluations[1]))
+    assert "No answer" not in table.columns and "Cut off" in table.columns
+    assert table.note.endswith("All 0 and not shown: No answer, Malformed, Missing.")
+    assert all(len(row) == len(table.columns) for row in table.rows)
