@@ -1,0 +1,93 @@
+"""The record that every stage hands on: a question, its media and its truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, overload
+
+Modality = Literal["image", "video", "video-image", "text"]
+MODALITIES: tuple[Modality, ...] = ("image", "video", "video-image", "text")
+
+
+VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
+)
+
+
+class DataError(ValueError):
+    """A data file that cannot be used; the message names the file, the row and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question.
+
+    id: unique within its file. task: a name in `onethinker.tasks.list_tasks()`.
+    question: text; `<image>` and `<video>` place the media in order, without them the media come first.
+    options: the choices as shown, such as "A. red". media: paths relative to the file's media root.
+    truth: the text that belongs inside `<answer>`, as given. source: the data set.
+    meta: what else is known, such as `resolution`, `fps`, `response` (a worked answer to learn from),
+    `segmentation` (COCO run lengths as published), `split`, `kind`. Fields of a file that have no place here go there.
+    """
+
+    id: str
+    task: str
+    modality: Modality
+    question: str
+    truth: str
+    options: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
+    source: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """16 hex digits over everything that the question and its score depend on (not the worked answer)."""
+        meta = {k: v for k, v in self.meta.items() if k != "response"}
+        content = [self.task, self.modality, self.question, self.truth, self.options, self.media, meta]
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def paths(self, root: Path) -> list[Path]:
+        """The media under `root`. Raises DataError for a path that leaves it."""
+        return [resolve_under(root, name) for name in self.media]
+
+
+def resolve_under(root: Path, name: str) -> Path:
+    """`root / name`, refused if it points outside `root` (symbolic links followed)."""
+    base = root.resolve()
+    try:
+        path = (base / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"media path {name!r:.200} under {base} cannot be followed ({error}); mend it") from error
+    if not path.is_relative_to(base):
+        raise DataError(
+            f"media path {name!r:.200} leaves the media root {base}; give --media-root a folder that holds it"
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class Samples(Sequence[Sample]):
+    """Samples and the folder their media paths are relative to."""
+
+    items: tuple[Sample, ...]
+    root: Path
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Samples: ...
+    def __getitem__(self, index: int | slice) -> Sample | Samples:
+        return replace(self, items=self.items[index]) if isinstance(index, slice) else self.items[index]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.items)
+
+    def of_task(self, *tasks: str) -> Samples:
+        return replace(self, items=tuple(s for s in self.items if s.task in tasks))
