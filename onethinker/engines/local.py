@@ -172,7 +172,9 @@ def _choose(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[
             probabilities = _nucleus(probabilities, sampling.top_p)
         total = probabilities.cumsum(-1)
         draws = torch.tensor(uniforms, device=logits.device, dtype=total.dtype)[:, None] * total[:, -1:]
-        tokens = torch.searchsorted(total, draws, right=True).clamp(max=logits.shape[-1] - 1)[:, 0]
+        # Below the whole sum, to which a draw may round up: what is past it has no probability, and may be banned.
+        below = torch.nextafter(total[:, -1:], torch.zeros_like(draws))
+        tokens = torch.searchsorted(total, torch.minimum(draws, below), right=True)[:, 0]
     return tokens, logps.gather(-1, tokens[:, None])[:, 0]
 
 

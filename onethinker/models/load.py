@@ -96,8 +96,12 @@ def save(model: nn.Module, processor: Any, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     # PEFT would ask the hub whether the embeddings grew; adapters here never touch them.
     options = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
-    model.save_pretrained(aside, **options)  # type: ignore[operator]
-    processor.save_pretrained(aside)
+    try:
+        model.save_pretrained(aside, **options)  # type: ignore[operator]
+        processor.save_pretrained(aside)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     if folder.exists():
         shutil.rmtree(folder)
     aside.replace(folder)

@@ -1,0 +1,76 @@
+"""Checkpoints: half-written ones are never taken, a full disk leaves the last one whole."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+import torch
+
+from onethinker.models import mini
+from onethinker.models.load import load, weights_digest
+from onethinker.recipes import SHIPPED
+from onethinker.runs import RunError
+from onethinker.train import checkpoint
+
+
+@pytest.fixture
+def save(mini_model, mini_processor, tmp_path):
+    optimizer = torch.optim.AdamW(mini_model.parameters(), lr=0.1)
+
+    def write(step: int, keep: int = 2):
+        state = {"seconds": 1.5 * step}
+        return checkpoint.save_checkpoint(
+            tmp_path, step, mini_model, mini_processor, optimizer, SHIPPED["mini"], state, keep
+        )
+
+    return write
+
+
+def test_what_a_kill_leaves_behind_is_no_checkpoint(save, tmp_path):
+    whole = save(2)
+    for name in ("step-000004.saving", "step-000004.saving.part", "step-000006"):
+        (tmp_path / "checkpoints" / name).mkdir()
+    for name in ("step-000004.saving", "step-000004.saving.part"):
+        (tmp_path / "checkpoints" / name / checkpoint.STATE).write_bytes(b"half")
+    assert checkpoint.folders(tmp_path) == [whole]
+    assert checkpoint.folders(tmp_path / "none") == []
+    assert checkpoint.folders(tmp_path) == [whole]
+    assert save(4) == checkpoint.folders(tmp_path)[-1]
+    assert not list((tmp_path / "checkpoints").glob("*.saving*"))
+
+
+def test_old_ones_go(save, tmp_path):
+    for step in (1, 9, 10):
+        save(step)
+    assert [p.name for p in checkpoint.folders(tmp_path)] == ["step-000009", "step-000010"]
+    assert checkpoint.load_state(checkpoint.folders(tmp_path)[-1])["seconds"] == 15.0
+
+
+@pytest.mark.parametrize("room", [1 << 20, 20 << 20])
+def test_full_disk_keeps_the_previous(room, save, tmp_path, mini_model):
+    """Files of at most `room` bytes: the weights do not fit, or they do and the optimiser's state does not."""
+    first = save(1)
+    before = weights_digest(load(str(first), device="cpu")[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(RunError, match=r"could not write checkpoint .*step-000002.*the previous one is whole"):
+            checkpoint.save_checkpoint(
+                tmp_path, 2, mini_model, mini.processor(), torch.optim.SGD(mini_model.parameters()), SHIPPED["mini"],
+                {"large": torch.zeros(room // 2)}, 2,
+            )  # fmt: skip
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoint.folders(tmp_path) == [first]
+    assert weights_digest(load(str(first), device="cpu")[0]) == before
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-000001"]
+
+
+def test_random_states_come_back(save, mini_model):
+    optimizer = torch.optim.AdamW(mini_model.parameters(), lr=0.1)
+    state = checkpoint.load_state(save(1))
+    expected = torch.rand(3)
+    torch.manual_seed(99)
+    checkpoint.restore(state, optimizer)
+    assert torch.equal(torch.rand(3), expected)
