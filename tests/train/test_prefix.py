@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch._dynamo
+import torch.nn.attention.flex_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -184,6 +186,17 @@ def test_generation_still_works_afterwards(model, encoder, requests, prompts, an
     answer_logps(model, groups_of(["mixed"], prompts, answers), banned=[])
     second = dict(before.answer([requests["mixed"]], sampling))
     assert [c.token_ids for c in first[0]] == [c.token_ids for c in second[0]]
+
+
+def test_flex_attention_equals(model, prompts, answers, monkeypatch):
+    """FlexAttention's own way through the model, forward and uncompiled: all that it can do on a CPU."""
+    monkeypatch.setattr(torch.nn.attention.flex_attention, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True)
+    groups = groups_of(MIXES["all"], prompts, answers)
+    with torch.no_grad(), torch._dynamo.config.patch(disable=True):
+        expected = answer_logps(model, groups, banned=[])
+        model.model.language_model.config._attn_implementation = "flex_attention"
+        found = answer_logps(model, groups, banned=[])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=2e-5)
 
 
 def test_refuses_an_attention_that_cannot(model, prompts, answers):
