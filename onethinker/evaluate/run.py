@@ -139,16 +139,23 @@ class _Ask:
         score = lenient = rollout.score
         problem = rollout.completion.error
         if score.status is not Status.ERROR:
-            lenient = get_task(rollout.sample.task).score(rollout.sample, rollout.answer, lenient=True)
             try:
-                score, lenient = self._masked(rollout, score, False), self._masked(rollout, lenient, True)
+                score, lenient = self._both_readings(rollout)
             except ValueError as error:  # unreadable media, a truth without masks, masks beyond the segmenter's limits
                 score = lenient = Score(Status.ERROR)
                 problem = str(error)
         row = result_row(rollout, self.settings, self.questions[position].content, score, lenient)
         return row | {"error": problem}
 
-    def _masked(self, rollout: Rollout, score: Score, lenient: bool) -> Score:
+    def _both_readings(self, rollout: Rollout) -> tuple[Score, Score]:
+        """The strict and the lenient score, with masks; what reads the same is segmented once."""
+        strict = self._masked(rollout, rollout.score, lenient=False)
+        lenient = get_task(rollout.sample.task).score(rollout.sample, rollout.answer, lenient=True)
+        if (lenient.status, lenient.accuracy) == (strict.status, strict.accuracy):
+            return strict, strict
+        return strict, self._masked(rollout, lenient, lenient=True)
+
+    def _masked(self, rollout: Rollout, score: Score, *, lenient: bool) -> Score:
         if self.segmenter is None:
             return score
         return with_mask(rollout.sample, self.samples.root, rollout.answer, score, self.segmenter, lenient=lenient)

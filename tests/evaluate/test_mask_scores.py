@@ -110,3 +110,19 @@ def test_frames_are_timed_by_fps(segmented):
     assert times == [0.0, 0.5, 1.0] and masks.shape == (3, SIDE, SIDE)
     with pytest.raises(DataError, match="sample c"):
         true_masks(replace(segmented[1], meta={"segmentation": {"frames": ["a"]}, "fps": 0}))
+
+
+def test_an_answer_that_reads_the_same_leniently_is_segmented_once(segmented, said, run, tmp_path):
+    asked = []
+
+    class Counting(Boxes):
+        def segment_image(self, image, box, positive, negative):
+            asked.append(tuple(box))
+            return super().segment_image(image, box, positive, negative)
+
+    fenced = Samples((segmented[0], replace(segmented[0], id="f", question="again")), segmented.root)
+    engine = ScriptedEngine({"s": said(PROMPTS), "f": said(f"```json\n{PROMPTS}\n```")})
+    entry = run(fenced, engine, tmp_path / "eval", segmenter=Counting())["tasks"]["image_segmentation"]
+    assert len(asked) == 2, "once for the plain answer, once for the fenced one, read leniently only"
+    assert entry["metrics"]["gIoU"]["value"] == 0.25
+    assert entry["lenient"] == {"needed": 1, "value": 0.5}
