@@ -27,9 +27,10 @@ VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
 IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 SPECIAL = [END, START, STOP, VISION_START, VISION_END, "<|vision_pad|>", IMAGE, VIDEO]
 
-# A timestamp, a tag and a number are one piece each, so that BPE may make each of them one token.
+# A timestamp, a tag, a number and a capital that begins no word are one piece each, so BPE may make each one token.
 PIECES = (
-    r"<\d{1,3}\.\d seconds>|</?(?:think|answer|image|video)>| ?[\p{L}_]+| ?\d{1,4}(?:\.\d)?|\s?[^\s\p{L}\p{N}<]+|<|\s+"
+    r"<\d{1,3}\.\d seconds>|</?(?:think|answer|image|video)>"
+    r"| ?\p{Lu}(?!\p{Ll})| ?[\p{L}_]+| ?\d{1,4}(?:\.\d)?|\s?[^\s\p{L}\p{N}<]+|<|\s+"
 )
 
 CHAT_TEMPLATE = (
