@@ -19,8 +19,9 @@ def bar(title: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
     """Yield `advance(count=1, note="")`. done: what an earlier run had finished."""
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                   TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
+        named = TextColumn("{task.description}", markup=False)
+        noted = TextColumn("{task.fields[note]}", markup=False)
+        columns = (named, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), noted)
         with Progress(*columns, console=console) as progress:
             task = progress.add_task(title, total=total, completed=done, note="")
 

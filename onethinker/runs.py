@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -32,8 +33,15 @@ def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) ->
     if fresh:
         folder = _beside(folder)
     file = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; a run needs a folder, give another --out")
     if file.exists():
-        old = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            old = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(
+                f"{file} is not readable ({error}); restore it, or use --fresh to start beside it"
+            ) from error
         changed = differences(old, plain)
         if changed:
             raise RunError(
@@ -71,38 +79,60 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise RunError(f"{folder} is in use by another process; wait for it or give another --out") from error
+        except OSError as error:
+            raise RunError(f"{folder} cannot be locked ({error}); give an --out on a local disk") from error
         yield
 
 
 class JsonLines:
-    """An append-only JSON-lines file that survives a kill: a torn last line is dropped when it is opened again."""
+    """An append-only JSON-lines file that survives a kill: a torn last line is never read, and cut off before the next
+    row is written. Reading changes nothing, so a run can be looked at while it goes on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._whole = False
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            data = path.read_bytes()
-            if data and not data.endswith(b"\n"):
-                with path.open("r+b") as handle:
-                    handle.truncate(data.rfind(b"\n") + 1)
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write one row and flush it. NaN becomes null, so that any JSON reader takes the file."""
-        with self.path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) + "\n")
+        if not self._whole:
+            self._cut_torn_line()
+        with self.path.open("ab") as out:
+            out.write(_line(_plain(row)))
+
+    def _cut_torn_line(self) -> None:
+        if self.path.exists():
+            data = self.path.read_bytes()
+            if not data.endswith(b"\n"):
+                with self.path.open("r+b") as handle:
+                    handle.truncate(data.rfind(b"\n") + 1)
+        self._whole = True
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every whole row so far."""
+        """Every whole row so far. Raises RunError for a row that is not JSON."""
         if not self.path.exists():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        found = []
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.endswith(b"\n") and line.strip():
+                    try:
+                        found.append(json.loads(line))
+                    except ValueError as error:
+                        raise RunError(f"{self.path}, line {number}: not JSON ({error}); remove the line") from error
+        return found
 
     def keep(self, wanted: Any) -> None:
         """Drop the rows for which `wanted(row)` is false: what a killed run wrote after its last checkpoint."""
         rows = [row for row in self.rows() if wanted(row)]
-        write_whole(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_whole(self.path, b"".join(map(_line, rows)).decode())
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    """Half a surrogate pair, which UTF-8 cannot hold, becomes the escape that JSON has for it."""
+    return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any) -> Any:
@@ -112,7 +142,7 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         value = value.item()
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 

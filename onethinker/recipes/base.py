@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from onethinker.media import MediaBudget
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class RecipeError(ValueError):
@@ -17,7 +29,7 @@ class RecipeError(ValueError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -32,9 +44,9 @@ class ModelConfig(Section):
 class LoraConfig(Section):
     """rank 0 trains every weight that is not frozen."""
 
-    rank: int = 0
-    alpha: int = 32
-    dropout: float = 0.0
+    rank: NonNegativeInt = 0
+    alpha: PositiveInt = 32
+    dropout: Share = 0.0
 
 
 class DataConfig(Section):
@@ -43,7 +55,7 @@ class DataConfig(Section):
     train: str = ""
     evaluate: str = ""
     media_root: str = ""
-    limit: int | None = None
+    limit: PositiveInt | None = None
 
 
 class OptimizerConfig(Section):
@@ -53,14 +65,14 @@ class OptimizerConfig(Section):
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
-    lr: float = 1e-5
-    matrix_lr: float = 1e-5
+    lr: NonNegativeFloat = 1e-5
+    matrix_lr: NonNegativeFloat = 1e-5
     betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.0
-    warmup: float = Field(0.03, description="share of the steps")
+    weight_decay: NonNegativeFloat = 0.0
+    warmup: Share = Field(0.03, description="share of the steps")
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
-    final: float = 0.0
-    max_grad_norm: float = 1.0
+    final: Share = 0.0
+    max_grad_norm: PositiveFloat = 1.0
 
 
 class SFTConfig(Section):
@@ -70,63 +82,65 @@ class SFTConfig(Section):
     """
 
     optimizer: OptimizerConfig = OptimizerConfig()
-    steps: int | None = Field(None, description="stops here, or after `epochs`")
-    epochs: float = 1.0
-    batch: int = 32
-    micro_tokens: int = 8192
+    steps: PositiveInt | None = Field(None, description="stops here, or after `epochs`")
+    epochs: PositiveFloat = 1.0
+    batch: PositiveInt = 32
+    micro_tokens: PositiveInt = 8192
     freeze_vision: bool = True
     freeze_projector: bool = True
     gradient_checkpointing: bool = False
-    max_tokens: int = 20_480
+    max_tokens: PositiveInt = 20_480
     budget: MediaBudget | None = None
-    save_every: int = 200
-    keep: int = 2
+    save_every: PositiveInt = 200
+    keep: PositiveInt = 2
 
 
 class RLConfig(Section):
     """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts."""
 
     optimizer: OptimizerConfig = OptimizerConfig(lr=2e-6, schedule="constant", warmup=0.0)
-    steps: int = 200
-    prompts: int = 128
-    minibatch: int = 32
-    group: int = 8
-    temperature: float = 1.0
-    max_prompt_tokens: int = 16_384
-    max_tokens: int = 4096
-    micro_tokens: int = 8192
+    steps: NonNegativeInt = 200
+    prompts: PositiveInt = 128
+    minibatch: PositiveInt = 32
+    group: PositiveInt = 8
+    temperature: PositiveFloat = 1.0
+    max_prompt_tokens: PositiveInt = 16_384
+    max_tokens: PositiveInt = 4096
+    micro_tokens: PositiveInt = 8192
     algorithm: str = "ema_grpo"
     algorithm_options: dict[str, Any] = Field(default_factory=dict)
     reward: Literal["released", "paper", "hardened"] = "released"
     loss: Literal["token_mean", "sequence_mean", "dr_grpo"] = "token_mean"
     ratio: Literal["token", "sequence"] = "token"
-    clip_low: float = 0.2
-    clip_high: float = 0.3
-    dual_clip: float = 3.0
-    kl: float = 0.01
+    clip_low: NonNegativeFloat = 0.2
+    clip_high: NonNegativeFloat = 0.3
+    dual_clip: PositiveFloat = 3.0
+    kl: NonNegativeFloat = 0.01
     mask_truncated: bool = False
     filter_groups: bool = True
-    accuracy_low: float = 0.01
-    accuracy_high: float = 0.99
-    refill_tries: int = Field(3, description="times more prompts than a step needs that may be drawn to fill it")
+    accuracy_low: Share = 0.01
+    accuracy_high: Share = 0.99
+    refill_tries: NonNegativeInt = Field(
+        3, description="times more prompts than a step needs that may be drawn to fill it"
+    )
     sampler: Literal["uniform", "task_balanced", "modality_balanced", "curriculum"] = "modality_balanced"
     freeze_vision: bool = False
     freeze_projector: bool = False
     gradient_checkpointing: bool = False
-    save_every: int = 20
-    keep: int = 2
+    save_every: PositiveInt = 20
+    keep: PositiveInt = 2
 
 
 class EvalConfig(Section):
     """Greedy answers, and `sampled` answers a question at `temperature` for the mean sampled reward (0: none)."""
 
-    max_tokens: int = 8192
-    batch: int = 64
-    sampled: int = 0
-    temperature: float = 1.0
+    max_tokens: PositiveInt = 8192
+    batch: PositiveInt = 64
+    sampled: NonNegativeInt = 0
+    temperature: NonNegativeFloat = 1.0
     metric_profile: Literal["official", "released"] = "official"
     reward: Literal["released", "paper", "hardened"] = "released"
-    bootstrap: int = 1000
+    bootstrap: PositiveInt = 1000
     budget: MediaBudget = MediaBudget(image_pixels=1024 * 32 * 32, frame_pixels=256 * 32 * 32)
 
 
@@ -146,51 +160,108 @@ class Recipe(Section):
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
-    """Apply `section.key=value` strings (values read as YAML). An unknown key names the nearest one."""
-    tree = recipe.model_dump()
-    known = dict(_leaves(tree))
+    """Apply `section.key=value` strings: the value is read as YAML, or taken as it stands where the key is text.
+
+    Raises RecipeError; for an unknown key it names the nearest.
+    """
+    changes: list[tuple[str, Any]] = []
     for text in assignments:
         key, mark, value = text.partition("=")
         if not mark:
             raise RecipeError(f"--set {text}: expected key=value, such as sft.optimizer.lr=1e-5")
-        branch, _, leaf = key.rpartition(".")
-        node: Any = tree
-        for part in branch.split(".") if branch else []:
-            node = node.get(part) if isinstance(node, dict) else None
-        if not isinstance(node, dict) or (leaf not in node and not branch.endswith("options")):
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-            raise RecipeError(f"--set {key}: no such key; the nearest is {near[0]} (now {known[near[0]]!r})")
-        node[leaf] = _scalar(value)
-    return _validate(tree, "--set")
+        changes += _leaves({key: value if _annotation(key) is str else _read(value, f"--set {key}")})
+    return _apply(recipe, changes, "--set")
 
 
 def from_yaml(path: Path, shipped: dict[str, Recipe]) -> Recipe:
-    """A YAML file: the keys that differ from the recipe it names under `base` (default `mini`)."""
+    """A YAML file: the keys that differ from the recipe it names under `base` (default `mini`).
+
+    The recipe is named after the file unless it says otherwise.
+    """
     try:
-        changes = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+        changes = _read(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: not YAML ({error})") from error
     if not isinstance(changes, dict):
         raise RecipeError(f"{path}: expected keys of a recipe, found {type(changes).__name__}")
-    base = changes.pop("base", "mini")
+    base = str(changes.pop("base", "mini"))
     if base not in shipped:
         raise RecipeError(f"{path}: base {base!r} is not shipped; expected one of {', '.join(shipped)}")
-    assignments = [f"{key}={yaml.safe_dump(value).strip()}" for key, value in _leaves(changes)]
-    return override(shipped[base], [a.removesuffix("\n...") for a in assignments])
+    return _apply(shipped[base], _leaves({"name": path.stem} | changes), str(path))
 
 
-def _scalar(text: str) -> Any:
-    """YAML's reading, with `1e-5` a number as everybody means it."""
+def _apply(recipe: Recipe, changes: list[tuple[str, Any]], where: str) -> Recipe:
+    """Set dotted keys. An optional section that is absent starts from its defaults; another algorithm starts without
+    the options of the one before."""
+    tree = recipe.model_dump()
+    if any(key == ALGORITHM and value != recipe.rl.algorithm for key, value in changes):
+        tree["rl"]["algorithm_options"] = {}
+    for key, value in changes:
+        branch, _, leaf = key.rpartition(".")
+        if _annotation(key) is None and branch != OPTIONS:
+            raise RecipeError(f"{where}: {key}: no such key; the nearest is {_nearest(key, _leaves(tree))}")
+        node = tree
+        for part in branch.split(".") if branch else []:
+            node[part] = node[part] or {}
+            node = node[part]
+        node[leaf] = value
+    return _validate(tree, where)
+
+
+ALGORITHM, OPTIONS = "rl.algorithm", "rl.algorithm_options"
+
+
+def _annotation(key: str) -> Any:
+    """The type of a dotted key, None where there is no such key."""
+    found: Any = Recipe
+    for part in key.split("."):
+        section = _section(found)
+        if section is None or part not in section.model_fields:
+            return None
+        found = section.model_fields[part].annotation
+    return found
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The section that a type is, or may be."""
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def _nearest(key: str, leaves: list[tuple[str, Any]]) -> str:
+    """The key most like it as a whole and in its last word, with its present value."""
+
+    def likeness(leaf: tuple[str, Any]) -> float:
+        pairs = ((key, leaf[0]), (key.rpartition(".")[2], leaf[0].rpartition(".")[2]))
+        return sum(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+
+    name, value = max(leaves, key=likeness)
+    return f"{name} (now {value!r})"
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML with `1e-5` a number, as everybody means it."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$"), list("+-.0123456789")
+)
+
+
+def _read(text: str, where: str) -> Any:
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Yaml)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{where}: not YAML ({error})") from error
 
 
-def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _leaves(tree: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted keys and values; sections are opened, other mappings are values."""
     found: list[tuple[str, Any]] = []
     for key, value in tree.items():
-        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else [(prefix + key, value)]
+        name = f"{prefix}{key}"
+        opened = isinstance(value, dict) and _section(_annotation(name))
+        found += _leaves(value, f"{name}.") if opened else [(name, value)]
     return found
 
 
