@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,7 @@ def load_samples(path: str | Path, media_root: str | Path | None = None, limit: 
     file = _data_file(Path(path))
     samples: list[Sample] = []
     seen: dict[str, int] = {}
-    for number, row in enumerate(_rows(file), start=1):
-        if limit is not None and len(samples) >= limit:
-            break
+    for number, row in enumerate(islice(_rows(file), limit), start=1):
         where = f"{file}, row {number}"
         sample = parse_row(row, where)
         _check_storable(sample, where)
@@ -93,10 +92,11 @@ def _line_rows(file: Path) -> Iterator[Any]:
                 raise DataError(f"{file}, line {number}: longer than {MAX_LINE >> 20} MB; write one sample a line")
             try:
                 text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                if text.strip():
-                    yield json.loads(text)
+                row = json.loads(text) if text.strip() else None
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{file}, line {number}: not JSON ({error}); mend or remove the line") from error
+            if text.strip():
+                yield row
 
 
 def save_samples(samples: Sequence[Sample], path: str | Path) -> Path:
