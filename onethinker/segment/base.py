@@ -91,7 +91,7 @@ class Segmenter(ABC):
     def start(self, frame: Frame, prompt: Prompt, before: int, after: int) -> Tracker:
         """Segment a clip's key frame. before, after: how many frames are going to be followed to either side."""
 
-    def segment_clip(  # noqa: PLR0917
+    def segment_clip(
         self,
         clip: str | Path | Clip,
         key_time: float,

@@ -1,5 +1,6 @@
 """GrabCut: masks without weights. On images from colour models of box and points; on clips the key frame's mask is
-carried along by optical flow and cut anew at its border in every frame.
+carried along by optical flow and cut anew at its border in every frame. An object that leaves is looked for where it
+was last seen; one that jumps further than the flow reaches is lost.
 
 Sources: GrabCut, Rother et al. 2004, as OpenCV has it; DIS optical flow, Kroeger et al. 2016. Every number below was
 chosen on the real pack's two masks and on discs, squares and triangles of 64×64 clips; the tests hold what it gives.
@@ -27,6 +28,9 @@ FLOW_PIXELS = 240 * 240
 MAX_ZOOM = 4
 BAND = 8
 """Pixels to either side of the carried mask's border, at that size, that are cut anew."""
+CHANGED, ALIKE = 20.0, 12.0
+"""Distances in OpenCV's 8-bit Lab: an object whose place changed by more, and now differs by less from its
+surroundings, has left. On shapes that vanish they are 57–157 and 0–2, on shapes that stay 0–10 and 47–200."""
 MIN_SAMPLES = 10
 """Fewer pixels teach no colour model (OpenCV fits five Gaussians to each)."""
 
@@ -65,7 +69,10 @@ class FlowTracker:
         old, soft = self.last[reverse]
         new = self._scaled(frame)
         flow_HW2 = self.flow.calc(_grey(new), _grey(old), np.zeros((*soft.shape, 2), np.float32))  # new → old
-        soft = recut(new, carry(soft, flow_HW2) > 0.5)
+        mask = carry(soft, flow_HW2) > 0.5
+        if vanished(new, carry(old, flow_HW2), mask):
+            return np.zeros_like(self.mask)  # and look for it again where it was last seen
+        soft = recut(new, mask)
         self.last[reverse] = new, soft
         return resize(soft, (self.mask.shape[1], self.mask.shape[0])) > 0.5
 
@@ -125,6 +132,19 @@ def recut(image: Frame, mask: Mask) -> Soft:
     return cv2.GaussianBlur(soft, (3, 3), 0)
 
 
+def vanished(new: Frame, carried: Frame, mask: Mask) -> bool:
+    """Whether the object of the carried frame has gone: its place looks different now, and like what surrounds it."""
+    if not mask.any():
+        return False
+    near, far = (cv2.dilate(mask.astype(np.uint8), np.ones((n, n))) > 0 for n in (5, 17))
+    ring = far & ~near
+    now, then = (cv2.cvtColor(frame, cv2.COLOR_RGB2LAB).astype(np.float32) for frame in (new, carried))
+    change = float(np.median(np.linalg.norm(now[mask] - then[mask], axis=1)))
+    if change < CHANGED or not ring.any():
+        return False
+    return float(np.linalg.norm(np.median(now[mask], axis=0) - np.median(now[ring], axis=0))) < ALIKE
+
+
 def cut(image: Frame, labels: NDArray[np.uint8], rounds: int) -> Mask:
     """GrabCut in Lab colours from OpenCV's labels, which are overwritten; unchanged where colours cannot be learnt."""
     inside = np.isin(labels, _INSIDE)
@@ -136,10 +156,10 @@ def cut(image: Frame, labels: NDArray[np.uint8], rounds: int) -> Mask:
     return inside
 
 
-def carry(soft: Soft, flow_HW2: NDArray[Any]) -> Soft:
-    """A mask moved along: each pixel takes the value from where the flow says that it was."""
-    x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in soft.shape[::-1]))
-    return cv2.remap(soft, x + flow_HW2[..., 0], y + flow_HW2[..., 1], cv2.INTER_LINEAR)
+def carry(pixels: NDArray[Any], flow_HW2: NDArray[Any]) -> NDArray[Any]:
+    """A mask or frame moved along: each pixel takes the value from where the flow says that it was."""
+    x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in pixels.shape[1::-1]))
+    return cv2.remap(pixels, x + flow_HW2[..., 0], y + flow_HW2[..., 1], cv2.INTER_LINEAR)
 
 
 def resize(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -108,6 +108,17 @@ def test_key_frame_in_the_middle_of_a_file(grabcut, tmp_path, monkeypatch):
     assert np.array_equal(found[0], found[4])
 
 
+def test_what_leaves_and_comes_back(grabcut):
+    frames, truth, prompt = shape_clip(2, count=8)
+    empty = np.where(truth.any(0)[..., None], frames[0, :2, :2].mean((0, 1)).astype(np.uint8), frames[0])
+    for index in (3, 4):
+        frames[index], truth[index] = empty, False
+    times = np.arange(8) / 8
+    found = grabcut.segment_clip(Clip(frames, times, 1.0, SIDE, SIDE), 0.0, *prompt, times)
+    assert not found[[3, 4]].any()
+    assert masks.region_j(found, truth).min() > 0.9
+
+
 def test_repeatable(grabcut):
     frames, _, prompt = shape_clip(3)
     clip = Clip(frames, np.arange(6) / 8, 0.75, SIDE, SIDE)
