@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
+from rich.console import Console
+from rich.text import Text
 
 from onethinker.answer import Answer, Status, read_answer
 from onethinker.engines import make_engine
 from onethinker.engines.base import Engine, EngineError, Request, Sampling
-from onethinker.media import MediaBudget, is_clip, open_clip, open_image, write_clip, write_image
+from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, write_clip, write_image
 from onethinker.recipes import SHIPPED, trained_with
 from onethinker.sample import Sample
 from onethinker.tasks import get_task
@@ -52,12 +58,39 @@ class Thought:
         """Write the drawing: a clip where the suffix is one of a clip's, else a picture of the first frame."""
         frames, times = self.draw()
         if not frames:
-            raise ValueError("there is nothing to draw on: the question has no media")
-        if is_clip(self.media[0]) and path.suffix.lower() in (".mp4", ".gif"):
-            write_clip(path, frames, times)
-        else:
-            write_image(path, frames[0])
-        return path
+            raise MediaError(f"{path}: nothing to draw on, the question has no media")
+        if is_clip(self.media[0]) and path.suffix.lower() == ".mp4":
+            return write_clip(path, frames, times)
+        if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+            raise MediaError(f"{path}: drawings are written as .png, .jpg or .webp, those of a clip as .mp4 too")
+        return write_image(path, frames[0])
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values. value: the parsed answer; coordinates 0–1000, times in seconds."""
+        return {
+            "status": self.status.value,
+            "thinking": self.answer.thinking,
+            "answer": self.answer.text,
+            "value": _plain(self.value),
+            "problem": self.problem,
+        }
+
+
+def print_thought(thought: Thought, as_json: bool = False, draw: Path | None = None) -> None:
+    """The thinking (dim), the answer and where the drawing is; or one JSON object. Model text is printed as text only:
+    no markup of it counts and no control character reaches the terminal."""
+    if as_json:
+        drawing = {"drawing": str(thought.save(draw))} if draw else {}
+        return print(json.dumps(thought.record() | drawing, ensure_ascii=True))
+    console = Console(highlight=False)
+    for text, style in ((thought.answer.thinking, "dim"), (thought.answer.text, "bold")):
+        if text:
+            console.print(Text(_printable(text), style=style))
+    if thought.status is not Status.OK:
+        reason = f": {_printable(thought.problem)}" if thought.problem else ""
+        console.print(Text(f"({thought.status.value}{reason})", style="yellow"))
+    if draw:
+        console.print(Text(str(thought.save(draw))), soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -118,3 +151,24 @@ def ask(media: str | Path | Sequence[str | Path], question: str, *, task: str = 
     """One question to one model; for several questions keep what `load_model` returns."""
     thinker = load_model(model) if isinstance(model, str) else model
     return thinker.ask(media, question, task=task, options=options)
+
+
+def _printable(text: str) -> str:
+    """Text without control and direction characters, which could move the cursor or hide words; lines stay."""
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(c if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in hidden else "\ufffd" for c in text)
+
+
+def _plain(value: Any) -> Any:
+    """A parsed answer as JSON values: dataclasses and mappings as objects, arrays and sequences as lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
