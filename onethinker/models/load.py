@@ -85,7 +85,7 @@ def _load_adapter(folder: Path, device: str, dtype: str, attention: str, adapter
     adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=adapters)
     if adapters:
         return adapted, processor
-    merged = adapted.merge_and_unload()
+    merged = adapted.merge_and_unload().requires_grad_(True)
     merged.name_or_path = str(folder.resolve())
     return merged, processor
 

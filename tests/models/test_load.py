@@ -85,6 +85,7 @@ def test_adapters_come_back_on_the_weights_they_were_made_for(seed, mini_process
         assert torch.equal(logps(again), plain)
     folded, _ = load(str(tmp_path / "adapter"), device="cpu")
     assert not hasattr(folded, "peft_config")
+    assert all(p.requires_grad for p in folded.parameters())
     torch.testing.assert_close(logps(folded), expected, rtol=0, atol=1e-4)
 
 
