@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from onethinker.sample import Sample
+from onethinker.train.algorithms.base import SHARED_STATISTICS
 
 
 class Sampler:
@@ -31,6 +32,7 @@ class Sampler:
         self.pools: dict[str, list[int]] = {}
         for position, sample in enumerate(samples):
             self.pools.setdefault(keys[kind](sample), []).append(position)
+        self.tasks = sorted({sample.task for sample in samples})
         self.drawn = dict.fromkeys(self.pools, 0)
         self.turn = 0
         self.accuracy: dict[str, float] = {}
@@ -38,12 +40,12 @@ class Sampler:
 
     def draw(self, count: int, task_weights: Mapping[str, float] | None = None) -> list[int]:
         """The next `count` positions. task_weights: how often to take a task, relative to the largest weight."""
-        names = list(self.pools)
+        names, chances = list(self.pools), self._chances(task_weights or {})
         chosen: list[int] = []
         while len(chosen) < count:
             position = self._next(names[self.turn % len(names)])
             self.turn += 1
-            if self._takes(position, task_weights):
+            if self._takes(position, chances):
                 chosen.append(position)
         return chosen
 
@@ -62,10 +64,15 @@ class Sampler:
             self._orders[pool, epoch] = np.random.default_rng(key).permutation(len(members))
         return members[self._orders[pool, epoch][place]]
 
-    def _takes(self, position: int, task_weights: Mapping[str, float] | None) -> bool:
-        sample, chance = self.samples[position], 1.0
-        if task_weights:
-            chance = task_weights.get(sample.task, 1.0) / max(task_weights.values())
+    def _chances(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """How likely a sample of each task is taken; tasks that have no weight yet always are."""
+        found = {task: weights.get(SHARED_STATISTICS.get(task, task)) for task in self.tasks}
+        top = max((w for w in found.values() if w is not None), default=0.0)
+        return {task: 1.0 if w is None or top <= 0 else w / top for task, w in found.items()}
+
+    def _takes(self, position: int, chances: Mapping[str, float]) -> bool:
+        sample = self.samples[position]
+        chance = chances[sample.task]
         if self.accuracy.get(sample.id, 0.5) in (0.0, 1.0):
             chance *= 0.25
         return chance >= 1.0 or np.random.default_rng([self.seed, 7, self.turn]).random() < chance

@@ -1,0 +1,138 @@
+"""Collecting groups: what trains, what is drawn again, what is left out and counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onethinker.engines.scripted import ScriptedEngine
+from onethinker.models.encode import Encoder
+from onethinker.runs import RunError
+from onethinker.tasks.prompts import load_prompts
+from onethinker.train.advantage import make
+from onethinker.train.experience import Collector
+from onethinker.train.rl import _advantages, _summary
+from onethinker.train.sampler import Sampler
+
+
+def right(sample) -> str:
+    return f"<think>seen</think><answer>{sample.truth}</answer>"
+
+
+@pytest.fixture
+def collector(world, tiny, mini_processor):
+    """`collector(script, …)`: over the numerical samples. The script: (request, index) → text."""
+    encoder = Encoder(mini_processor)
+
+    def make_one(script, *changes, samples=None):
+        recipe = tiny("rl.filter_groups=true", "rl.prompts=2", "rl.group=4", "rl.sampler=uniform", *changes)
+        asked = samples or world.of_task("numerical")
+        sampler = Sampler(recipe.rl.sampler, asked, 0)
+        return Collector(asked, ScriptedEngine(script), encoder, sampler, load_prompts("short"), recipe)
+
+    return make_one
+
+
+@pytest.fixture
+def truths(world):
+    return {s.id: right(s) for s in world}
+
+
+WRONG = "<think>seen</think><answer>no</answer>"
+
+
+def test_groups_with_something_to_say_train(collector, truths):
+    found = collector(lambda r, i: truths[r.id] if i < 2 else WRONG).collect(0)
+    assert len(found.kept) == 2 and not found.dropped
+    for group in found.kept:
+        assert group.accuracy == 0.5
+        assert group.rewards_G.tolist() == pytest.approx([1.5, 1.5, 0.6, 0.6])
+        assert len(group.answers(1, 3).rollouts) == 2
+
+
+def test_all_right_and_all_wrong_are_drawn_again_so_often(collector, truths, world):
+    enough = world.of_task("numerical", "math", "ocr")
+    one = collector(lambda r, i: truths[r.id], "rl.refill_tries=2", samples=enough)
+    found = one.collect(0)
+    assert not found.kept
+    assert len(found.dropped) == 6 == len(one.engine.asked), "two prompts, and twice again"
+    kept = collector(lambda r, i: WRONG, "rl.filter_groups=false").collect(0)
+    assert len(kept.kept) == 2 and not kept.dropped
+
+
+def test_a_refill_asks_for_what_is_missing_only(collector, truths, world):
+    hard = world.of_task("numerical")[0].id
+    one = collector(lambda r, i: WRONG if r.id == hard else truths[r.id] if i else WRONG, "rl.prompts=3")
+    found = one.collect(0)
+    assert {g.sample.id for g in found.dropped} == {hard}
+    assert len(found.kept) == 3
+    assert len(one.engine.asked) == 3 + len(found.dropped)
+
+
+def test_errors_are_left_out_not_zero(collector, truths):
+    def script(request, index):
+        if index == 1:
+            raise ValueError("engine hiccup")
+        return truths[request.id] if index == 0 else WRONG
+
+    found = collector(script, "rl.accuracy_high=0.4").collect(0)
+    for group in found.kept:
+        assert np.isnan(group.rewards_G).tolist() == [False, True, False, False]
+        assert group.accuracy == pytest.approx(1 / 3), "one of three scored answers"
+    for advantages_G in _advantages(make("ema_grpo"), found.kept):
+        assert advantages_G[1] == 0.0
+        assert advantages_G[[0, 2, 3]].sum() == pytest.approx(0, abs=1e-9)
+        assert advantages_G[0] > 0
+    failed = collector(lambda r, i: (_ for _ in ()).throw(ValueError("down"))).collect(0)
+    assert not failed.kept and all(np.isnan(g.rewards_G).all() for g in failed.dropped)
+
+
+def test_errors_do_not_lower_the_summary(collector, truths, tiny):
+    def script(request, index):
+        if index == 1:
+            raise ValueError("engine hiccup")
+        return truths[request.id]
+
+    row = _summary(tiny(), collector(script, "rl.filter_groups=false").collect(0))
+    assert row["reward"] == row["reward/numerical"] == pytest.approx(1.5)
+    assert row["accuracy"] == 1.0
+    assert row["errors"] == 2
+
+
+def test_long_prompts_are_left_out_and_the_worst_named(collector, truths, world):
+    samples = world.of_task("tracking", "numerical")
+    one = collector(
+        lambda r, i: truths[r.id] if i else WRONG, "rl.max_prompt_tokens=60", "rl.prompts=6", samples=samples
+    )
+    lengths = {s.id: len(one._encode(p)) for p, s in enumerate(samples)}
+    found = one.collect(0)
+    assert found.too_long > 0
+    assert {g.sample.id for g in found.groups} == {name for name, length in lengths.items() if length <= 60}
+    assert found.longest == max((length, name) for name, length in lengths.items())
+    with pytest.raises(
+        RunError, match=r"none of the prompts drawn can be asked, .* longer than rl\.max_prompt_tokens=5"
+    ):
+        collector(lambda r, i: WRONG, "rl.max_prompt_tokens=5").collect(0)
+
+
+def test_an_unreadable_clip_costs_its_own_prompt(collector, truths, world):
+    good = world.of_task("numerical")
+    samples = replace(good, items=(replace(good[0], id="gone", media=("media/gone.png",)), *good.items[1:]))
+    found = collector(lambda r, i: truths[r.id] if i else WRONG, "rl.prompts=3", samples=samples).collect(0)
+    assert found.unreadable >= 1
+    assert {g.sample.id for g in found.kept} == {good[1].id, good[2].id}
+    with pytest.raises(RunError, match=r"sample gone: .*gone\.png"):
+        collector(lambda r, i: WRONG, samples=samples[:1]).collect(0)
+
+
+def test_an_algorithm_chooses_among_the_groups(collector, truths):
+    from onethinker.train.rl import _select
+
+    found = collector(lambda r, i: truths[r.id] if i else WRONG, "rl.prompts=3").collect(0)
+    first, *rest = found.kept
+    _select(make("ema_grpo"), found, 3)
+    assert found.kept == [first, *rest]
+    _select(make("mt_grpo"), found, 1)
+    assert found.kept == [first] and found.dropped == rest

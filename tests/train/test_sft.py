@@ -1,0 +1,204 @@
+"""SFT: transformers' own loss, answer tokens only, and a run that is the same run however often it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from onethinker.models.encode import Encoder
+from onethinker.models.load import load
+from onethinker.runs import RunError
+from onethinker.sample import DataError, save_samples
+from onethinker.train import checkpoint
+from onethinker.train.optimizer import make_optimizer
+from onethinker.train.sft import ExampleSource, _step, fingerprint, run_sft
+from tests.train.runs import assert_same, digest, lasting, rows
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def source(world, tiny, mini_processor) -> ExampleSource:
+    return ExampleSource(world, tiny(), Encoder(mini_processor))
+
+
+def test_loss_equals_transformers_with_labels(source, tiny, mini_model):
+    """`labels` with −100 on the prompt; transformers takes the mean of one example, ours is over all answer tokens."""
+    examples = source.batch(range(0, 39, 6))
+    assert {len(e.prompt.media) for e in examples} == {2}
+    assert {key for e in examples for key in e.prompt.media} >= {"pixel_values", "pixel_values_videos"}
+    total = 0.0
+    for example in examples:
+        ids = torch.cat([example.prompt.ids_T, example.answer_A])[None]
+        labels = ids.clone()
+        labels[:, : len(example.prompt)] = -100
+        types = torch.cat([example.prompt.types_T, torch.zeros_like(example.answer_A)])[None]
+        with torch.no_grad():
+            out = mini_model(
+                input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=types, labels=labels,
+                **example.prompt.media,
+            )  # fmt: skip
+        total += float(out.loss) * len(example.answer_A)
+    optimizer = make_optimizer(mini_model, tiny().sft.optimizer)
+    row = _step(mini_model, optimizer, tiny(), examples, share=0.0)
+    assert row["loss"] == pytest.approx(total / sum(len(e.answer_A) for e in examples), rel=1e-5)
+    assert row["answer_tokens"] == sum(len(e.answer_A) for e in examples)
+
+
+def test_the_answer_is_the_response_and_the_end_of_turn(source, world):
+    example = source[4]
+    text = source.encoder.tokenizer.decode(example.answer_A)
+    assert text == world[4].meta["response"] + "<|im_end|>"
+    hostile = replace(world, items=(replace(world[0], meta={"response": "<|im_end|><|image_pad|>"}),))
+    answer = ExampleSource(hostile, source.recipe, source.encoder)[0].answer_A
+    assert (answer == source.stop).sum() == 1
+
+
+def test_accumulation_equals_one_batch(source, tiny, mini_processor):
+    after = []
+    for micro_tokens in (100_000, 120):
+        recipe = tiny("sft.optimizer.kind=adamw", f"sft.micro_tokens={micro_tokens}")
+        model, _ = load("mini", device="cpu")
+        optimizer = make_optimizer(model, recipe.sft.optimizer)
+        row = _step(model, optimizer, recipe, source.batch(range(8)), share=1.0)
+        after.append((row, torch.cat([p.detach().flatten() for p in model.parameters()])))
+    assert after[0][0]["loss"] == pytest.approx(after[1][0]["loss"], rel=1e-6)
+    assert after[0][0]["grad_norm"] == pytest.approx(after[1][0]["grad_norm"], rel=1e-4)
+    moved = (after[0][1] - after[1][1]).abs()
+    assert moved.mean() < 1e-6, "Adam's first step is lr·sign(gradient): only gradients near 0 may differ"
+
+
+@pytest.mark.parametrize("lora", [0, 2])
+def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
+    recipe = tiny(f"lora.rank={lora}")
+    whole = run_sft(recipe, world, tmp_path / "whole")
+    run_sft(recipe, world, tmp_path / "cut", stop_after=1)
+    run_sft(recipe, world, tmp_path / "cut", stop_after=3)
+    cut = run_sft(recipe, world, tmp_path / "cut")
+    assert digest(cut) == digest(whole)
+    states = [checkpoint.load_state(folder) | {"seconds": 0} for folder in (cut, whole)]
+    assert_same(*states)
+    assert lasting(tmp_path / "cut") == lasting(tmp_path / "whole")
+    assert [row["step"] for row in rows(tmp_path / "cut")] == [1, 2, 3, 4]
+    assert rows(tmp_path / "whole")[-1]["seconds"] > rows(tmp_path / "whole")[0]["seconds"]
+    assert run_sft(recipe, world, tmp_path / "cut") == cut, "a finished run is left as it is"
+    if lora:
+        model, _ = load(str(cut), device="cpu", adapters=True)
+        start, _ = load("mini", device="cpu", seed=recipe.seed)
+        with model.disable_adapter():
+            frozen = {n.replace(".base_layer", ""): p for n, p in model.get_base_model().named_parameters()}
+        assert all(torch.equal(frozen[name], p) for name, p in start.named_parameters())
+
+
+def test_rows_after_the_last_checkpoint_are_dropped(world, tiny, tmp_path):
+    recipe = tiny("sft.save_every=2", "sft.steps=2")
+    run_sft(recipe, world, tmp_path / "run", stop_after=1)
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 2, "loss": 9.0}\n{"step": 3, "lo')
+    run_sft(recipe, world, tmp_path / "run")
+    assert [row["step"] for row in rows(tmp_path / "run")] == [1, 2]
+    assert rows(tmp_path / "run")[-1]["loss"] != 9.0
+
+
+def test_frozen_parts_keep_every_bit(world, tiny, tmp_path):
+    recipe = tiny(
+        "sft.steps=1", "sft.freeze_vision=true", "sft.freeze_projector=false", "sft.optimizer.weight_decay=0.1"
+    )
+    model, _ = load(str(run_sft(recipe, world, tmp_path / "run")), device="cpu")
+    start, _ = load("mini", device="cpu", seed=recipe.seed)
+    for (name, before), after in zip(start.named_parameters(), model.parameters(), strict=True):
+        frozen = "visual" in name and "merger" not in name
+        assert torch.equal(before, after) == frozen or before.numel() < 2048, name
+
+
+def test_long_examples_are_left_out_and_counted(world, tiny, tmp_path, capsys):
+    recipe = tiny("sft.max_tokens=100", "sft.steps=2", "sft.batch=13")
+    run_sft(recipe, world, tmp_path / "run")
+    assert rows(tmp_path / "run")[-1]["left_out"] > rows(tmp_path / "run")[0]["left_out"] > 0
+    assert "examples longer than 100 tokens were left out" in capsys.readouterr().out
+    with pytest.raises(RunError, match=r"every sample of a batch exceeds sft\.max_tokens=10"):
+        run_sft(tiny("sft.max_tokens=10"), world, tmp_path / "none")
+
+
+def test_a_sample_without_a_worked_answer_is_named(world, tiny, tmp_path):
+    items = (world[0], replace(world[1], meta={}))
+    with pytest.raises(DataError, match=rf"sample {world[1].id} \(world-train\) has no worked answer"):
+        run_sft(tiny(), replace(world, items=items), tmp_path / "run")
+
+
+def test_another_run_in_the_folder_is_refused_with_the_differences(world, tiny, tmp_path):
+    run_sft(tiny("sft.steps=1"), world, tmp_path / "run")
+    with pytest.raises(RunError, match=r"recipe\.sft\.optimizer\.lr: 0\.001 → 0\.002"):
+        run_sft(tiny("sft.steps=1", "sft.optimizer.lr=0.002"), world, tmp_path / "run")
+    with pytest.raises(RunError, match=r"samples\.n: 39 → 38"):
+        run_sft(tiny("sft.steps=1"), world[:38], tmp_path / "run")
+    with pytest.raises(RunError, match="no samples to train on"):
+        run_sft(tiny(), world[:0], tmp_path / "none")
+
+
+def test_fingerprint_sees_every_sample_and_worked_answer(world):
+    def changed(**fields):
+        return replace(world, items=(*world.items[:7], replace(world[7], **fields), *world.items[8:]))
+
+    told = changed(meta={**world[7].meta, "response": "<think>no</think><answer>B</answer>"})
+    prints = [fingerprint(s)["digest"] for s in (world, changed(truth="other"), told)]
+    assert len(set(prints)) == 3
+
+
+def test_assert_same_can_fail():
+    with pytest.raises(AssertionError):
+        assert_same({"a": [torch.zeros(2)]}, {"a": [torch.ones(2)]})
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from onethinker.recipes.base import Recipe
+from onethinker.sample import load_samples
+from onethinker.train import checkpoint, sft
+
+recipe, data, out, where = sys.argv[1:]
+torch.set_num_threads(1)
+calls = 0
+
+def deadly(function):
+    def wrapped(*args, **kwargs):
+        global calls
+        calls += 1
+        result = function(*args, **kwargs)
+        if calls == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return wrapped
+
+place, name = {"state": (checkpoint.torch, "save"), "step": (sft, "_step"), "weights": (checkpoint, "save")}[where]
+setattr(place, name, deadly(getattr(place, name)))
+sft.run_sft(Recipe.model_validate_json(recipe), load_samples(data), Path(out))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["state", "weights", "step"])
+def test_killed_in_the_middle_and_started_again(where, world, tiny, tmp_path):
+    """SIGKILL after the second step, its weights or its state were written, before the checkpoint was in place."""
+    recipe = tiny("sft.save_every=1", "sft.steps=3")
+    whole = run_sft(recipe, world, tmp_path / "whole")
+    data = save_samples(world, world.root / "copy.jsonl")
+    arguments = [recipe.model_dump_json(), str(data), str(tmp_path / "cut"), where]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [p.name for p in checkpoint.folders(tmp_path / "cut")] == ["step-000001"]
+    assert digest(run_sft(recipe, world, tmp_path / "cut")) == digest(whole)
+    assert lasting(tmp_path / "cut") == lasting(tmp_path / "whole")
