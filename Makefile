@@ -25,5 +25,8 @@ check: $(STAMP)  ## style, types, generated docs
 check-all: check  ## everything, slow tests too
 	$(BIN)/python -m pytest
 
+docs: $(STAMP)  ## the generated pages
+	$(BIN)/python docs/build.py
+
 clean:
 	rm -rf .venv build *.egg-info

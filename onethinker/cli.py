@@ -75,6 +75,7 @@ def demo(
 def tasks() -> None:
     """The thirteen tasks, the form of their answers and their metrics."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from onethinker.answer import Status
@@ -86,7 +87,7 @@ def tasks() -> None:
         table.add_column(column)
     for task in TASKS.values():
         metrics = ", ".join(task.metrics([Score(Status.NO_ANSWER)]))
-        table.add_row(task.name, ", ".join(task.modalities), task.example, metrics)
+        table.add_row(task.name, ", ".join(task.modalities), escape(task.example), metrics)
     Console().print(table)
 
 
