@@ -148,10 +148,7 @@ class Video:
         self.file = file
         self.resizer = VideoReformatter()
         self._reopen()
-        packets = [p for p in self.container.demux(self.stream) if p.size and not p.is_discard]
-        if not packets:
-            raise MediaError(f"{file}: its video stream holds no frames; replace the file")
-        self._read_timetable(packets)
+        self._read_timetable()
         self.shown: tuple[int, av.VideoFrame]
         self.ahead: tuple[int, av.VideoFrame] | None
         self._restart()
@@ -172,16 +169,23 @@ class Video:
         self.stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
         self.stream.thread_type = "AUTO"
 
-    def _read_timetable(self, packets: list[av.Packet]) -> None:
+    def _read_timetable(self) -> None:
         """From packets' time stamps, or from their order at the stream's mean rate where the container has none."""
+        packets = [
+            (p.pts, p.duration, p.is_keyframe)  # without their bytes
+            for p in self.container.demux(self.stream)
+            if p.size and not p.is_discard
+        ]
+        if not packets:
+            raise MediaError(f"{self.file}: its video stream holds no frames; replace the file")
         unit, rate = float(self.stream.time_base or 1), float(self.stream.average_rate or 25)
-        self.timed = all(p.pts is not None for p in packets)
+        self.timed = all(pts is not None for pts, _, _ in packets)
         if self.timed:
-            packets = sorted(packets, key=lambda p: p.pts or 0)
-            self.pts = np.array([p.pts or 0 for p in packets], np.int64)
-            self.keys = np.flatnonzero([p.is_keyframe for p in packets])
+            packets.sort(key=lambda packet: packet[0] or 0)
+            self.pts = np.array([pts or 0 for pts, _, _ in packets], np.int64)
+            self.keys = np.flatnonzero([is_key for _, _, is_key in packets])
             self.starts = (self.pts - self.pts[0]) * unit
-            last = (packets[-1].duration or 0) * unit or 1 / rate
+            last = (packets[-1][1] or 0) * unit or 1 / rate
         else:
             self.starts, last = np.arange(len(packets)) / rate, 1 / rate
         self.readable = float(self.starts[-1] + last)
