@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -135,7 +136,7 @@ class Task(ABC, Generic[T]):
     def truth(self, sample: Sample) -> T:
         """The sample's truth, parsed. Raises DataError naming the sample when it is not in the task's form."""
         try:
-            return self.parse(sample.truth, sample)
+            return _parse_truth(self, sample.truth, sample.options)
         except Malformed as error:
             raise DataError(
                 f"sample {sample.id} ({self.name}): its truth is not in the form {self.example}: {error}"
@@ -241,6 +242,12 @@ class Task(ABC, Generic[T]):
                 picture.note(f"answer: {status.value}", ANSWER)
             pictures.append(picture.finish())
         return pictures
+
+
+@lru_cache(maxsize=2048)
+def _parse_truth(task: Task[T], truth: str, options: tuple[str, ...]) -> T:
+    """Remembered, since a question is answered several times and read twice. Raises Malformed."""
+    return task.parse(truth, Sample("", task.name, "text", "", truth, options))
 
 
 def make_templates(short: str, ask: str, form: str) -> dict[str, str]:

@@ -26,8 +26,12 @@ class OpenEnded(Task[str]):
         return Measured(sum(scores) / 3, dict(zip(("rouge1", "rouge2", "rougeL"), scores, strict=True)))
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
-        parts = {name: (score.components.get(key, 0.0), 1.0) for name, key in _PARTS.items()}
-        return {"ROUGE": (score.accuracy, 1.0), **parts}
+        """A judge's grade, where there is one, and ROUGE."""
+        found = score.components
+        judged = {"judge": (found["judge"], 1.0)} if "judge" in found else {}
+        parts = {name: (found.get(key, 0.0), 1.0) for name, key in _PARTS.items()}
+        rouge = sum(value for value, _ in parts.values()) / len(parts)
+        return {**judged, "ROUGE": (rouge, 1.0), **parts}
 
 
 _PARTS = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
