@@ -16,7 +16,9 @@ from typing import Any
 from onethinker.media import MediaBudget
 from onethinker.models.published import meta_model
 from onethinker.recipes import Recipe
+from onethinker.recipes.base import RLConfig, SFTConfig
 from onethinker.studies import cost
+from onethinker.train.optimizer import is_layer_matrix
 
 GB = 1e9
 USABLE = 0.92
@@ -122,13 +124,20 @@ class _Reckoning:
 
     # ---- memory ----------------------------------------------------------------------------------------------------
 
-    def trained(self, freeze_vision: bool, freeze_projector: bool) -> int:
+    def trained(self, stage: SFTConfig | RLConfig) -> int:
         """Weights that learn: adapters alone, or all that are not frozen."""
-        if self.recipe.lora.rank:
-            return self.adapters
-        counts = dict(cost.parameters(self.model))
-        frozen = {"vision tower": freeze_vision, "projector": freeze_projector}
-        return sum(n for part, n in counts.items() if not frozen.get(part))
+        return self.adapters or sum(p.numel() for _, p in self.learning(stage))
+
+    def learning(self, stage: SFTConfig | RLConfig) -> list[tuple[str, Any]]:
+        frozen = {"vision tower": stage.freeze_vision, "projector": stage.freeze_projector}
+        return [(n, p) for n, p in self.model.named_parameters() if not frozen.get(cost.part_of(n))]
+
+    def optimizer_states(self, stage: SFTConfig | RLConfig) -> int:
+        """Bytes: AdamW keeps two float32 numbers a weight, Muon one for each of the layers' matrices."""
+        if stage.optimizer.kind == "adamw":
+            return 8 * self.trained(stage)
+        matrices = self.adapters or sum(p.numel() for n, p in self.learning(stage) if is_layer_matrix(n, p))
+        return 8 * self.trained(stage) - 4 * matrices
 
     @property
     def adapters(self) -> int:
@@ -136,12 +145,15 @@ class _Reckoning:
         linear = [p for n, p in self.model.named_parameters() if "language_model" in n and n.endswith("proj.weight")]
         return self.recipe.lora.rank * sum(sum(p.shape) for p in linear)
 
-    def weights(self, trained: int) -> dict[str, float]:
-        """Bytes a GPU of weights, the copies that a pass computes with, and AdamW's moments."""
-        total = sum(cost.parameters(self.model).values())
-        own = total * cost.WIDTH[self.stored] + self.adapters * 4 * bool(self.recipe.lora.rank)
-        parts = {"weights": own / self.gpus, "AdamW": 2 * 4 * trained / self.gpus}
-        return parts | {"gathered or cast weights": self.working_copies(trained)}
+    def weights(self, stage: SFTConfig | RLConfig) -> dict[str, float]:
+        """Bytes a GPU of weights, the optimiser's states, and the copies that a pass computes with."""
+        own = sum(cost.parameters(self.model).values()) * cost.WIDTH[self.stored] + self.adapters * 4
+        kind = {"adamw": "AdamW states", "muon": "Muon and AdamW states"}[stage.optimizer.kind]
+        return {
+            "weights": own / self.gpus,
+            kind: self.optimizer_states(stage) / self.gpus,
+            "gathered or cast weights": self.working_copies(self.trained(stage)),
+        }
 
     def working_copies(self, trained: int) -> float:
         """On one GPU autocast keeps a bfloat16 copy of every float32 weight that trains; FSDP holds the outermost
@@ -184,9 +196,9 @@ class _Reckoning:
 
     def sft(self) -> Stage:
         sft = self.recipe.sft
-        trained = self.trained(sft.freeze_vision, sft.freeze_projector)
+        trained = self.trained(sft)
         kept = self.activations(sft.freeze_vision, self.longest_sft, sft.budget or self.recipe.media)
-        memory = self.weights(trained) | {
+        memory = self.weights(sft) | {
             "gradients": 4 * trained / self.gpus,
             "activations": kept.kept(sft.gradient_checkpointing),
             "logits": self.logits(self.longest_sft),
@@ -201,9 +213,9 @@ class _Reckoning:
         prompts = math.ceil(rl.prompts / self.gpus)
         prompt = min(max(self.prompt_tokens()), rl.max_prompt_tokens)
         each = cost.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
-        trained = self.trained(rl.freeze_vision, rl.freeze_projector)
+        trained = self.trained(rl)
         prefill = cost.text_activations(self.config, prompts * prompt, self.stored, self.recipe.model.dtype)
-        memory = self.weights(trained) | self.reference() | {
+        memory = self.weights(rl) | self.reference() | {
             "activations": prefill.largest,
             "logits": prompts * rl.group * self.config.text_config.vocab_size * cost.LOGIT_BYTES,
             "KV cache": prompts * rl.group * each,
@@ -221,9 +233,9 @@ class _Reckoning:
 
     def updates(self) -> Stage:
         rl = self.recipe.rl
-        trained = self.trained(rl.freeze_vision, rl.freeze_projector)
+        trained = self.trained(rl)
         kept = self.activations(rl.freeze_vision, self.longest_rl, self.recipe.media)
-        memory = self.weights(trained) | self.reference() | {
+        memory = self.weights(rl) | self.reference() | {
             "gradients": 4 * trained / self.gpus,
             "activations": kept.kept(rl.gradient_checkpointing),
             "logits": self.logits(self.longest_rl),
@@ -252,7 +264,7 @@ class _Reckoning:
         return cost.vision_flops(self.config, media) + cost.projector_flops(self.config, media)
 
     def training_flops(
-        self, budget: MediaBudget, stage: Any, samples: int, answer: int, answers: int
+        self, budget: MediaBudget, stage: SFTConfig | RLConfig, samples: int, answer: int, answers: int
     ) -> dict[str, float]:
         """Of a step's passes: a prompt goes through the model once for all its answers. A backward pass costs two
         forward passes where weights learn and one where gradients only pass through."""

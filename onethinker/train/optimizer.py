@@ -49,7 +49,7 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     `matrix_lr` for the matrices of the layers, AdamW at `lr` for embeddings, head, convolution and vectors.
     """
     named = [(name, p) for name, p in unwrap(model).named_parameters() if p.requires_grad]
-    matrices = [p for name, p in named if config.kind == "muon" and _is_layer_matrix(name, p)]
+    matrices = [p for name, p in named if config.kind == "muon" and is_layer_matrix(name, p)]
     rest = [p for _, p in named if not any(p is m for m in matrices)]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in rest if p.dim() > 1], "weight_decay": config.weight_decay},
@@ -66,7 +66,8 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     return made
 
 
-def _is_layer_matrix(name: str, parameter: Tensor) -> bool:
+def is_layer_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether Muon takes the weight of this name."""
     return parameter.dim() == 2 and not any(part in name for part in ("embed", "lm_head"))
 
 

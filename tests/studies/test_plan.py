@@ -97,11 +97,20 @@ def test_weights_gradients_and_moments_are_the_bytes_of_real_tensors(model) -> N
     weights = sum(p.nbytes for p in model.parameters())
     assert sum(plan.parameters.values()) * 4 == memory["weights"] == memory["reference"] == weights
     model(**_inputs(model.config)).logits.sum().backward()
-    optimizer = make_optimizer(model, MINI.rl.optimizer)
     assert memory["gradients"] == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
-    update(model, optimizer, MINI.rl.optimizer, 1e-3)
-    moments = [s[k].nbytes for s in optimizer.state.values() for k in ("exp_avg", "exp_avg_sq")]
-    assert memory["AdamW"] == sum(moments)
+    assert memory["AdamW states"] == _moments(model, MINI.rl.optimizer)
+    muon = MINI.sft.optimizer
+    assert muon.kind == "muon"
+    model(**_inputs(model.config)).logits.sum().backward()
+    assert plan.stages["SFT"].memory["Muon and AdamW states"] == _moments(model, muon)
+
+
+def _moments(model, config) -> int:
+    """Bytes of what an optimiser keeps after a real step."""
+    optimizer = make_optimizer(model, config)
+    update(model, optimizer, config, 1.0)
+    states = [state for member in getattr(optimizer, "members", [optimizer]) for state in member.state.values()]
+    return sum(v.nbytes for state in states for v in state.values() if torch.is_tensor(v) and v.dim() > 0)
 
 
 def test_adapters_are_counted_as_peft_makes_them() -> None:
@@ -189,7 +198,7 @@ def test_every_shipped_recipe_builds_and_is_told(name: str, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert ("yes, it fits" in told) == fits
     assert ("no, it does not fit" in told) != fits
-    for word in ("vision tower", "AdamW", "KV cache", "activations", "500 TFLOP/s", "40%", "assumed"):
+    for word in ("vision tower", "AdamW states", "KV cache", "activations", "500 TFLOP/s", "40%", "assumed"):
         assert word in told
 
 
