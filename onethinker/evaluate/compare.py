@@ -12,7 +12,7 @@ from onethinker.evaluate.results import Row, current, is_error, score_of
 from onethinker.evaluate.run import QUESTIONS, RESULTS, SUMMARY
 from onethinker.runs import JsonLines, RunError
 from onethinker.tasks import get_task, list_tasks
-from onethinker.tasks.base import MetricProfile
+from onethinker.tasks.base import MetricProfile, RewardProfile
 
 Comparison = dict[str, Any]
 
@@ -23,11 +23,12 @@ RIGHT = 0.5
 def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstrap: Bootstrap = STANDARD) -> Comparison:
     """b − a, question by question: per task and in the mean, each `difference` {value, low, high} beside `a` and `b`.
 
-    Greedy answers are compared; a question that is an error in either is left out of both and counted. intersect:
+    Greedy answers are compared, and the mean reward of sampled ones where both have them, of one profile (`sampled`,
+    the mean over tasks); a question that is an error in either is left out of both and counted. intersect:
     compare what both have where they differ in questions, with a note. Raises RunError for folders without a summary,
     with different questions (unless intersecting) or with different metric profiles.
     """
-    (summary_a, rows_a), (summary_b, rows_b) = (_read(Path(folder)) for folder in (folder_a, folder_b))
+    (summary_a, rows_a), (summary_b, rows_b) = (_read(Path(folder), "greedy") for folder in (folder_a, folder_b))
     profile = summary_a["metric_profile"]
     if profile != summary_b["metric_profile"]:
         raise RunError(
@@ -54,18 +55,47 @@ def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstra
         "notes": notes,
         "tasks": tasks,
         "mean": average(means).row(),
+        "sampled": _compare_sampled(folder_a, folder_b, bootstrap),
     }
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Row]]:
-    """The summary, and the greedy rows that it counts, by content."""
+def _compare_sampled(folder_a: Path, folder_b: Path, bootstrap: Bootstrap) -> dict[str, Any] | None:
+    """The paired difference of mean sampled rewards, averaged over tasks; None where one side has none to compare."""
+    summaries = [json.loads((folder / SUMMARY).read_text(encoding="utf-8")) for folder in (folder_a, folder_b)]
+    profiles = {summary["reward_profile"] for summary in summaries}
+    if len(profiles) > 1 or not all("sampled" in summary["settings"] for summary in summaries):
+        return None
+    profile = profiles.pop()
+    a, b = (_sampled_rewards(folder, profile) for folder in (folder_a, folder_b))
+    estimates: list[tuple[Estimate, Estimate]] = []
+    for task in list_tasks():
+        shared = sorted(key for key in a.keys() & b.keys() if key[0] == task)
+        if shared:
+            drawn = bootstrap.of(task)
+            estimates.append((mean([a[key] for key in shared], drawn), mean([b[key] for key in shared], drawn)))
+    means = [average([pair[side] for pair in estimates]) for side in (0, 1)]
+    return {"reward_profile": profile} | _beside(*means)
+
+
+def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, str], float]:
+    """Mean reward of a question's sampled answers, by task and content."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in _read(folder, "sampled")[1].values():
+        if not is_error(row):
+            found.setdefault((row["task"], row["content"]), []).append(score_of(row).reward(profile))
+    return {key: sum(rewards) / len(rewards) for key, rewards in found.items()}
+
+
+def _read(folder: Path, decoding: str) -> tuple[dict[str, Any], dict[Any, Row]]:
+    """The summary, and the rows of one decoding that it counts: by content if greedy, else by content and index."""
     if not (folder / SUMMARY).exists():
         raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation")
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     rows = current(JsonLines(folder / RESULTS).rows())
     contents = set(json.loads((folder / QUESTIONS).read_text(encoding="utf-8")).values())
-    wanted = {(summary["settings"]["greedy"], content) for content in contents}
-    return summary, {key[1]: row for key, row in rows.items() if key[:2] in wanted}
+    wanted = {(summary["settings"][decoding], content) for content in contents}
+    kept = {key: row for key, row in rows.items() if key[:2] in wanted}
+    return summary, {key[1] if decoding == "greedy" else key[1:]: row for key, row in kept.items()}
 
 
 def _notes(

@@ -52,6 +52,14 @@ def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:
         )
     table.add_row("mean", str(comparison["n"]), "", "", *_difference(comparison["mean"]))
     console.print(table)
+    if sampled := comparison["sampled"]:
+        a, b, gain = (sampled[name] for name in ("a", "b", "difference"))
+        console.print(
+            f"mean reward of sampled answers ({sampled['reward_profile']}, mean over tasks): {a['value']:.3f} → "
+            f"{b['value']:.3f}, B − A {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]",
+            highlight=False,
+            markup=False,
+        )
     for side in "ab":
         model, folder = comparison[side]["model"], comparison[side]["folder"]
         console.print(f"{side.upper()}: {model} ({folder})", highlight=False, markup=False)

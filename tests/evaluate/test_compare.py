@@ -62,3 +62,16 @@ def test_other_profiles_and_empty_folders_are_refused(samples, truths, run, two,
         compare(two[0], tmp_path / "r", bootstrap=FAST)
     with pytest.raises(RunError, match=r"no summary\.json"):
         compare(two[0], tmp_path / "nowhere", bootstrap=FAST)
+
+
+def test_sampled_rewards_are_compared_question_by_question(samples, truths, run, said, tmp_path):
+    config = EvalConfig(bootstrap=50, sampled=2)
+    half = truths | {k: said("77") for k in ("n0", "n1", "n2")}
+    run(samples, ScriptedEngine(half, identity="a"), tmp_path / "a", config=config)
+    run(samples, ScriptedEngine(truths, identity="b"), tmp_path / "b", config=config)
+    run(samples, ScriptedEngine(truths, identity="c"), tmp_path / "greedy")
+    found = compare(tmp_path / "a", tmp_path / "b", bootstrap=FAST)["sampled"]
+    assert found["b"]["value"] == pytest.approx(1.5)
+    assert found["difference"]["value"] == pytest.approx(0.9 * 3 / 6 / 2), "three of six numbers, one task of two"
+    assert found["difference"]["low"] > 0
+    assert compare(tmp_path / "greedy", tmp_path / "b", bootstrap=FAST)["sampled"] is None
