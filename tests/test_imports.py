@@ -104,16 +104,17 @@ def test_import_is_light_and_quick() -> None:
     assert run(names + LOADED).strip() == "[]"
 
 
-def test_help_is_light_and_quick() -> None:
-    pytest.importorskip("onethinker.cli", reason="the command line is not there yet")
+@pytest.mark.parametrize("words", [("--help",), ("tasks", "--help"), ("plan", "--help"), ("data", "world", "--help")])
+def test_help_is_light_and_quick(words: tuple[str, ...]) -> None:
     code = (
-        "import sys, time; began = time.process_time(); sys.argv = ['onethinker', '--help']\n"
+        f"import sys, time; began = time.process_time(); sys.argv = ['onethinker', *{words}]\n"
         "from onethinker.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"print(); {LOADED}; print(time.process_time() - began)"
     )
     runs = [run(code).splitlines() for _ in range(3)]
+    assert "Usage" in "\n".join(runs[0])
     assert runs[0][-2] == "[]"
     assert min(float(lines[-1]) for lines in runs) < SECONDS
 
@@ -124,6 +125,9 @@ def test_public_names() -> None:
     for name in ("Sample", "load_samples", "save_samples", "get_task", "list_tasks", "score"):
         assert getattr(onethinker, name) is not None
         assert name in dir(onethinker)
-    assert {"load_model", "ask"} <= set(onethinker.__all__)
+    from onethinker import use
+
+    assert (onethinker.ask, onethinker.load_model) == (use.ask, use.load_model)
+    assert set(onethinker.__all__) <= set(dir(onethinker))
     with pytest.raises(AttributeError, match="has no attribute 'load_sample'"):
         _ = onethinker.load_sample
