@@ -42,7 +42,7 @@ def sentence(rng: random.Random, count: int) -> str:
 
 def box(rng: random.Random) -> list[int]:
     x, y = rng.randrange(800), rng.randrange(800)
-    return [x, y, x + rng.randrange(20, 200), y + rng.randrange(20, 200)]
+    return [x, y, x + rng.randrange(60, 200), y + rng.randrange(60, 200)]
 
 
 def true_answer(rng: random.Random, task: str) -> Any:
