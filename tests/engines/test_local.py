@@ -1,4 +1,4 @@
-"""The local engine against transformers' own `generate`, a plain forward pass and the distribution it should draw from."""
+"""The local engine against transformers' own `generate`, a plain forward pass and the distribution it draws from."""
 
 from __future__ import annotations
 
@@ -88,8 +88,11 @@ def test_logps_are_those_of_a_plain_forward(temperature, engine, encoder, mini_m
 
 
 def test_an_answer_does_not_depend_on_its_company(engine, mini_model, encoder, requests):
-    ids = [{r: [c.token_ids for c in cs] for r, cs in answers(e, asked, n=3, temperature=1.0, max_tokens=10, seed=5).items()}
-           for e, asked in ((engine, requests), (engine, requests[::-1]), (LocalEngine(mini_model, encoder, rows=4), requests))]  # fmt: skip
+    narrow = LocalEngine(mini_model, encoder, rows=4)
+    ids = []
+    for asker, asked in ((engine, requests), (engine, requests[::-1]), (narrow, requests)):
+        found = answers(asker, asked, n=3, temperature=1.0, max_tokens=10, seed=5)
+        ids.append({name: [c.token_ids for c in completions] for name, completions in found.items()})
     assert ids[0] == ids[1] == ids[2]
     alone = answers(engine, requests[2:3], n=3, temperature=1.0, max_tokens=10, seed=5)
     assert [c.token_ids for c in alone["long"]] == ids[0]["long"]

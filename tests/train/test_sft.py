@@ -79,16 +79,15 @@ def test_accumulation_equals_one_batch(source, tiny, mini_processor):
 
 @pytest.mark.parametrize("lora", [0, 2])
 def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
-    recipe = tiny(f"lora.rank={lora}")
+    recipe = tiny(f"lora.rank={lora}", "sft.steps=3", "sft.batch=3")
     whole = run_sft(recipe, world, tmp_path / "whole")
     run_sft(recipe, world, tmp_path / "cut", stop_after=1)
-    run_sft(recipe, world, tmp_path / "cut", stop_after=3)
     cut = run_sft(recipe, world, tmp_path / "cut")
     assert digest(cut) == digest(whole)
     states = [checkpoint.load_state(folder) | {"seconds": 0} for folder in (cut, whole)]
     assert_same(*states)
     assert lasting(tmp_path / "cut") == lasting(tmp_path / "whole")
-    assert [row["step"] for row in rows(tmp_path / "cut")] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows(tmp_path / "cut")] == [1, 2, 3]
     assert rows(tmp_path / "whole")[-1]["seconds"] > rows(tmp_path / "whole")[0]["seconds"]
     assert run_sft(recipe, world, tmp_path / "cut") == cut, "a finished run is left as it is"
     if lora:
