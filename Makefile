@@ -15,7 +15,7 @@ demo: $(STAMP)  ## corpus -> SFT -> EMA-GRPO -> evaluation -> runs/demo/report.h
 	$(BIN)/onethinker demo
 
 test: $(STAMP)  ## the tests, quick ones
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow'
 
 check: $(STAMP)  ## style, types, generated docs
 	$(BIN)/ruff check .
@@ -23,7 +23,7 @@ check: $(STAMP)  ## style, types, generated docs
 	$(BIN)/mypy
 
 check-all: check  ## everything, slow tests too
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 docs: $(STAMP)  ## the generated pages
 	$(BIN)/python docs/build.py

@@ -1,4 +1,4 @@
-"""Samples × engine → `Rollout`s: what was asked, what came back and how it scored. The same for RL, evaluation and use."""
+"""Samples × engine → `Rollout`s: what was asked, what came back and how it scored. For RL, evaluation and use alike."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from onethinker.engines.base import Capability, Completion, Request, Sampling
 from onethinker.models.cache import GrowingCache
 from onethinker.models.encode import Encoder, Prompt, batch_media
-from onethinker.models.forward import adjusted, banned_ids, unwrap
+from onethinker.models.forward import adjusted, autocast, banned_ids, unwrap
 from onethinker.models.load import weights_digest
 from onethinker.sample import DataError
 
@@ -34,12 +34,14 @@ class _Row:
 
 
 class LocalEngine:
-    """Answers with a model in this process. rows bounds the answers decoded together."""
+    """Answers with a model in this process. rows bounds the answers decoded together; dtype: of the arithmetic."""
 
     capabilities: frozenset[Capability] = frozenset({"token_ids", "logps"})
 
-    def __init__(self, model: Any, encoder: Encoder, rows: int = 128, identity: str | None = None) -> None:
-        self.model, self.encoder, self.rows = model, encoder, rows
+    def __init__(
+        self, model: Any, encoder: Encoder, rows: int = 128, identity: str | None = None, dtype: str = "float32"
+    ) -> None:
+        self.model, self.encoder, self.rows, self.dtype = model, encoder, rows, dtype
         self.identity = identity or f"local:{weights_digest(model)}"
         self.tokenizer = encoder.tokenizer
         self.banned = banned_ids(self.tokenizer)
@@ -75,7 +77,8 @@ class LocalEngine:
         training = self.model.training
         self.model.eval()
         try:
-            finished = self._steps([p for _, p in prompts], rows, sampling)
+            with autocast(unwrap(self.model).lm_head.weight.device, self.dtype):
+                finished = self._steps([p for _, p in prompts], rows, sampling)
         finally:
             self.model.train(training)
         seconds = (time.perf_counter() - began) / len(rows)

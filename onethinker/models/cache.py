@@ -1,4 +1,4 @@
-"""A key-value cache whose buffers grow by doubling, so that a decoding step writes one column instead of copying all."""
+"""A key-value cache whose buffers grow by doubling: a decoding step writes one column instead of copying all."""
 
 from __future__ import annotations
 

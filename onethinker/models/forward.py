@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,10 @@ from torch.utils.checkpoint import checkpoint
 BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_pad|>", "<|vision_start|>", "<|vision_end|>")
 """Tokens that stand for media. A sampled one would break the next forward pass, so none is ever sampled, and the
 training log-probabilities leave them out too, or the ratio at step 0 would not be 1."""
+
+
+MOST_LOGITS = 1 << 27
+"""Logits that may exist at once: half a GB in float32, 883 positions of Qwen's vocabulary."""
 
 
 def banned_ids(tokenizer: Any) -> list[int]:
@@ -34,15 +39,26 @@ def adjusted(logits: Tensor, banned: list[int], temperature: float) -> Tensor:
     return logits
 
 
+def logit_rows(vocabulary: int) -> int:
+    """How many positions' logits may exist at once."""
+    return max(1, MOST_LOGITS // vocabulary)
+
+
+def autocast(device: torch.device, dtype: str) -> Any:
+    """bf16 arithmetic over float32 weights where `dtype` asks for it."""
+    return torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext()
+
+
 def token_logps(
-    hidden_NH: Tensor, head: nn.Module, ids_N: Tensor, banned: list[int], temperature: float = 1.0, chunk: int = 4096
+    hidden_NH: Tensor, head: Any, ids_N: Tensor, banned: list[int], temperature: float = 1.0, chunk: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities (N,) of the given tokens and entropies (N,) of their distributions.
 
-    hidden_NH: last hidden states at the positions that predict them. Only `chunk` rows of logits exist at a time, in
-    the backward pass too, where they are computed again.
+    hidden_NH: last hidden states at the positions that predict them. At most `chunk` rows (0: `logit_rows`) exist
+    at a time, in the backward pass too, where they are computed again.
     """
     logps, entropies = [], []
+    chunk = chunk or logit_rows(head.weight.shape[0])
     for hidden, ids in zip(hidden_NH.split(chunk), ids_N.split(chunk), strict=True):
         if torch.is_grad_enabled() and len(hidden_NH) > chunk:
             logp, entropy = checkpoint(_chunk_logps, hidden, head, ids, banned, temperature, use_reentrant=False)

@@ -96,13 +96,17 @@ class SFTConfig(Section):
 
 
 class RLConfig(Section):
-    """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts."""
+    """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts.
+
+    rows: answers decoded together, which bounds the cache of keys and values.
+    """
 
     optimizer: OptimizerConfig = OptimizerConfig(lr=2e-6, schedule="constant", warmup=0.0)
     steps: NonNegativeInt = 200
     prompts: PositiveInt = 128
     minibatch: PositiveInt = 32
     group: PositiveInt = 8
+    rows: PositiveInt = 256
     temperature: PositiveFloat = 1.0
     max_prompt_tokens: PositiveInt = 16_384
     max_tokens: PositiveInt = 4096

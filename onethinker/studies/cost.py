@@ -19,9 +19,8 @@ WIDTH = {"float32": 4, "bfloat16": 2}
 MARK_TOKENS = 9
 """Tokens around each temporal patch of a clip: its time and the brackets of its frames."""
 
-LOGITS_CHUNK = 4096
 LOGIT_BYTES = 20
-"""Logits that exist at once (rows of the vocabulary), and the bytes of each at the peak: five float32 copies."""
+"""Bytes of a logit at the peak: five float32 copies."""
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,17 @@ def run_demo(out: Path, *, controls: bool = False, quick: bool = False) -> Path:
 
 def _measure(clock: _Clock, recipe: Recipe, model: str, samples: Samples, out: Path, name: str) -> None:
     def measured() -> None:
-        engine = make_engine(model, rows=recipe.evaluate.batch)
-        evaluate(samples, engine, out / "eval" / name, config=recipe.evaluate, prompts=load_prompts(recipe.prompts),
-                 model=model, data=str(samples.root), seed=recipe.seed, segmenter=make_segmenter("grabcut"))  # fmt: skip
+        evaluate(
+            samples,
+            make_engine(model, rows=recipe.evaluate.batch),
+            out / "eval" / name,
+            config=recipe.evaluate,
+            prompts=load_prompts(recipe.prompts),
+            model=model,
+            data=str(samples.root),
+            seed=recipe.seed,
+            segmenter=make_segmenter("grabcut"),
+        )
 
     clock(f"eval/{name}", measured)
 

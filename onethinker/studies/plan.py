@@ -37,7 +37,7 @@ def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = Non
 
 
 def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
-    """Changes that make the recipe fit, as command-line options; of more GPUs and fewer prompts the mildest."""
+    """Changes that make the recipe fit, as command-line options; of more GPUs and fewer answers at once the mildest."""
 
     def mended(changes: list[str]) -> Iterator[str]:
         if make_plan(override(recipe, changes), gpus).fits(memory):
@@ -47,9 +47,8 @@ def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
     yield from (f"--gpus {n}" for n in islice((n for n in wider if make_plan(recipe, n).fits(memory)), 1))
     for changes in (CHECKPOINTING, LORA, CHECKPOINTING + LORA):
         yield from mended(changes)
-    fewer = (recipe.rl.prompts >> n for n in range(1, recipe.rl.prompts.bit_length()))
-    smaller = ([f"rl.prompts={n}", f"rl.minibatch={min(n, recipe.rl.minibatch)}"] for n in fewer if n >= gpus)
-    yield from islice(chain.from_iterable(map(mended, smaller)), 1)
+    fewer = (recipe.rl.rows >> n for n in range(1, recipe.rl.rows.bit_length()))
+    yield from islice(chain.from_iterable(mended([f"rl.rows={n}"]) for n in fewer), 1)
 
 
 def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> None:

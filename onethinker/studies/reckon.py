@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onethinker.media import MediaBudget
+from onethinker.models.forward import logit_rows
 from onethinker.models.published import meta_model
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import RLConfig, SFTConfig
@@ -179,7 +180,8 @@ class _Reckoning:
         )
 
     def logits(self, tokens: int) -> float:
-        return min(tokens, cost.LOGITS_CHUNK) * self.config.text_config.vocab_size * cost.LOGIT_BYTES
+        vocabulary = self.config.text_config.vocab_size
+        return min(tokens, logit_rows(vocabulary)) * vocabulary * cost.LOGIT_BYTES
 
     @property
     def longest_sft(self) -> int:
@@ -208,9 +210,9 @@ class _Reckoning:
         return Stage(trained, memory, flops, self.seconds(flops), sft.steps)
 
     def rollouts(self) -> Stage:
-        """Every answer of a step is decoded at once; prompts of typical length, answers as long as they may be."""
+        """`rl.rows` answers are decoded at once; prompts of typical length, answers as long as they may be."""
         rl = self.recipe.rl
-        prompts = math.ceil(rl.prompts / self.gpus)
+        prompts = min(math.ceil(rl.prompts / self.gpus), max(1, rl.rows // rl.group))
         prompt = min(max(self.prompt_tokens()), rl.max_prompt_tokens)
         each = cost.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
         trained = self.trained(rl)

@@ -138,6 +138,9 @@ def _answers(
         torch.cat([s[None, :, prompt].expand(answers, -1, -1, -1), own], dim=2)
         for s, own in zip(states[1:], (k, v), strict=True)
     )
+    if q.device.type == "cuda" and options["enable_gqa"]:  # with a mask, CUDA's fast kernels want as many key heads
+        k, v = (s.repeat_interleave(q.shape[1] // s.shape[1], dim=1) for s in (k, v))
+        options = options | {"enable_gqa": False}
     seen = torch.ones(longest, k.shape[2], dtype=torch.bool, device=q.device).tril(k.shape[2] - longest)
     out = scaled_dot_product_attention(q, k, v, attn_mask=seen, **options)
     return out.transpose(0, 1)[:, real_GA]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from onethinker.engines.local import LocalEngine
 from onethinker.models.encode import Encoder
-from onethinker.models.forward import banned_ids, unwrap
+from onethinker.models.forward import autocast, banned_ids, unwrap
 from onethinker.models.load import load
 from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
@@ -31,7 +31,7 @@ from onethinker.train.loss import Batch, Means, denominator, policy_loss
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
 from onethinker.train.prefix import Group, answer_logps, microbatches, take
 from onethinker.train.sampler import Sampler
-from onethinker.train.sft import autocast, fingerprint, prepare_model
+from onethinker.train.sft import fingerprint, prepare_model
 
 
 def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -56,7 +56,7 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
     encoder = Encoder(processor)
     sampler = Sampler(config.sampler, samples, recipe.seed)
     algorithm = make(config.algorithm, **config.algorithm_options)
-    engine = LocalEngine(model, encoder, rows=config.prompts * config.group, identity="policy")
+    engine = LocalEngine(model, encoder, rows=config.rows, identity="policy", dtype=recipe.model.dtype)
     collector = Collector(samples, engine, encoder, sampler, load_prompts(recipe.prompts), recipe)
     step, seconds = 0, 0.0
     if saved:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from onethinker.models.encode import Encoder, Prompt
-from onethinker.models.forward import unwrap
+from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
 from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
@@ -42,11 +41,6 @@ class Example:
     @property
     def group(self) -> Group:
         return Group(self.prompt, [self.answer_A.tolist()])
-
-
-def autocast(device: torch.device, dtype: str) -> Any:
-    """bf16 arithmetic over float32 weights where the recipe asks for it."""
-    return torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext()
 
 
 def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, checkpointing: bool) -> tuple[Any, Any]:

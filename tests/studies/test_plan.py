@@ -209,10 +209,10 @@ def test_more_gpus_need_less_of_each_and_advice_holds() -> None:
     assert (
         make_plan(recipe, 1).stages["SFT"].memory["weights"] / 8 == make_plan(recipe, 8).stages["SFT"].memory["weights"]
     )
-    assert not make_plan(recipe, 8).fits(80)
-    changes = list(advice(recipe, 8, 80))
-    assert changes[0].startswith("--gpus ")
-    assert make_plan(recipe, int(changes[0].split()[1])).fits(80)
+    assert make_plan(recipe, 8).fits(80) and not make_plan(recipe, 8).fits(64)
+    wider, *_, fewer = advice(recipe, 8, 64)
+    assert make_plan(recipe, int(wider.removeprefix("--gpus "))).fits(64)
+    assert make_plan(override(recipe, [fewer.removeprefix("--set ")]), 8).fits(64) and "rl.rows" in fewer
 
 
 def test_time_follows_the_rate() -> None:
