@@ -316,7 +316,8 @@ def main() -> None:
     now = CLOCKS[given.clock]
     torch.set_num_threads(given.threads)
     if given.child:
-        print(json.dumps(measure(*given.child, given.steps)))
+        case, contender = given.child
+        print(json.dumps(measure(case, contender, given.steps)))
         return
     rate = matmul_rate()
     print(f"{GROUPS} groups × {ANSWERS} answers × {TOKENS} tokens; {given.threads} threads, {rate / 1e9:.0f} GFLOP/s")
