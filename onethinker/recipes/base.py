@@ -102,7 +102,7 @@ class RLConfig(Section):
     """
 
     optimizer: OptimizerConfig = OptimizerConfig(lr=2e-6, schedule="constant", warmup=0.0)
-    steps: NonNegativeInt = 200
+    steps: PositiveInt = 200
     prompts: PositiveInt = 128
     minibatch: PositiveInt = 32
     group: PositiveInt = 8
