@@ -11,17 +11,19 @@ RECIPE = Recipe(
     model=ModelConfig(base="mini"),
     media=MEDIA,
     sft=SFTConfig(
-        optimizer=OptimizerConfig(kind="muon", lr=4e-3, matrix_lr=5e-3, weight_decay=0.05, warmup=0.05, final=0.02),
-        steps=900,
+        optimizer=OptimizerConfig(
+            kind="muon", lr=4e-3, matrix_lr=5e-3, weight_decay=0.05, warmup=0.05, schedule="constant"
+        ),
+        steps=450,
         batch=16,
         micro_tokens=16_384,
         freeze_vision=False,
         freeze_projector=False,
         max_tokens=1024,
-        save_every=100,
+        save_every=75,
     ),
     rl=RLConfig(
-        optimizer=OptimizerConfig(lr=1e-4, schedule="constant", warmup=0.0),
+        optimizer=OptimizerConfig(lr=2e-4, schedule="linear", warmup=0.0),
         steps=60,
         prompts=32,
         minibatch=32,
