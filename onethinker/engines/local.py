@@ -1,5 +1,5 @@
 """The local engine: transformers models, decoded here. Media are encoded once, a prompt is prefilled once and its cache
-expanded to n answers, finished rows leave the batch, and every draw is its own: an answer does not depend on what else
+read once for its n answers, finished rows leave the batch, and every draw is its own: an answer does not depend on what else
 is in the batch."""
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from onethinker.engines.base import Capability, Completion, Request, Sampling
 from onethinker.models.cache import GrowingCache
+from onethinker.models.decode import Decoder
 from onethinker.models.encode import Encoder, Prompt, batch_media
 from onethinker.models.forward import adjusted, autocast, banned_ids, unwrap
 from onethinker.models.load import weights_digest
@@ -104,11 +105,9 @@ class LocalEngine:
         core = unwrap(self.model)
         device = core.lm_head.weight.device
         hidden, mask, cache = self._prefill(core, prompts, device)
-        repeat = torch.arange(len(prompts), device=device).repeat_interleave(sampling.n)
-        positions = torch.tensor([p.next_position for p in prompts], device=device)[repeat]
-        hidden, mask = hidden[repeat], mask[repeat]
-        for layer in cache.layers:
-            layer.batch_select_indices(repeat)
+        positions = torch.tensor([p.next_position for p in prompts], device=device)
+        decoder = Decoder(core, cache, mask, positions, sampling.n)
+        hidden = hidden.repeat_interleave(sampling.n, dim=0)
         active, finished = list(rows), set()
         for step in range(sampling.max_tokens):
             logits = adjusted(core.lm_head(hidden), self.banned, sampling.temperature or 1.0)
@@ -125,19 +124,10 @@ class LocalEngine:
                 break
             if len(keep) < len(active):
                 index = torch.tensor(keep, device=device)
-                for layer in cache.layers:
-                    layer.batch_select_indices(index)
-                mask, positions, tokens = mask[index], positions[index], tokens[index]
+                decoder.keep(index)
+                tokens = tokens[index]
                 active = [active[i] for i in keep]
-            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-            hidden = core.model.language_model(
-                inputs_embeds=core.get_input_embeddings()(tokens[:, None]),
-                position_ids=positions.expand(3, -1)[:, :, None],
-                attention_mask=mask,
-                past_key_values=cache,
-                use_cache=True,
-            ).last_hidden_state[:, -1]
-            positions = positions + 1
+            hidden = decoder.step(tokens)
         return finished
 
     def _prefill(

@@ -1,0 +1,116 @@
+"""Decoding steps of Qwen3-VL for many answers to few prompts: one token a row and step.
+
+A prompt's keys and values are kept once and read once for all of its answers; only what an answer has written itself is
+kept by row. The layers' modules are called one by one, adapters included, without the library's general machinery,
+which costs more than the arithmetic of a small model.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import rms_norm
+
+from onethinker.models.cache import GrowingCache
+
+
+class _Part(NamedTuple):
+    """Unfinished attention over some keys: out (…, width) and total (…, 1) sum exp(score − top), with the values and bare."""
+
+    out: Tensor
+    total: Tensor
+    top: Tensor
+
+
+class Decoder:
+    """B active rows over P prompts, `answers` of each prompt to begin with, in the prompts' order."""
+
+    def __init__(self, core: Any, prefilled: GrowingCache, seen_PT: Tensor, positions_P: Tensor, answers: int) -> None:
+        """prefilled: the prompts' keys and values. seen_PT: 0 where padded. positions_P: of the first answer tokens."""
+        self.core = core
+        self.prompts = [(layer.keys, layer.values) for layer in prefilled.layers]
+        self.hidden_PT = None if bool(seen_PT.all()) else seen_PT == 0
+        self.owner_B = torch.arange(len(positions_P), device=positions_P.device).repeat_interleave(answers)
+        self.positions_B = positions_P[self.owner_B]
+        self.written = GrowingCache()
+        self._arrange()
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows (ascending) only; a prompt without rows is dropped."""
+        for layer in self.written.layers:
+            layer.batch_select_indices(rows)
+        self.owner_B, self.positions_B = self.owner_B[rows], self.positions_B[rows]
+        prompts, owner_B = torch.unique(self.owner_B, return_inverse=True)
+        if len(prompts) < len(self.prompts[0][0]):
+            self.prompts = [(keys[prompts], values[prompts]) for keys, values in self.prompts]
+            self.hidden_PT = None if self.hidden_PT is None else self.hidden_PT[prompts]
+            self.owner_B = owner_B
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Seat the rows in a (P, most rows of a prompt) table; seats left over hold row 0 and are never read."""
+        counts = torch.bincount(self.owner_B)
+        firsts = counts.cumsum(0) - counts
+        seat_B = torch.arange(len(self.owner_B), device=counts.device) - firsts[self.owner_B]
+        most = int(counts.max())
+        self.seat_B = self.owner_B * most + seat_B
+        self.rows_S = torch.zeros(len(counts) * most, dtype=torch.long, device=counts.device)
+        self.rows_S[self.seat_B] = torch.arange(len(self.owner_B), device=counts.device)
+
+    def step(self, tokens_B: Tensor) -> Tensor:
+        """Last hidden states (B, H) after these tokens."""
+        model = self.core.model.language_model
+        hidden_BH = self.core.get_input_embeddings()(tokens_B)
+        cos, sin = model.rotary_emb(hidden_BH[:, None], self.positions_B.expand(3, -1)[:, :, None])
+        half = cos.shape[-1] // 2
+        sin = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+        for index, layer in enumerate(model.layers):
+            attended = self._attend(index, layer.self_attn, _norm(layer.input_layernorm, hidden_BH), cos, sin)
+            hidden_BH = hidden_BH + attended
+            hidden_BH = hidden_BH + layer.mlp(_norm(layer.post_attention_layernorm, hidden_BH))
+        self.positions_B = self.positions_B + 1
+        return _norm(model.norm, hidden_BH)
+
+    def _attend(self, index: int, attention: Any, states_BH: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Self-attention of layer `index`: over the prompt, over what the row has written, and the two put together."""
+        rows, width = len(states_BH), attention.head_dim
+        query = _norm(attention.q_norm, attention.q_proj(states_BH).view(rows, -1, width))
+        key = _norm(attention.k_norm, attention.k_proj(states_BH).view(rows, -1, width))
+        value = attention.v_proj(states_BH).view(rows, -1, 1, width)
+        heads = query.shape[1]
+        both = torch.cat([query, key], dim=1)
+        both = both * cos + both.roll(width // 2, -1) * sin
+        keys, values = self.written.update(both[:, heads:, None], value, index)
+        query = (both[:, :heads] * attention.scaling).view(rows, keys.shape[1], -1, width)
+        own, prompt = _part(query, keys, values, None), self._prompt_part(index, query)
+        top = torch.maximum(own.top, prompt.top)
+        own_share, prompt_share = (own.top - top).exp(), (prompt.top - top).exp()
+        total = own.total * own_share + prompt.total * prompt_share
+        out = (own.out * own_share + prompt.out * prompt_share) / total
+        return attention.o_proj(out.to(states_BH.dtype).view(rows, -1))
+
+    def _prompt_part(self, index: int, query: Tensor) -> _Part:
+        """Over the prompts, the queries of a prompt's rows side by side. query: (B, key heads, share, width)."""
+        keys, values = self.prompts[index]
+        prompts, heads, _, width = keys.shape
+        share = query.shape[2]
+        seated = query[self.rows_S].view(prompts, -1, heads, share, width).transpose(1, 2)
+        part = _part(seated.reshape(prompts, heads, -1, width), keys, values, self.hidden_PT)
+        return _Part(
+            *(t.view(prompts, heads, -1, share, t.shape[-1]).transpose(1, 2).flatten(0, 1)[self.seat_B] for t in part)
+        )
+
+
+def _part(query: Tensor, keys: Tensor, values: Tensor, hidden_PT: Tensor | None) -> _Part:
+    scores = (query @ keys.transpose(-1, -2)).float()
+    if hidden_PT is not None:
+        scores = scores.masked_fill(hidden_PT[:, None, None], -torch.inf)
+    top = scores.amax(-1, keepdim=True)
+    weights = (scores - top).exp_()
+    return _Part((weights.to(values.dtype) @ values).float(), weights.sum(-1, keepdim=True), top)
+
+
+def _norm(module: Any, states: Tensor) -> Tensor:
+    return rms_norm(states, states.shape[-1:], module.weight, module.variance_epsilon)
