@@ -1,6 +1,6 @@
-"""The local engine: transformers models, decoded here. Media are encoded once, a prompt is prefilled once and its cache
-read once for its n answers, finished rows leave the batch, and every draw is its own: an answer does not depend on what else
-is in the batch."""
+"""The local engine: transformers models, decoded here. Media are encoded once, a prompt is prefilled once and shared by
+its n answers, finished rows leave the batch, and every draw is its own: an answer does not depend on what else is in
+the batch."""
 
 from __future__ import annotations
 

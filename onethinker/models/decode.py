@@ -17,7 +17,7 @@ from onethinker.models.cache import GrowingCache
 
 
 class _Part(NamedTuple):
-    """Unfinished attention over some keys: out (…, width) and total (…, 1) sum exp(score − top), with the values and bare."""
+    """Attention over some keys, not yet divided: out (…, width) = Σ e·value and total (…, 1) = Σ e, e = exp(score − top)."""
 
     out: Tensor
     total: Tensor
