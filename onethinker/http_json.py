@@ -21,11 +21,22 @@ T = TypeVar("T")
 
 
 class ServerError(RuntimeError):
-    """A server that did not give a usable reply in all attempts; says what it gave last."""
+    """A server that did not give a usable reply in all attempts; says what it gave last.
+
+    status: of the last reply, None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _NotNow(Exception):
-    """An attempt that failed and may be repeated."""
+    """An attempt that failed and may be repeated. status: of the reply, None where there was none."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ class Server:
         return self._ask(path, json.dumps(body).encode(), read)
 
     def _ask(self, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
-        failure = ""
+        failure = _NotNow("never asked")
         for attempt in range(self.attempts):
             if attempt:
                 wait = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
@@ -64,8 +75,8 @@ class Server:
             try:
                 return self._once(path, body, read)
             except _NotNow as error:
-                failure = str(error)
-        raise ServerError(f"{self.base}{path}: {failure} ({self.attempts} attempts)")
+                failure = error
+        raise ServerError(f"{self.base}{path}: {failure} ({self.attempts} attempts)", failure.status)
 
     def _once(self, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
@@ -78,12 +89,12 @@ class Server:
                 said = error.read(300).decode("utf-8", "replace")
             message = f"HTTP {error.code}: {said!a}"
             if error.code in _AGAIN:
-                raise _NotNow(message) from error
-            raise ServerError(f"{self.base}{path}: {message}") from error
+                raise _NotNow(message, error.code) from error
+            raise ServerError(f"{self.base}{path}: {message}", error.code) from error
         except (OSError, http.client.HTTPException) as error:
             raise _NotNow(f"{type(error).__name__}: {error}") from error
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-            raise _NotNow(f"a reply that cannot be used: {type(error).__name__}: {error}") from error
+            raise _NotNow(f"a reply that cannot be used: {type(error).__name__}: {error}", 200) from error
 
 
 def _bounded(reply: http.client.HTTPResponse, deadline: float) -> bytes:
