@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from onethinker.media import MediaBudget
+from onethinker.media import MediaBudget, is_clip
 
 Finish = Literal["stop", "length", "error"]
 Capability = Literal["token_ids", "logps"]
+PartKind = Literal["text", "image", "video"]
+_MARKS = re.compile(r"(<image>|<video>)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,27 @@ class Request:
     media: tuple[Path, ...]
     budget: MediaBudget
     system: str = ""
+
+    def parts(self) -> list[tuple[PartKind, str]]:
+        """(kind, words or path) in order. Media without a mark come first; special tokens in the words are disarmed.
+
+        Raises ValueError for more marks than media, MediaError for media whose kind cannot be told.
+        """
+        pieces = _MARKS.split(self.text)
+        unplaced = len(self.media) - sum(bool(_MARKS.fullmatch(piece)) for piece in pieces)
+        if unplaced < 0:
+            marks = len(self.media) - unplaced
+            raise ValueError(f"request {self.id}: {marks} media marks but {len(self.media)} media files")
+        pieces = ["<video>" if is_clip(file) else "<image>" for file in self.media[:unplaced]] + pieces
+        files, parts = iter(self.media), list[tuple[PartKind, str]]()
+        for piece in pieces:
+            if piece == "<image>":
+                parts.append(("image", str(next(files))))
+            elif piece == "<video>":
+                parts.append(("video", str(next(files))))
+            elif piece:
+                parts.append(("text", piece.replace("<|", "< |")))
+        return parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.base import Request
-from onethinker.media import Clip, MediaError, is_clip, open_clip, open_image
+from onethinker.media import Clip, MediaError, open_clip, open_image
 
-MARKS = re.compile(r"(<image>|<video>)")
 PIXELS = ("pixel_values", "pixel_values_videos")
 GRIDS = ("image_grid_thw", "video_grid_thw")
 
@@ -126,24 +124,15 @@ class Encoder:
         return {"shortest_edge": shortest, "longest_edge": max(longest, self.unit**2)}
 
     def _content(self, request: Request) -> tuple[list[dict[str, str]], list[Any], list[Any]]:
-        """The message parts, images and clips, in the order of the marks. Special tokens in the text are disarmed."""
-        pieces = MARKS.split(request.text)
-        marks = [p for p in pieces if MARKS.fullmatch(p)]
-        if len(marks) > len(request.media):
-            raise ValueError(f"request {request.id}: {len(marks)} media marks but {len(request.media)} media files")
-        unplaced = len(request.media) - len(marks)
-        pieces = ["<video>" if is_clip(m) else "<image>" for m in request.media[:unplaced]] + pieces
-        files, content, images, clips = iter(request.media), [], [], []
-        for piece in pieces:
-            if piece == "<image>":
+        """The message parts, images and clips, in the order of the marks."""
+        content, images, clips = [], [], []
+        for kind, value in request.parts():
+            content.append({"type": kind} | ({"text": value} if kind == "text" else {}))
+            if kind == "image":
                 pixels = request.budget.image_pixels
-                images.append(_within(open_image(next(files), pixels), pixels, self.unit))
-                content.append({"type": "image"})
-            elif piece == "<video>":
-                clips.append(open_clip(next(files), request.budget))
-                content.append({"type": "video"})
-            elif piece:
-                content.append({"type": "text", "text": piece.replace("<|", "< |")})
+                images.append(_within(open_image(value, pixels), pixels, self.unit))
+            elif kind == "video":
+                clips.append(open_clip(value, request.budget))
         return content, images, clips
 
     def encode_text(self, text: str) -> list[int]:
