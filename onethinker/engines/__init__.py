@@ -9,7 +9,6 @@ from onethinker.engines.base import Engine, EngineError
 
 _LOADED_BY_NAME = {
     "openai": ("onethinker.engines.openai", "OpenAIEngine"),
-    "vllm": ("onethinker.engines.vllm", "VLLMEngine"),
     "scripted": ("onethinker.engines.scripted", "ScriptedEngine"),
 }
 ENGINES = ("local", *_LOADED_BY_NAME)
@@ -19,7 +18,8 @@ def make_engine(model: str, engine: str | None = None, **options: Any) -> Engine
     """The engine that answers as `model`: a shipped name, a folder, a hub id, or a server's `http://…/v1`.
 
     engine: one of ENGINES, guessed from the model where None. options: the engine's own; for `local` those of
-    `models.load.load` and `rows`. Raises EngineError for a name that is not an engine.
+    `models.load.load` and `rows`, for `openai` those that `engines.openai` names. Raises EngineError for a name that is
+    not an engine.
     """
     name = engine or ("openai" if model.startswith(("http://", "https://")) else "local")
     if name == "local":

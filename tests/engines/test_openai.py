@@ -1,0 +1,441 @@
+"""The OpenAI-compatible engine against a local server that answers, fails, lies, babbles, sleeps and dies."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from onethinker.answer import Status
+from onethinker.engines import make_engine
+from onethinker.engines.base import EngineError, Request, Sampling
+from onethinker.engines.openai import OpenAIEngine, even_times
+from onethinker.evaluate.run import evaluate
+from onethinker.http_json import Server
+from onethinker.media import MediaBudget, open_clip, open_image, write_clip
+from onethinker.recipes.base import EvalConfig
+from onethinker.sample import Sample, Samples
+from onethinker.tasks.prompts import load_prompts
+from onethinker.use import load_model
+
+Reply = tuple[int, Any]
+
+
+def said(*texts: str, finish: str = "stop", **message: Any) -> Reply:
+    choices = [
+        {"index": i, "message": {"role": "assistant", "content": t} | message, "finish_reason": finish}
+        for i, t in enumerate(texts)
+    ]
+    return 200, {"choices": choices, "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
+
+
+class Stub:
+    """A server whose replies a test writes. asked: bodies of the chat requests. most: of them at one time."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.models: Reply = (200, {"data": [{"id": "first"}, {"id": "second"}]})
+        self.reply: Callable[[dict[str, Any]], Reply] = lambda body: said("fine")
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                stub.keys.append(self.headers["Authorization"])
+                self._send(*(stub.models if self.path == "/v1/models" else (404, b"no such path")))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with stub._lock:
+                    stub.asked.append(body)
+                    stub.keys.append(self.headers["Authorization"])
+                    stub.now += 1
+                    stub.most = max(stub.most, stub.now)
+                reply = stub.reply(body) if self.path == "/v1/chat/completions" else (404, b"no such path")
+                with stub._lock:
+                    stub.now -= 1
+                self._send(*reply)
+
+            def _send(self, status: int, content: Any) -> None:
+                data = content if isinstance(content, bytes) else json.dumps(content).encode()
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+                except OSError:
+                    pass  # the asker has given up
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+        self.host = f"127.0.0.1:{self.http.server_port}"
+        self.url = f"http://{self.host}/v1"
+
+    def engine(self, clips: str = "video", concurrency: int = 16, **options: Any) -> OpenAIEngine:
+        """An engine whose patience is a test's."""
+        server = Server(self.url, **{"timeout": 2.0, "attempts": 3, "backoff": 0.01} | options)
+        return OpenAIEngine(server, "m", clips, concurrency)
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    made = Stub()
+    yield made
+    made.close()
+
+
+def requests(*ids: str) -> list[Request]:
+    return [Request(i, f"what is {i}", (), MediaBudget()) for i in ids]
+
+
+def answers(engine: OpenAIEngine, *ids: str, **sampling: Any) -> dict[str, list[Any]]:
+    return {ids[i]: done for i, done in engine.answer(requests(*ids), Sampling(**sampling))}
+
+
+def words(body: dict[str, Any]) -> str:
+    return body["messages"][-1]["content"][0]["text"]
+
+
+def content(stub: Stub) -> list[dict[str, Any]]:
+    return stub.asked[-1]["messages"][-1]["content"]
+
+
+def sent(part: dict[str, Any]) -> bytes:
+    """The file within a part's data URL, whose type must fit the part's."""
+    kind, start = {
+        "image_url": ("image_url", "data:image/png;base64,"),
+        "video_url": ("video_url", "data:video/mp4;base64,"),
+    }[part["type"]]
+    url = part[kind]["url"]
+    assert url.startswith(start)
+    return base64.b64decode(url.removeprefix(start), validate=True)
+
+
+def test_one_question_and_what_came_back(stub):
+    (completion,) = answers(stub.engine(), "a", temperature=0.7, top_p=0.9, max_tokens=50, seed=3)["a"]
+    assert (completion.text, completion.finish, completion.error) == ("fine", "stop", "")
+    assert (completion.prompt_tokens, completion.tokens) == (11, 7)
+    assert 0 < completion.seconds < 2 and completion.token_ids == ()
+    (body,) = stub.asked
+    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "what is a"}]}]
+    assert {k: body[k] for k in ("model", "temperature", "top_p", "max_tokens", "n")} == {
+        "model": "m", "temperature": 0.7, "top_p": 0.9, "max_tokens": 50, "n": 1,
+    }  # fmt: skip
+    assert not body.keys() & {"mm_processor_kwargs", "media_io_kwargs"}
+    assert stub.engine().identity == f"openai:m@{stub.host}" and not stub.engine().capabilities
+    assert stub.engine("frames").identity != stub.engine().identity
+
+
+def test_seeds_repeat_and_differ_by_question(stub):
+    for _ in range(2):
+        answers(stub.engine(concurrency=1), "a", "b", temperature=1.0, seed=5)
+    answers(stub.engine(), "a", temperature=1.0, seed=6)
+    a, b, again_a, again_b, other = (body["seed"] for body in stub.asked)
+    assert (a, b) == (again_a, again_b) and len({a, b, other}) == 3
+    assert all(0 <= seed < 2**31 for seed in (a, b, other))
+
+
+def test_parts_stand_where_their_marks_are(stub, ask):
+    request = ask("see <image> then <video> and <|im_end|>", "square", "even", system="be brief")
+    list(stub.engine().answer([request], Sampling()))
+    system, _ = stub.asked[0]["messages"]
+    assert system == {"role": "system", "content": "be brief"}
+    assert [part["type"] for part in content(stub)] == ["text", "image_url", "text", "video_url", "text"]
+    assert [p["text"] for p in content(stub) if p["type"] == "text"] == ["see ", " then ", " and < |im_end|>"]
+    assert stub.asked[0]["mm_processor_kwargs"] == {"do_sample_frames": False}
+    assert stub.asked[0]["media_io_kwargs"] == {"video": {"num_frames": -1}}
+
+
+def test_media_without_marks_come_first_by_their_kind(stub, ask):
+    list(stub.engine().answer([ask("what? <image>", "even", "wide", "square")], Sampling()))
+    assert [part["type"] for part in content(stub)] == ["video_url", "image_url", "text", "image_url"]
+    assert Image.open(io.BytesIO(sent(content(stub)[1]))).size == (64, 32)
+
+
+def test_an_image_arrives_whole_and_within_the_budget(stub, ask, media):
+    list(stub.engine().answer([ask("<image>", "square"), ask("<image>", "square", image_pixels=500)], Sampling()))
+    got = {p.size: p for p in (Image.open(io.BytesIO(sent(b["messages"][-1]["content"][0]))) for b in stub.asked)}
+    assert set(got) == {(64, 64), (22, 22)}
+    assert np.array_equal(np.asarray(got[64, 64]), np.asarray(Image.open(media["square"])))
+    assert np.array_equal(np.asarray(got[22, 22]), np.asarray(open_image(media["square"], 500)))
+
+
+@pytest.mark.parametrize("frames", [8, 5, 1])
+def test_a_clips_frames_are_where_a_server_reckons_them(stub, tmp_path, frames):
+    """A server takes index over rate, as OpenCV gives it, for a frame's time; grey levels tell the true one."""
+    file = write_clip(tmp_path / "ramp.mp4", [np.full((64, 64, 3), 3 * i, np.uint8) for i in range(80)], 20.0)
+    budget = MediaBudget(fps=2.0, max_frames=frames, frame_pixels=32 * 32)
+    list(stub.engine().answer([Request("r", "<video>", (file,), budget)], Sampling()))
+    got = tmp_path / "got.mp4"
+    got.write_bytes(sent(content(stub)[0]))
+    reader = cv2.VideoCapture(str(got))
+    rate = reader.get(cv2.CAP_PROP_FPS)
+    with av.open(str(got)) as container:
+        grey = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (32, 32)
+    assert len(grey) == frames
+    times = np.arange(frames) / rate
+    assert times[-1] == pytest.approx(3.5 if frames > 1 else 0, abs=1e-4)  # 2 fps of 4 s: the last of 8 is at 3.5
+    shown = np.floor(times * 20 + 1e-3) * 3
+    assert np.abs(np.array(grey) - shown).max() < 2.5
+
+
+@pytest.mark.parametrize(("duration", "most"), [(4.0, 128), (3.9, 128), (0.2, 4), (0.0, 4), (70.3, 16), (9.0, 1)])
+def test_even_times_are_those_of_open_clip_but_for_rounding(duration, most):
+    budget = MediaBudget(fps=2.0, max_frames=most)
+    times = even_times(duration, budget)
+    steps = max(1, int(np.ceil(duration * 2 - 1e-6)))
+    grid = np.linspace(0, steps - 1, min(steps, most)).round() / 2
+    assert len(times) == len(grid) and np.abs(times - grid).max() <= 0.25
+    assert steps > most or np.array_equal(times, grid)
+
+
+def test_frames_as_images_with_their_times(stub, ask, media):
+    request = ask("<video> what?", "uneven", fps=1.0)
+    list(stub.engine("frames").answer([request], Sampling()))
+    clip = open_clip(media["uneven"], request.budget)
+    assert [p["text"] for p in content(stub)[:-1:2]] == [f"<{t:.1f} seconds>" for t in clip.times]
+    for part, frame in zip(content(stub)[1:-1:2], clip.frames, strict=True):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(sent(part)))), frame)
+    assert content(stub)[-1] == {"type": "text", "text": " what?"}
+    assert "mm_processor_kwargs" not in stub.asked[0]
+
+
+def test_bad_media_cost_one_request_and_ask_nothing(stub, tmp_path, ask):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no clip")
+    bad = Request("bad", "<video>", (broken,), MediaBudget())
+    gone = Request("gone", "<image>", (tmp_path / "none.png",), MediaBudget())
+    marks = Request("marks", "<image><image>", (tmp_path / "none.png",), MediaBudget())
+    got = dict(stub.engine().answer([bad, gone, marks, *requests("good")], Sampling(n=2)))
+    assert [c.finish for i in range(4) for c in got[i]] == ["error"] * 6 + ["stop"] * 2
+    assert "broken.mp4" in got[0][0].error and "none.png" in got[1][0].error
+    assert "2 media marks but 1" in got[2][0].error
+    assert {words(body) for body in stub.asked} == {"what is good"}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again(stub, status):
+    stub.reply = lambda body: said("fine") if len(stub.asked) > 2 else (status, b"later")
+    assert answers(stub.engine(), "a")["a"][0].text == "fine"
+    assert len(stub.asked) == 3
+
+
+def test_a_server_that_stays_busy_costs_the_request(stub):
+    stub.reply = lambda body: (500, b"out of luck") if words(body) == "what is b" else said("fine")
+    got = answers(stub.engine(), "a", "b", "c")
+    assert [got[i][0].finish for i in "abc"] == ["stop", "error", "stop"]
+    assert "HTTP 500" in got["b"][0].error and "out of luck" in got["b"][0].error and "3 attempts" in got["b"][0].error
+
+
+def test_a_rejected_request_is_not_repeated(stub):
+    stub.reply = lambda body: (400, b"prompt too long") if words(body) == "what is b" else said("fine")
+    got = answers(stub.engine(), "a", "b", n=2)
+    assert [c.finish for c in got["b"]] == ["error", "error"] and "prompt too long" in got["b"][0].error
+    assert [words(b) for b in stub.asked].count("what is b") == 1
+
+
+def test_a_slow_answer_times_out_and_is_asked_again(stub):
+    def reply(body: dict[str, Any]) -> Reply:
+        if words(body) == "what is slow" or len(stub.asked) == 1:
+            time.sleep(0.6)
+        return said("fine")
+
+    stub.reply = reply
+    assert answers(stub.engine(timeout=0.3), "a")["a"][0].text == "fine"
+    assert len(stub.asked) == 2
+    got = answers(stub.engine(timeout=0.3, attempts=2), "slow", "b")
+    assert (got["slow"][0].finish, got["b"][0].finish) == ("error", "stop") and "timed out" in got["slow"][0].error
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"<html>", b"[]", b'{"choices": []}', {"choices": [{"message": {"content": 3}}]}, {"choices": [{}]},
+     {"choices": "no"}, b"[" * 100_000],
+)  # fmt: skip
+def test_a_reply_that_cannot_be_used(stub, reply):
+    stub.reply = lambda body: (200, reply)
+    (completion,) = answers(stub.engine(), "a")["a"]
+    assert completion.finish == "error" and "cannot be used" in completion.error
+    assert len(stub.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"), [("stop", "stop"), ("length", "length"), ("content_filter", "error"), (None, "error")]
+)
+def test_finish_reasons(stub, reason, finish):
+    stub.reply = lambda body: said("cut", finish=reason)
+    (completion,) = answers(stub.engine(), "a")["a"]
+    assert (completion.text, completion.finish) == ("cut", finish)
+    assert (str(reason) in completion.error) == (finish == "error")
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+def test_thinking_that_a_server_parts_from_the_answer(stub, key):
+    stub.reply = lambda body: said("<answer>A</answer>", **{key: "I look."})
+    assert answers(stub.engine(), "a")["a"][0].text == "<think>I look.</think><answer>A</answer>"
+    stub.reply = lambda body: said("", finish="length", content=None, **{key: "I look"})
+    assert answers(stub.engine(), "a")["a"][0].text == "<think>I look"
+
+
+def test_n_answers_of_one_request(stub):
+    stub.reply = lambda body: said(*(f"answer {i}" for i in range(body["n"] + 1)))  # one more than asked for
+    got = answers(stub.engine(), "a", n=3)["a"]
+    assert [c.text for c in got] == ["answer 0", "answer 1", "answer 2"]
+    assert len(stub.asked) == 1 and [c.tokens for c in got] == [1, 2, 2]
+
+
+def test_a_server_that_ignores_n_is_asked_again(stub):
+    stub.reply = lambda body: said(str(len(stub.asked)))
+    got = answers(stub.engine(), "a", n=3, temperature=1.0)["a"]
+    assert [c.text for c in got] == ["1", "2", "3"] and [b["n"] for b in stub.asked] == [3, 2, 1]
+    assert len({b["seed"] for b in stub.asked}) == 3
+
+
+def test_concurrency_is_used_and_bounded_and_answers_come_as_they_finish(stub):
+    def reply(body: dict[str, Any]) -> Reply:
+        time.sleep(0.5 if words(body) == "what is 0" else 0.05)
+        return said(words(body))
+
+    stub.reply = reply
+    got = answers(stub.engine(concurrency=3), *map(str, range(9)))
+    assert stub.most == 3
+    assert list(got)[-1] == "0" and sorted(got) == [str(i) for i in range(9)]
+    assert all(done[0].text == f"what is {i}" for i, done in got.items())
+
+
+def test_a_server_that_goes_away_stops_the_run(stub):
+    def reply(body: dict[str, Any]) -> Reply:
+        if words(body) == "what is b":
+            stub.http.server_close()
+            threading.Thread(target=stub.http.shutdown).start()
+            time.sleep(0.1)
+            raise ConnectionError
+        return said("fine")
+
+    stub.http.handle_error = lambda *_: None
+    stub.reply = reply
+    stream = stub.engine(concurrency=1).answer(requests("a", "b", "c"), Sampling())
+    assert next(stream)[0] == 0
+    with pytest.raises(EngineError, match="start it again"):
+        next(stream)
+
+
+def test_one_request_that_breaks_its_connection_is_not_the_servers_end(stub):
+    def reply(body: dict[str, Any]) -> Reply:
+        if words(body) == "what is b":
+            raise ConnectionError
+        return said("fine")
+
+    stub.http.handle_error = lambda *_: None
+    stub.reply = reply
+    got = answers(stub.engine(), "a", "b")
+    assert (got["a"][0].finish, got["b"][0].finish) == ("stop", "error")
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "OPENAI_API_KEY"), (404, "/v1#model")])
+def test_what_is_wrong_for_all_stops_the_run(stub, status, advice):
+    stub.reply = lambda body: (status, b"no")
+    with pytest.raises(EngineError, match=advice):
+        answers(stub.engine(), "a")
+    assert len(stub.asked) == 1
+
+
+def test_addresses(stub, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    engine = make_engine(stub.url, device="auto", dtype="float32")
+    assert engine.identity == f"openai:first@{stub.host}"
+    answers(engine, "a")
+    assert stub.keys == ["Bearer secret"] * 2 and "secret" not in repr(engine.server)
+    assert make_engine(f"http://{stub.host}").identity == engine.identity
+    named = make_engine(f"{stub.url}/?clips=frames&concurrency=3&timeout=7#org/name", "openai")
+    assert (named.model, named.clips, named.concurrency, named.server.timeout) == ("org/name", "frames", 3, 7.0)
+    assert named.server.base == stub.url
+    assert make_engine(stub.url, clips="frames").clips == "frames"
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("gpt", "server's address"), ("http://", "server's address"), ("{}?clip=frames", "no option 'clip'"),
+        ("{}?clips=gif", "video or frames"), ("{}?concurrency=0", "1 or more"), ("{}?concurrency=x", "numbers"),
+        ("{}?timeout=nan", "more than 0"), ("{}/v2", "cannot be listed"),
+    ],
+)  # fmt: skip
+def test_addresses_that_are_wrong(stub, address, problem):
+    with pytest.raises(EngineError, match=problem):
+        make_engine(address.format(stub.url), "openai")
+
+
+def test_no_key_no_header_and_a_key_that_is_missing(stub):
+    answers(stub.engine(), "a")
+    assert stub.keys == [None]
+    stub.models = (401, b"who are you?")
+    with pytest.raises(EngineError, match=r"who are you.*OPENAI_API_KEY"):
+        make_engine(stub.url)
+
+
+def test_an_engine_that_is_not_there_is_named():
+    with pytest.raises(EngineError, match="vllm: no such engine; expected one of local, openai, scripted"):
+        make_engine("x", "vllm")
+
+
+def test_an_evaluation_by_a_server(stub, tmp_path):
+    items = []
+    for i in range(6):
+        Image.new("RGB", (32, 24), (20 * i, 90, 200)).save(tmp_path / f"{i}.png")
+        items.append(Sample(f"n{i}", "numerical", "image", f"What is {i}?", str(i), media=(f"{i}.png",)))
+    samples = Samples(tuple(items), tmp_path)
+    mended = False
+
+    def reply(body: dict[str, Any]) -> Reply:
+        asked = next(i for i in range(6) if f"What is {i}?" in json.dumps(body["messages"]))
+        if asked == 4 and not mended:
+            return 400, b"not this one"
+        return said(f"<think>looked</think><answer>{asked if asked != 2 else 9}</answer>")
+
+    stub.reply = reply
+    settings = {"config": EvalConfig(bootstrap=100), "prompts": load_prompts("short"), "model": stub.url}
+    evaluate(samples, make_engine(stub.url), tmp_path / "out", **settings)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    by_id = {row["id"]: row for row in rows}
+    assert {i: by_id[i]["status"] for i in ("n0", "n4")} == {"n0": "ok", "n4": "error"}
+    assert "not this one" in by_id["n4"]["error"]
+    assert [by_id[f"n{i}"]["accuracy"] for i in (0, 1, 2, 3, 5)] == [1, 1, 0, 1, 1]
+    mended, before = True, len(stub.asked)
+    evaluate(samples, make_engine(stub.url), tmp_path / "out", **settings)
+    assert len(stub.asked) == before + 1
+
+
+def test_asking_by_a_servers_address(stub, media: dict[str, Path]):
+    stub.reply = lambda body: said('<think>I look.</think><answer>{"boxes": [100, 200, 500, 600]}</answer>')
+    model = load_model(stub.url)
+    thought = model.ask(media["square"], "the disc", task="spatial_grounding")
+    assert thought.status is Status.OK and list(thought.value) == [100, 200, 500, 600]
+    assert [part["type"] for part in content(stub)] == ["image_url", "text"]
+    assert "the disc" in content(stub)[1]["text"]
+    stub.reply = lambda body: (400, b"no pictures here")
+    with pytest.raises(EngineError, match="no pictures here"):
+        model.ask(media["square"], "the disc")
