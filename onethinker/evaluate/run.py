@@ -50,7 +50,8 @@ def evaluate(
     `folder/questions.json` names the content (question and media) behind each id of the summary.
 
     Greedy once a question; with `config.sampled` also that many answers at `config.temperature`. model, data: the names
-    by which a person knows them. segmenter: makes masks of parsed segmentation answers, which are then scored.
+    by which a person knows them. segmenter: makes masks of parsed greedy segmentation answers, which
+    are then scored (sampled answers are there for their reward, which knows no masks).
     A question whose truth or media cannot be read, or whose media the engine refuses, costs its own row.
     Raises RunError if another process holds the folder, EngineError if the engine cannot go on; what was answered by
     then stays.
@@ -156,7 +157,7 @@ class _Ask:
         return strict, self._masked(rollout, lenient, lenient=True)
 
     def _masked(self, rollout: Rollout, score: Score, *, lenient: bool) -> Score:
-        if self.segmenter is None:
+        if self.segmenter is None or not self.settings.segmenter:
             return score
         return with_mask(rollout.sample, self.samples.root, rollout.answer, score, self.segmenter, lenient=lenient)
 
@@ -171,10 +172,10 @@ def _settings(
         samplings.append(
             Sampling(n=config.sampled, temperature=config.temperature, max_tokens=config.max_tokens, seed=seed)
         )
-    name = segmenter.identity if segmenter else ""
+    masks = [segmenter.identity if segmenter else "", ""]
     return [
         Settings(engine.identity, prompts.digest, sampling, config.budget, config.metric_profile, name)
-        for sampling in samplings
+        for sampling, name in zip(samplings, masks)
     ]
 
 

@@ -29,9 +29,9 @@ RECIPE = Recipe(
         minibatch=32,
         group=8,
         max_prompt_tokens=512,
-        max_tokens=192,
+        max_tokens=128,
         micro_tokens=16_384,
         save_every=10,
     ),
-    evaluate=EvalConfig(max_tokens=224, batch=128, sampled=4, budget=MEDIA),
+    evaluate=EvalConfig(max_tokens=128, batch=128, sampled=4, budget=MEDIA),
 )
