@@ -17,7 +17,7 @@ from onethinker.models.cache import GrowingCache
 
 
 class _Part(NamedTuple):
-    """Attention over some keys, not yet divided: out (…, width) = Σ e·value and total (…, 1) = Σ e, e = exp(score − top)."""
+    """Attention over some keys undivided: out (…, width) = Σ e·value, total (…, 1) = Σ e; e = exp(score − top)."""
 
     out: Tensor
     total: Tensor
