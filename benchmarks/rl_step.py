@@ -119,7 +119,7 @@ def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any]) -> 
     reference = deepcopy(model).requires_grad_(False)
     encoder, requests = Encoder(processor), make_requests(case, folder)
     engine = LocalEngine(model, encoder, identity="policy")
-    config, optimizer = RLConfig(kl=KL, max_tokens=TOKENS), torch.optim.AdamW(model.parameters(), lr=1e-6)
+    config, optimizer = RLConfig(kl=KL, max_tokens=TOKENS), torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
     prompts = [encoder.encode(request) for request in requests]
     clock, start = Clock(), resident()
     for step in range(steps + 1):
