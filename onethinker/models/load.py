@@ -65,7 +65,8 @@ def load(
         raise ModelError(f"{where}: no config.json in this folder; expected a checkpoint in transformers' format")
     known = f"neither shipped: {', '.join(['mini', *shipped()])}, nor a folder or hub id"
     if not local and "/" not in where:
-        raise ModelError(f"cannot load model {name!r} ({known}, which is OWNER/NAME)")
+        trained = "`make demo` trains one: --model runs/demo/rl/checkpoints/step-NNNNNN"
+        raise ModelError(f"cannot load model {name!r} ({known}, which is OWNER/NAME); {trained}")
     try:
         model = AutoModelForImageTextToText.from_pretrained(where, dtype=DTYPES[dtype], attn_implementation=attention)
         processor = AutoProcessor.from_pretrained(where)
