@@ -14,6 +14,7 @@ from onethinker.media import open_image
 from onethinker.sample import DataError, Sample
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
+from onethinker.tasks import image_segmentation as segmentation
 from onethinker.tasks.base import Score
 from onethinker.tasks.image_segmentation import Prompts
 from onethinker.tasks.reading import Box, Points
@@ -67,25 +68,29 @@ def _parts(prompts: Prompts) -> tuple[Box, Points, Points]:
     return prompts.box, prompts.positive, prompts.negative
 
 
-def true_mask(sample: Sample) -> Mask:
-    """The mask (H, W) of an image's truth. Raises DataError."""
-    found = sample.meta.get("segmentation") or {}
+def true_mask(sample: Sample, second: float = 0.0) -> Mask:
+    """The mask (H, W) of the truth, of a clip at that second. Raises DataError."""
     try:
-        return masks.decode(found["segmentation_rle"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _no_mask(sample, f"{type(error).__name__}: {error}") from error
+        found = segmentation.true_mask(sample, second)
+    except DataError as error:
+        raise _no_mask(sample, str(error)) from error
+    if found is None:
+        raise _no_mask(sample, "no segmentation")
+    return found
 
 
 def true_masks(sample: Sample) -> tuple[list[float], Mask]:
     """The seconds (T) and masks (T, H, W) of a clip's truth; frame k of `frames` is on screen at k / fps."""
     found = sample.meta.get("segmentation") or {}
     try:
-        names, fps = list(found["frames"]), float(sample.meta["fps"])
-        return [k / fps for k in range(len(names))], np.stack(
-            [masks.decode(found["segmentation_rle"][n]) for n in names]
-        )
+        fps = float(sample.meta["fps"])
+        times = [k / fps for k in range(len(found["frames"]))]
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise _no_mask(sample, f"{type(error).__name__}: {error}") from error
+    frames = [true_mask(sample, time) for time in times]
+    if len({frame.shape for frame in frames}) != 1:
+        raise _no_mask(sample, f"{len(frames)} frames, not of one size")
+    return times, np.stack(frames)
 
 
 def _no_mask(sample: Sample, problem: str) -> DataError:
