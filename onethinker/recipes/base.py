@@ -149,9 +149,10 @@ class EvalConfig(Section):
 
 
 class Recipe(Section):
-    """A whole run. `name` is for people; everything else decides what comes out."""
+    """A whole run. `name` is for people, `watch` says where to follow a training; all else decides what comes out."""
 
     name: str
+    watch: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ("tensorboard",)
     seed: int = 0
     prompts: str = "full"
     model: ModelConfig = ModelConfig()
@@ -161,6 +162,10 @@ class Recipe(Section):
     sft: SFTConfig = SFTConfig()
     rl: RLConfig = RLConfig()
     evaluate: EvalConfig = EvalConfig()
+
+    def deciding(self) -> dict[str, Any]:
+        """The keys that a run must share with its resumption: one may be watched otherwise."""
+        return self.model_dump(exclude={"watch"})
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:

@@ -20,7 +20,7 @@ from onethinker.models.forward import autocast, banned_ids, unwrap
 from onethinker.models.load import load
 from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
-from onethinker.runs import JsonLines, locked, open_run
+from onethinker.runs import locked, open_run
 from onethinker.sample import Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
@@ -32,6 +32,7 @@ from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, upda
 from onethinker.train.prefix import Group, answer_logps, microbatches, take
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import fingerprint, prepare_model
+from onethinker.train.watch import Metrics
 
 
 def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -39,7 +40,7 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
 
     The same call resumes a killed run, exactly. stop_after: leave after this many steps of the schedule, for tests.
     """
-    out = open_run(out, {"kind": "rl", "recipe": recipe.model_dump(), "samples": fingerprint(samples)}, fresh=fresh)
+    out = open_run(out, {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}, fresh=fresh)
     with locked(out):
         return _train(recipe, samples, out, stop_after)
 
@@ -67,10 +68,8 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
         algorithm.load_state_dict(state["algorithm"])
     else:
         torch.manual_seed(recipe.seed)
-    log = JsonLines(out / "metrics.jsonl")
-    log.keep(lambda row: row["step"] <= step)
     last = min(config.steps, stop_after or config.steps)
-    with bar("RL", last, done=step) as advance:
+    with Metrics(out, recipe.watch, step, config.steps) as log, bar("RL", last, done=step) as advance:
         while step < last:
             began = time.perf_counter()
             collected = collector.collect(step, algorithm.task_weights())

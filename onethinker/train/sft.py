@@ -18,13 +18,14 @@ from onethinker.models.load import add_lora, freeze, load
 from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
 from onethinker.rollout import make_request
-from onethinker.runs import JsonLines, RunError, locked, open_run
+from onethinker.runs import RunError, locked, open_run
 from onethinker.sample import DataError, Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
 from onethinker.train.optimizer import make_optimizer, schedule, update
 from onethinker.train.prefix import Group, answer_logps, microbatches, take
+from onethinker.train.watch import Metrics
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
 
     stop_after: leave after this many steps of the schedule, for tests.
     """
-    out = open_run(out, {"kind": "sft", "recipe": recipe.model_dump(), "samples": fingerprint(samples)}, fresh=fresh)
+    out = open_run(out, {"kind": "sft", "recipe": recipe.deciding(), "samples": fingerprint(samples)}, fresh=fresh)
     with locked(out):
         return _train(recipe, samples, out, stop_after)
 
@@ -123,11 +124,9 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
     else:
         torch.manual_seed(recipe.seed)
     steps = _steps(recipe, len(samples))
-    log = JsonLines(out / "metrics.jsonl")
-    log.keep(lambda row: row["step"] <= state["step"])
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
-    with bar("SFT", last, done=step) as advance:
+    with Metrics(out, recipe.watch, step, steps) as log, bar("SFT", last, done=step) as advance:
         for indices in sft_batches(len(samples), config.batch, recipe.seed, last, step):
             began = time.perf_counter()
             examples = source.batch(indices)

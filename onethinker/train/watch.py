@@ -1,0 +1,150 @@
+"""Watching a run: its metric rows in `RUN/metrics.jsonl`, and from there TensorBoard, trackio or Weights & Biases.
+
+`metrics.jsonl` is what counts; watchers are copies. A killed run forgets the rows after its last checkpoint and writes
+them again, so TensorBoard's files are written anew from the rows that stay, and a service, which cannot forget, is sent
+every step once at most. Only one process of a run may hold its `Metrics`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from numbers import Real
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Protocol
+
+from onethinker.runs import JsonLines, RunError, write_whole
+
+Row = dict[str, Any]
+
+PROJECT = "onethinker"
+"""The name under which services keep the runs."""
+
+
+class Watcher(Protocol):
+    """Takes the rows of a run as they come, in order of step."""
+
+    def log(self, row: Row) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Metrics:
+    """The rows of a run, a step each; `with Metrics(…) as log: log.append(row)`.
+
+    step: the run goes on after it, later rows are dropped. steps: how many it is to have; each row says so, by which a
+    report knows whether the run goes on. watchers: names of `WATCHERS`. Raises RunError for one that is not installed.
+    """
+
+    def __init__(self, run: Path, watchers: Sequence[str], step: int, steps: int) -> None:
+        self.steps = steps
+        self.file = JsonLines(run / "metrics.jsonl")
+        self.file.keep(lambda row: row["step"] <= step)
+        rows = self.file.rows()
+        self.watchers: list[Watcher] = [WATCHERS[name](run, rows) for name in watchers]
+
+    def append(self, row: Row) -> None:
+        """Write a row down, then show it to the watchers."""
+        row = row | {"steps": self.steps}
+        self.file.append(row)
+        for watcher in self.watchers:
+            watcher.log(row)
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for watcher in self.watchers:
+            watcher.close()
+
+
+def scalars(row: Row) -> dict[str, float]:
+    """The finite numbers of a row, without those that say where it stands."""
+    return {
+        name: float(value)
+        for name, value in row.items()
+        if name not in ("step", "steps") and isinstance(value, Real) and math.isfinite(value)
+    }
+
+
+def _installed(module: str, package: str) -> ModuleType:
+    """The module, or RunError that names the install."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise RunError(
+            f"watch: {package} is not installed ({error}); `pip install {package}`, or leave it out of the recipe's "
+            f"watch: --set watch=[]"
+        ) from error
+
+
+class TensorBoard:
+    """Event files in `RUN/tensorboard/`, a tag a metric; `tensorboard --logdir runs` shows every run."""
+
+    def __init__(self, run: Path, rows: Sequence[Row]) -> None:
+        folder = run / "tensorboard"
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        self.writer = _installed("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder))
+        for row in rows:
+            self._add(row)
+        self.writer.flush()
+
+    def _add(self, row: Row) -> None:
+        for name, value in scalars(row).items():
+            self.writer.add_scalar(name, value, row["step"])
+
+    def log(self, row: Row) -> None:
+        self._add(row)
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Service:
+    """A tracker with `init`, `log` and `finish`; `RUN/.NAME.json` holds the run's id there and the last step sent."""
+
+    def __init__(self, name: str, run: Path, rows: Sequence[Row]) -> None:
+        self.module = _installed(name, name)
+        self.file = run / f".{name}.json"
+        self.state: dict[str, Any] = {"id": uuid.uuid4().hex[:8], "sent": 0}
+        if self.file.exists():
+            self.state = json.loads(self.file.read_text(encoding="utf-8"))
+        title, config = f"{run.resolve().name}-{self.state['id']}", run / "config.json"
+        more = {"id": title, "dir": str(run)} if name == "wandb" else {}
+        self.module.init(
+            project=PROJECT,
+            name=title,
+            config=json.loads(config.read_text(encoding="utf-8")) if config.exists() else {},
+            resume="allow",
+            **more,
+        )
+        for row in rows:
+            self.log(row)
+
+    def log(self, row: Row) -> None:
+        if row["step"] <= self.state["sent"]:
+            return
+        self.state["sent"] = row["step"]
+        write_whole(self.file, json.dumps(self.state))
+        self.module.log(scalars(row), step=row["step"])
+
+    def close(self) -> None:
+        self.module.finish()
+
+
+WATCHERS: dict[str, Callable[[Path, Sequence[Row]], Watcher]] = {
+    "tensorboard": TensorBoard,
+    "trackio": partial(Service, "trackio"),
+    "wandb": partial(Service, "wandb"),
+}
+"""By the names that a recipe's `watch` takes. trackio keeps its numbers on this machine; wandb sends them away, unless
+WANDB_MODE=offline keeps them in `RUN/wandb/`."""
