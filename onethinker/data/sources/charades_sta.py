@@ -1,0 +1,46 @@
+"""Charades-STA: when in a clip of daily life a sentence happens (Gao et al. 2017)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from onethinker.data.sources.base import Source, find, make, span_of, text_lines, under
+from onethinker.sample import DataError, Sample
+
+LAYOUT = """\
+charades_sta_test.txt, charades_sta_train.txt   lines `VIDEO start end##sentence.`, seconds (the authors' files)
+Charades_v1_480/VIDEO.mp4                       the data set's own clips; Charades_v1/ or videos/ serve too"""
+
+VIDEOS = ("Charades_v1_480", "Charades_v1", "videos")
+_LINE = re.compile(r"(\S+) (\S+) (\S+?)##(.+)")
+
+
+def samples(root: Path, split: str) -> Iterator[Sample]:
+    videos = find(root, VIDEOS)
+    for at, (where, line) in enumerate(text_lines(root / f"charades_sta_{split}.txt")):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise DataError(f"{where}: {line!r:.80}; expected `VIDEO start end##sentence`")
+        name, start, end, sentence = match.groups()
+        yield make(
+            where,
+            id=f"{split}-{at}",
+            task="temporal_grounding",
+            modality="video",
+            question=sentence.strip(),
+            truth={"time": span_of(start, end, where)},
+            media=(under(root, f"{videos}/{name}.mp4", where),),
+            source="charades-sta",
+        )
+
+
+SOURCE = Source(
+    "charades-sta",
+    "temporal_grounding",
+    ("test", "train"),
+    LAYOUT,
+    lambda split: (f"charades_sta_{split}.txt", VIDEOS),
+    samples,
+)
