@@ -17,6 +17,10 @@ class RunError(RuntimeError):
     """A run folder that cannot be used as asked; says why and what to do."""
 
 
+class InUse(RunError):
+    """Another process holds the folder."""
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a small file so that it is either the old one or the new one, never half of it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -80,7 +84,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError(f"{folder} is in use by another process; wait for it or give another --out") from error
+            raise InUse(f"{folder} is in use by another process; wait for it or give another --out") from error
         except OSError as error:
             raise RunError(f"{folder} cannot be locked ({error}); give an --out on a local disk") from error
         yield
