@@ -1,0 +1,84 @@
+"""Image question answering, the paper's Table 1, and the six unseen tasks of its Figure 5.
+
+                MMMU  MathVista  MathVerse  MMBench  MMStar  ScienceQA  AI2D  MMT-Bench
+Qwen3-VL-8B     60.2  74.2       58.1       85.1     68.5    92.0       82.3  64.1
+OneThinker-8B   70.6  77.6       64.3       86.6     70.6    96.5       85.2  67.8
+
+The paper runs them in VLMEvalKit and names no splits; these are the ones that VLMEvalKit's users report. Its answer
+extraction by GPT is not needed here: the answer stands in its block, and choices, numbers and formulas are compared
+by rule. Figure 5 is a bar chart without numbers.
+"""
+
+from __future__ import annotations
+
+from onethinker.evaluate.benchmarks.base import UNKNOWN_LICENCE, Benchmark, both, vlmevalkit
+
+TSV = "VLMEvalKit's TSV; "
+
+
+def _unseen(name: str, title: str, *categories: str) -> Benchmark:
+    return Benchmark(
+        name=f"unseen_{name}", title=title, family="zero_shot", task="multiple_choice", split="val", size=None,
+        metric="accuracy", licence="CC BY 4.0 (its card)", origin=TSV + "hub data set OpenGVLab/MMT-Bench",
+        places=(vlmevalkit("MMT-Bench_VAL"),), where={"category": categories}, table="Figure 5",
+        reason="a bar chart without numbers, and no count of its questions",
+        note="a subtask of MMT-Bench that no training task resembles",
+    )  # fmt: skip
+
+
+BENCHMARKS = (
+    Benchmark(
+        name="mmmu", title="MMMU", family="image_qa", task="multiple_choice", split="validation", size=900,
+        metric="accuracy", licence="Apache-2.0 (its card)", origin=TSV + "hub data set MMMU/MMMU",
+        places=(vlmevalkit("MMMU_DEV_VAL"),), where={"split": ("validation",)}, table="Table 1",
+        published=both("accuracy", "60.2", "70.6"),
+        note="open questions are compared with the first of their accepted answers, as numbers or formulas",
+    ),
+    Benchmark(
+        name="mathvista", title="MathVista", family="image_qa", task="multiple_choice", split="testmini", size=1000,
+        metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=TSV + "hub data set AI4Math/MathVista",
+        places=(vlmevalkit("MathVista_MINI"),), table="Table 1", published=both("accuracy", "74.2", "77.6"),
+    ),
+    Benchmark(
+        name="mathverse", title="MathVerse", family="image_qa", task="math", split="testmini", size=3940,
+        metric="accuracy", licence="MIT (its card)", origin=TSV + "hub data set AI4Math/MathVerse",
+        places=(vlmevalkit("MathVerse_MINIV"), vlmevalkit("MathVerse_MINI")), table="Table 1",
+        published=both("accuracy", "58.1", "64.3"),
+        note="all five versions of each problem; the paper does not say which it took",
+    ),
+    Benchmark(
+        name="mmbench", title="MMBench", family="image_qa", task="multiple_choice", split="dev, English", size=4329,
+        metric="accuracy", licence="Apache-2.0 (its repository)", origin=TSV + "MMBench's project page",
+        places=(vlmevalkit("MMBench_DEV_EN"),), circular=True, table="Table 1",
+        published=both("accuracy", "85.1", "86.6"),
+        note="size counts every rotation of the options; a question is right if all its rotations are",
+    ),
+    Benchmark(
+        name="mmstar", title="MMStar", family="image_qa", task="multiple_choice", split="val", size=1500,
+        metric="accuracy", licence=UNKNOWN_LICENCE, origin=TSV + "hub data set Lin-Chen/MMStar",
+        places=(vlmevalkit("MMStar"),), table="Table 1", published=both("accuracy", "68.5", "70.6"),
+    ),
+    Benchmark(
+        name="scienceqa", title="ScienceQA", family="image_qa", task="multiple_choice", split="test, with image",
+        size=2017, metric="accuracy", licence="CC BY-NC-SA 4.0 (its repository)",
+        origin=TSV + "ScienceQA's project page", places=(vlmevalkit("ScienceQA_TEST"),), table="Table 1",
+        published=both("accuracy", "92.0", "96.5"),
+    ),
+    Benchmark(
+        name="ai2d", title="AI2D", family="image_qa", task="multiple_choice", split="test", size=3088,
+        metric="accuracy", licence=UNKNOWN_LICENCE, origin=TSV + "Allen Institute for AI, AI2 Diagrams",
+        places=(vlmevalkit("AI2D_TEST"),), table="Table 1", published=both("accuracy", "82.3", "85.2"),
+    ),
+    Benchmark(
+        name="mmt_bench", title="MMT-Bench", family="image_qa", task="multiple_choice", split="val", size=3127,
+        metric="accuracy", licence="CC BY 4.0 (its card)", origin=TSV + "hub data set OpenGVLab/MMT-Bench",
+        places=(vlmevalkit("MMT-Bench_VAL"),), table="Table 1", published=both("accuracy", "64.1", "67.8"),
+    ),
+    _unseen("point_tracking", "Point tracking", "point_tracking"),
+    _unseen("image_quality", "Image quality assessment", "image_quality_assessment"),
+    _unseen("industrial_anomaly", "Industrial anomaly detection", "industrial_anomaly_detection",
+            "industrial_produce_anomaly_detection", "anomaly_detection_industrial"),
+    _unseen("rotated_detection", "Rotated object detection", "rotated_object_detection"),
+    _unseen("gui_web_shopping", "GUI: web shopping", "gui_web_shopping", "web_shopping"),
+    _unseen("gui_install", "GUI: install", "gui_install", "install"),
+)  # fmt: skip

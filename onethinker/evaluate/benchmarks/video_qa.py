@@ -1,0 +1,83 @@
+"""Video question answering and captioning, the paper's Tables 2 and 3; clips at 2 frames a second, at most 128 frames.
+
+                VideoMMMU  MMVU(mc)  VideoMME  Video-Holmes  LongVideoBench  LongVideo-Reason  VideoMathQA
+Qwen3-VL-8B     63.3       65.6      64.0      40.9          61.5            71.5              24.3
+OneThinker-8B   66.2       70.5      66.5      48.7          61.7            79.2              35.0
+
+                MMSci-Caption  MMT-Caption  VideoMMLU-Caption
+Qwen3-VL-8B     15.1           47.3         20.0
+OneThinker-8B   25.7           57.9         28.0
+
+The paper does not say how it graded captions, and the release has no captions among its evaluation files: a judge of
+your choice grades them here, and its grades are no match for the paper's numbers unless it is the same judge.
+"""
+
+from __future__ import annotations
+
+from onethinker.evaluate.benchmarks.base import HERE, UNKNOWN_LICENCE, Benchmark, Place, both, released
+
+OWN = "make a file that `load_samples` reads, task `caption`; the release has none. "
+UNSAID = "the paper does not say which of its questions it took"
+
+BENCHMARKS = (
+    Benchmark(
+        name="videommmu", title="VideoMMMU", family="video_qa", task="multiple_choice", split="test", size=900,
+        metric="accuracy", licence="card: clips belong to their channels, accept its conditions first",
+        origin=f"{HERE}; hub data set lmms-lab/VideoMMMU", places=(released("eval_videommmu"),), table="Table 2",
+        published=both("accuracy", "63.3", "66.2"),
+    ),
+    Benchmark(
+        name="mmvu", title="MMVU (multiple choice)", family="video_qa", task="multiple_choice", split="validation",
+        size=625, metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=f"{HERE}; hub data set yale-nlp/MMVU",
+        places=(released("eval_mmvu"),), table="Table 2", published=both("accuracy", "65.6", "70.5"),
+    ),
+    Benchmark(
+        name="videomme", title="VideoMME (without subtitles)", family="video_qa", task="multiple_choice", split="test",
+        size=2700, metric="accuracy", licence="academic research only (its repository)",
+        origin=f"{HERE}; hub data set lmms-lab/Video-MME", places=(released("eval_videomme"),), table="Table 2",
+        published=both("accuracy", "64.0", "66.5"),
+    ),
+    Benchmark(
+        name="video_holmes", title="Video-Holmes", family="video_qa", task="multiple_choice", split="test", size=1837,
+        metric="accuracy", licence="Apache-2.0, academic purposes only (its card)",
+        origin="hub data set TencentARC/Video-Holmes",
+        places=(Place("video-holmes", "Video-Holmes", "test"), Place("samples", "Video-Holmes/samples.jsonl")),
+        table="Table 2", published=both("accuracy", "40.9", "48.7"),
+    ),
+    Benchmark(
+        name="longvideobench", title="LongVideoBench", family="video_qa", task="multiple_choice", split="validation",
+        size=1337, metric="accuracy", licence="CC BY-NC-SA 4.0 (its card), accept its conditions first",
+        origin="hub data set longvideobench/LongVideoBench",
+        places=(Place("longvideobench", "LongVideoBench", "val"), Place("samples", "LongVideoBench/samples.jsonl")),
+        table="Table 2", published=both("accuracy", "61.5", "61.7"), note="asked without subtitles",
+    ),
+    Benchmark(
+        name="longvideo_reason", title="LongVideo-Reason", family="video_qa", task="multiple_choice", split="test",
+        size=1000, metric="accuracy", licence=UNKNOWN_LICENCE,
+        origin=f"{HERE}; hub data set LongVideo-Reason/longvideo-reason", places=(released("eval_longvideoreason"),),
+        table="Table 2", published=both("accuracy", "71.5", "79.2"),
+    ),
+    Benchmark(
+        name="videomathqa", title="VideoMathQA", family="video_qa", task="multiple_choice", split="test", size=420,
+        metric="accuracy", licence=UNKNOWN_LICENCE, origin=f"{HERE}; hub data set MBZUAI/VideoMathQA",
+        places=(released("eval_videomathqa"),), table="Table 2", published=both("accuracy", "24.3", "35.0"),
+    ),
+    Benchmark(
+        name="mmsci_caption", title="MMSci-Caption", family="caption", task="caption", split="test", size=None,
+        metric="judge", licence="CC BY 4.0 (its paper)", origin=OWN + "Repository Leezekun/MMSci",
+        places=(Place("samples", "MMSci-Caption/samples.jsonl"),), judge=True, table="Table 3",
+        published=both("judge", "15.1", "25.7"), reason=UNSAID,
+    ),
+    Benchmark(
+        name="mmt_caption", title="MMT-Caption", family="caption", task="caption", split="val", size=None,
+        metric="judge", licence="CC BY 4.0 (its card)", origin=OWN + "Hub data set OpenGVLab/MMT-Bench",
+        places=(Place("samples", "MMT-Caption/samples.jsonl"),), judge=True, table="Table 3",
+        published=both("judge", "47.3", "57.9"), reason=UNSAID,
+    ),
+    Benchmark(
+        name="videommlu_caption", title="VideoMMLU-Caption", family="caption", task="caption", split="test", size=1065,
+        metric="judge", licence="Apache-2.0 (its card)", origin=OWN + "Hub data set Enxin/Video-MMLU",
+        places=(Place("samples", "VideoMMLU-Caption/samples.jsonl"),), judge=True, table="Table 3",
+        published=both("judge", "20.0", "28.0"), note="size: the clips of the set; " + UNSAID,
+    ),
+)  # fmt: skip
