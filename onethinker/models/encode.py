@@ -46,6 +46,21 @@ class Prompt:
         return sum(t.nbytes for t in (self.ids_T, self.positions_3T, self.types_T, *self.media.values()))
 
 
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the processor is given for one request, all within the budget.
+
+    text: the chat as its template writes it, media not yet expanded. images, clips (lists of (H, W, 3) uint8 frames)
+    and the clips' metadata: in the order of their marks. sizes: the processor's options for each kind of media.
+    """
+
+    text: str
+    images: list[Image.Image]
+    clips: list[list[np.ndarray]]
+    metadata: list[VideoMetadata]
+    sizes: dict[str, dict[str, Any]]
+
+
 def mrope_positions(types_T: Tensor, grids: dict[str, Tensor], merge: int) -> Tensor:
     """(3, T) positions as Qwen3-VL counts them: text advances all axes together; an image, or one temporal patch of a
     clip, stands still in time and spreads over height and width, and the text after it goes on from its longer side.
@@ -96,44 +111,46 @@ class Encoder:
         return prompt
 
     def _encode(self, request: Request) -> Prompt:
-        content, images, clips = self._content(request)
-        messages = [{"role": "system", "content": request.system}] if request.system else []
-        text = self.processor.apply_chat_template(
-            [*messages, {"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-        arguments: dict[str, Any] = {}
-        if images:
-            arguments |= {"images": images, "images_kwargs": {"size": self._size("image", request.budget.image_pixels)}}
-        if clips:
-            frames = max(len(clip.times) for clip in clips)
-            longest = request.budget.frame_pixels * (frames + frames % 2)
-            arguments |= {
-                "videos": [_frames(clip, request.budget.frame_pixels, self.unit) for clip in clips],
-                "video_metadata": [_metadata(clip) for clip in clips],
-                "videos_kwargs": {"do_sample_frames": False, "size": self._size("video", longest)},
-            }
-        encoded = self.processor(text=[text], return_tensors="pt", return_mm_token_type_ids=True, **arguments)
+        inputs = self.inputs(request)
+        arguments: dict[str, Any] = {**inputs.sizes}
+        if inputs.images:
+            arguments["images"] = inputs.images
+        if inputs.clips:
+            arguments |= {"videos": inputs.clips, "video_metadata": inputs.metadata}
+        encoded = self.processor(text=[inputs.text], return_tensors="pt", return_mm_token_type_ids=True, **arguments)
         types = encoded["mm_token_type_ids"][0]
         media = {key: encoded[key] for key in (*PIXELS, *GRIDS) if key in encoded}
         positions = mrope_positions(types, {k: v for k, v in media.items() if k in GRIDS}, self.merge)
         return Prompt(encoded["input_ids"][0], positions, types, media)
 
-    def _size(self, kind: str, longest: int) -> dict[str, int]:
-        processor = self.processor.image_processor if kind == "image" else self.processor.video_processor
-        shortest = min(processor.size["shortest_edge"], longest)
-        return {"shortest_edge": shortest, "longest_edge": max(longest, self.unit**2)}
-
-    def _content(self, request: Request) -> tuple[list[dict[str, str]], list[Any], list[Any]]:
-        """The message parts, images and clips, in the order of the marks."""
-        content, images, clips = [], [], []
-        for kind, value in request.parts():
-            content.append({"type": kind} | ({"text": value} if kind == "text" else {}))
+    def inputs(self, request: Request) -> Inputs:
+        """What the processor is given, media opened and within their budget. Raises as `encode`."""
+        parts, images, clips = request.parts(), list[Image.Image](), list[Clip]()
+        for kind, value in parts:
             if kind == "image":
                 pixels = request.budget.image_pixels
                 images.append(_within(open_image(value, pixels), pixels, self.unit))
             elif kind == "video":
                 clips.append(open_clip(value, request.budget))
-        return content, images, clips
+        content = [{"type": kind} | ({"text": value} if kind == "text" else {}) for kind, value in parts]
+        messages = [{"role": "system", "content": request.system}] if request.system else []
+        text = self.processor.apply_chat_template(
+            [*messages, {"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        sizes: dict[str, dict[str, Any]] = {}
+        if images:
+            sizes["images_kwargs"] = {"size": self._size("image", request.budget.image_pixels)}
+        if clips:
+            frames = max(len(clip.times) for clip in clips)
+            longest = request.budget.frame_pixels * (frames + frames % 2)
+            sizes["videos_kwargs"] = {"do_sample_frames": False, "size": self._size("video", longest)}
+        frames_of_clips = [_frames(clip, request.budget.frame_pixels, self.unit) for clip in clips]
+        return Inputs(text, images, frames_of_clips, [_metadata(clip) for clip in clips], sizes)
+
+    def _size(self, kind: str, longest: int) -> dict[str, int]:
+        processor = self.processor.image_processor if kind == "image" else self.processor.video_processor
+        shortest = min(processor.size["shortest_edge"], longest)
+        return {"shortest_edge": shortest, "longest_edge": max(longest, self.unit**2)}
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of an answer, special tokens in it read as plain text."""
@@ -183,4 +200,4 @@ def batch_media(prompts: Sequence[Prompt], device: torch.device | str) -> dict[s
     return found
 
 
-__all__ = ["Encoder", "MediaError", "Prompt", "batch_media", "mrope_positions"]
+__all__ = ["Encoder", "Inputs", "MediaError", "Prompt", "batch_media", "mrope_positions"]
