@@ -100,14 +100,12 @@ def task_panels(rows: Sequence[Row], titles: dict[str, str]) -> tuple[str, list[
 
 def status_panel(rollouts: Sequence[Path]) -> str:
     """How the sampled answers of each RL step read, as shares; empty without rollouts."""
-    steps: list[float] = []
-    shares: dict[str, list[float]] = {status: [] for status in STATUSES}
+    counts: dict[int, Counter[str]] = {}
     for file in rollouts:
         columns = pq.read_table(file, columns=["step", "status"]).to_pydict()
-        if columns["step"]:
-            counts = Counter(columns["status"])
-            steps.append(float(columns["step"][0]))
-            for status, share in shares.items():
-                share.append(counts[status] / counts.total())
+        for step, status in zip(columns["step"], columns["status"], strict=True):
+            counts.setdefault(step, Counter())[status] += 1
+    steps = [float(step) for step in sorted(counts)]
+    shares = {status: [counts[s][status] / counts[s].total() for s in sorted(counts)] for status in STATUSES}
     drawn = [Curve(STATUSES[s], f"status-{s}", *thin(steps, y)) for s, y in shares.items() if any(y)]
     return panel("How sampled answers read (share)", drawn, bounds=(0.0, 1.0)) if drawn else ""

@@ -32,19 +32,20 @@ def sentences(run: Run) -> list[str]:
     if sft:
         batch = (recipe.get("sft") or {}).get("batch")
         each = f" of {batch} worked answers" if batch else ""
-        said.append(f"The SFT cold start took {_steps(sft)}{each}{_time(sft)}{_change(sft, 'loss', 'the loss fell')}.")
+        said.append(f"The SFT cold start {_steps(sft)}{each}{_time(sft)}{_change(sft, 'loss', 'the loss fell')}.")
     if rl:
         config = recipe.get("rl") or {}
         each = f" of {config['prompts']} prompts, each answered {config['group']} times" if "prompts" in config else ""
         name = str(config.get("algorithm", "RL")).replace("_", "-").upper()
-        said.append(f"{name} took {_steps(rl)}{each}{_time(rl)}{_change(rl, 'reward', 'the mean reward went')}.")
+        said.append(f"{name} {_steps(rl)}{each}{_time(rl)}{_change(rl, 'reward', 'the mean reward went')}.")
     if run.evaluations:
         said.append(_evaluation(run.evaluations[-1], len(run.evaluations)))
     return said
 
 
 def _steps(rows: list[Row]) -> str:
-    return f"{rows[-1]['step']:,} steps"
+    step, steps = rows[-1]["step"], rows[-1].get("steps", 0)
+    return f"took {step:,} steps" if step >= steps else f"has taken {step:,} of {steps:,} steps"
 
 
 def _time(rows: list[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,29 +14,32 @@ from onethinker.report import gallery, tables
 from onethinker.report.curves import stage_panels, status_panel, task_panels
 from onethinker.report.describe import recipe_of, sentences, tiles
 from onethinker.report.figures import Series, bars, legend, radar
-from onethinker.report.read import Evaluation, Run, read_run
-from onethinker.runs import write_whole
+from onethinker.report.read import Evaluation, Progress, Run, read_run
+from onethinker.runs import stamp, write_whole
 from onethinker.sample import DataError
 
 _STAGE_CLASS = {"before": "stage-before", "sft": "stage-sft", "rl": "stage-rl"}
 
 
-def write_report(folder: str | Path, out: str | Path | None = None, *, each: int = 3) -> Path:
+def write_report(
+    folder: str | Path, out: str | Path | None = None, *, each: int = 3, refresh: float | None = None
+) -> Path:
     """Write `report.html` of a run folder, or of one evaluation's, and return its path.
 
-    each: right and wrong answers shown a task. Raises ReportError for a folder that holds nothing to report.
+    each: right and wrong answers shown a task. refresh: seconds after which the page loads itself again, for a run that
+    goes on. Raises ReportError for a folder that holds nothing to report.
     """
     run = read_run(Path(folder))
     file = Path(out) if out else run.folder / "report.html"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, page(run, each=each))
+    write_whole(file, page(run, each=each, refresh=refresh))
     return file
 
 
-def page(run: Run, *, each: int = 3) -> str:
+def page(run: Run, *, each: int = 3, refresh: float | None = None) -> str:
     """The whole page."""
     absent = list(run.absent)
-    body = [_head(run)]
+    body = [_head(run, refresh)]
     if run.evaluations:
         body.append(_results(run))
     body.append(_training(run))
@@ -48,11 +52,15 @@ def page(run: Run, *, each: int = 3) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">{_again(refresh)}'
         f"<title>{_e(_title(run))}</title><style>{style}</style></head><body><main>"
         + "".join(body)
         + f"</main><script>{script}</script></body></html>\n"
     )
+
+
+def _again(refresh: float | None) -> str:
+    return "" if refresh is None else f'<meta http-equiv="refresh" content="{math.ceil(refresh)}">'
 
 
 def _asset(name: str) -> str:
@@ -73,7 +81,7 @@ def _section(title: str, lead: str, *parts: str) -> str:
     return f'<section><h2>{_e(title)}</h2><p class="lead">{_e(lead)}</p>{"".join(parts)}</section>'
 
 
-def _head(run: Run) -> str:
+def _head(run: Run, refresh: float | None) -> str:
     name = recipe_of(run).get("name")
     kicker = f'<p class="kicker">{_e(f"Run report · recipe {name}" if name else "Run report")}</p>'
     shown = "".join(
@@ -83,7 +91,25 @@ def _head(run: Run) -> str:
     )
     said = " ".join(sentences(run))
     row = f'<div class="tiles">{shown}</div>' if shown else ""
-    return f'<header>{kicker}<h1>{_e(_title(run))}</h1><p class="lead">{_e(said)}</p>{row}</header>'
+    live = "" if refresh is None else _live(run, refresh)
+    return f'<header>{kicker}<h1>{_e(_title(run))}</h1><p class="lead">{_e(said)}</p>{live}{row}</header>'
+
+
+def _live(run: Run, refresh: float) -> str:
+    """How far the stages have come, and when the page was written."""
+    bars = "".join(
+        f'<div class="stage"><span>{p.stage.upper()} step {p.step:,} of {p.steps:,}{_left(p)}</span>'
+        f'<progress max="{p.steps}" value="{p.step}"></progress></div>'
+        for p in run.progress
+    )
+    words = f"The run goes on. Written {stamp()}, and again every {refresh:g} s."
+    return f'<div class="live">{bars}<p>{words}</p></div>'
+
+
+def _left(progress: Progress) -> str:
+    if progress.left is None or progress.step >= progress.steps:
+        return ""
+    return f", about {tables.duration(progress.left)} to go"
 
 
 def _results(run: Run) -> str:

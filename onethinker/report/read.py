@@ -47,6 +47,24 @@ class Evaluation:
         return {row["id"]: row for row in self.rows if row["decoding"] == "greedy"}
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A training stage at `step` of `steps`. left: seconds to go at the mean pace so far, None if unknown."""
+
+    stage: str
+    step: int
+    steps: int
+    left: float | None
+
+    @classmethod
+    def of(cls, stage: str, rows: list[Row]) -> Progress:
+        """From its rows in order; one that does not say how many steps it is to have counts as done."""
+        step, seconds = rows[-1]["step"], rows[-1].get("seconds")
+        steps = rows[-1].get("steps", step)
+        pace = seconds / step if isinstance(seconds, int | float) and step else None
+        return cls(stage, step, steps, None if pace is None else pace * (steps - step))
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder. configs: by stage (`run`, `sft`, `rl`), those there are. rollouts: Parquet files, a step each.
@@ -65,6 +83,18 @@ class Run:
     def stage(self, name: str) -> list[Row]:
         """The metric rows of `sft` or `rl`, in order of step."""
         return sorted((r for r in self.metrics if r.get("stage") == name and "step" in r), key=lambda r: r["step"])
+
+    @property
+    def progress(self) -> list[Progress]:
+        """How far the training stages have come, those that have begun."""
+        return [Progress.of(name, rows) for name in ("sft", "rl") if (rows := self.stage(name))]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that has begun has come to its end; the stages of a whole run end with its report."""
+        trained = bool(self.progress) and all(p.step >= p.steps for p in self.progress)
+        told = not self.stages or any(row.get("stage") == "report" for row in self.stages)
+        return (trained or bool(self.evaluations and not self.configs)) and told
 
     @property
     def main(self) -> list[Evaluation]:
@@ -135,10 +165,10 @@ def read_lines(file: Path) -> Iterator[Row]:
     """The rows of a JSON-lines file, none if it is absent. A torn last line, of a run still going, is passed over."""
     if not file.exists():
         return
-    lines = file.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield json.loads(line)
-        except ValueError as error:
-            if number < len(lines):
-                raise ReportError(f"{file}, line {number}: not JSON ({error})") from error
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                if line.endswith(b"\n"):
+                    raise ReportError(f"{file}, line {number}: not JSON ({error})") from error

@@ -34,3 +34,9 @@ def test_a_file_that_is_no_summary_is_named(run_folder):
     (run_folder / "eval" / "rl" / "summary.json").write_text("{")
     with pytest.raises(ReportError, match=r"rl/summary\.json: cannot be read as JSON"):
         read_run(run_folder)
+
+
+def test_lines_end_at_newlines_alone_and_half_a_character_is_a_torn_line(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes('{"a": "one\u2028line\x85still"}\n{"a": "é'.encode()[:-1])
+    assert list(read_lines(file)) == [{"a": "one\u2028line\x85still"}]
