@@ -91,12 +91,17 @@ def _load_adapter(folder: Path, device: str, dtype: str, attention: str, adapter
     return merged, processor
 
 
-def save(model: nn.Module, processor: Any, folder: Path) -> None:
-    """An ordinary checkpoint that AutoProcessor, AutoModelForImageTextToText and vLLM load, moved in whole."""
+def save(model: nn.Module, processor: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
+    """An ordinary checkpoint that AutoProcessor, AutoModelForImageTextToText and vLLM load, moved in whole.
+
+    weights: by parameter, in place of the model's own, of which a process may hold a part only.
+    """
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
     # PEFT would ask the hub whether the embeddings grew; adapters here never touch them.
-    options = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+    options: dict[str, Any] = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+    if weights is not None:
+        options["state_dict"] = weights
     try:
         model.save_pretrained(aside, **options)  # type: ignore[operator]
         processor.save_pretrained(aside)

@@ -149,10 +149,12 @@ class EvalConfig(Section):
 
 
 class Recipe(Section):
-    """A whole run. `name` is for people, `watch` says where to follow a training; all else decides what comes out."""
+    """A whole run. `name` is for people; `watch` says where to follow a training and `parallel` how the processes that
+    torchrun starts hold the model, a copy each or a part of every weight each; all else decides what comes out."""
 
     name: str
     watch: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ("tensorboard",)
+    parallel: Literal["ddp", "fsdp"] = "ddp"
     seed: int = 0
     prompts: str = "full"
     model: ModelConfig = ModelConfig()
@@ -164,8 +166,8 @@ class Recipe(Section):
     evaluate: EvalConfig = EvalConfig()
 
     def deciding(self) -> dict[str, Any]:
-        """The keys that a run must share with its resumption: one may be watched otherwise."""
-        return self.model_dump(exclude={"watch"})
+        """The keys that a run must share with its resumption: one may be watched and spread otherwise."""
+        return self.model_dump(exclude={"watch", "parallel"})
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from onethinker.models.load import save
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
 from onethinker.runs import RunError
 from onethinker.train.optimizer import Optimizer
+from onethinker.train.parallel import ALONE, Processes
+from onethinker.train.spread import gathered, load_moments, whole_weights
 
 STATE = "trainer.pt"
 
@@ -35,20 +37,39 @@ def save_checkpoint(
     recipe: Recipe,
     state: dict[str, Any],
     keep: int,
+    team: Processes = ALONE,
 ) -> Path:
-    """Write aside, move in whole, then drop all but the last `keep`. A full disk leaves the earlier ones usable."""
+    """Write aside, move in whole, then drop all but the last `keep`. A full disk leaves the earlier ones usable.
+
+    All processes of a run must call it; the leading one writes, what one process alone would write.
+    """
     target = run / "checkpoints" / f"step-{step:06d}"
+    weights = whole_weights(model, team.leads)
+    everything = {
+        "step": step,
+        "optimizer": gathered(optimizer.state_dict(), team.leads),
+        "rng": team.gather(_random_states()),
+        **state,
+    }
+    team.first(lambda: _write(target, model, processor, recipe, weights, everything))
+    if team.leads:
+        for old in folders(run)[:-keep]:
+            shutil.rmtree(old)
+    return target
+
+
+def _write(
+    target: Path,
+    model: nn.Module,
+    processor: Any,
+    recipe: Recipe,
+    weights: dict[str, Tensor] | None,
+    everything: dict[str, Any],
+) -> None:
     aside = target.with_name(target.name + ".saving")
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        save(model, processor, aside)
-        everything = {
-            "step": step,
-            "optimizer": optimizer.state_dict(),
-            "rng": {"torch": torch.get_rng_state(), "numpy": np.random.get_state(legacy=False)},
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            **state,
-        }
+        save(model, processor, aside, weights)
         torch.save(everything, aside / STATE)
         (aside / RECIPE_FILE).write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
         if target.exists():
@@ -60,9 +81,12 @@ def save_checkpoint(
             f"could not write checkpoint {target}: {error}; the previous one is whole, make room and run the same "
             "command again"
         ) from error
-    for old in folders(run)[:-keep]:
-        shutil.rmtree(old)
-    return target
+
+
+def _random_states() -> dict[str, Any]:
+    """Those of this process: of torch, of NumPy and of its GPU."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return {"torch": torch.get_rng_state(), "numpy": np.random.get_state(legacy=False), "cuda": cuda}
 
 
 def load_state(folder: Path) -> dict[str, Any]:
@@ -70,10 +94,11 @@ def load_state(folder: Path) -> dict[str, Any]:
     return torch.load(folder / STATE, map_location="cpu", weights_only=False)
 
 
-def restore(state: dict[str, Any], optimizer: Optimizer) -> None:
-    """Put optimiser and random states back."""
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"]["torch"])
-    np.random.set_state(state["rng"]["numpy"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+def restore(state: dict[str, Any], optimizer: Optimizer, team: Processes = ALONE) -> None:
+    """Put optimiser and random states back. A process that was not there before takes the random state of another."""
+    load_moments(optimizer, state["optimizer"])
+    rng = state["rng"][team.rank % len(state["rng"])]
+    torch.set_rng_state(rng["torch"])
+    np.random.set_state(rng["numpy"])
+    if rng["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(rng["cuda"])

@@ -18,6 +18,7 @@ from onethinker.rollout import Rollout, make_request, roll_out
 from onethinker.runs import RunError
 from onethinker.sample import Sample, Samples
 from onethinker.tasks.prompts import PromptSet
+from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.prefix import Group
 from onethinker.train.sampler import Sampler
 
@@ -27,7 +28,6 @@ class Answered:
     """One prompt's group of G answers. rewards_G: NaN where the answer could not be scored."""
 
     position: int
-    prompt: Prompt
     rollouts: Sequence[Rollout]
     rewards_G: np.ndarray
 
@@ -51,10 +51,14 @@ class Answered:
         """The same group with some of its answers only."""
         return replace(self, rollouts=self.rollouts[first:last], rewards_G=self.rewards_G[first:last])
 
+    def group(self, prompt: Prompt) -> Group:
+        """The encoded prompt and the token ids of its answers, as the engine gave them."""
+        return Group(prompt, [r.completion.token_ids for r in self.rollouts])
+
     @property
-    def group(self) -> Group:
-        """The prompt and the token ids of its answers, as the engine gave them."""
-        return Group(self.prompt, [r.completion.token_ids for r in self.rollouts])
+    def tokens(self) -> int:
+        """Of the prompt and all its answers."""
+        return self.rollouts[0].completion.prompt_tokens + sum(r.completion.tokens for r in self.rollouts)
 
 
 @dataclass
@@ -75,13 +79,25 @@ class Collected:
     def groups(self) -> list[Answered]:
         return self.kept + self.dropped
 
+    def count(self, parts: Sequence[Collected]) -> None:
+        """Add up what was left out."""
+        for part in parts:
+            self.too_long += part.too_long
+            self.unreadable += part.unreadable
+            self.longest = max(self.longest, part.longest)
+            self.problem = part.problem or self.problem
+
     def of_task(self, task: str) -> list[Answered]:
         return [g for g in self.groups if g.sample.task == task]
 
 
 @dataclass(frozen=True, eq=False)
 class Collector:
-    """Asks prompts until a step has its groups. Engine, encoder and samples stay the same over the run."""
+    """Asks prompts until a step has its groups. Engine, encoder and samples stay the same over the run.
+
+    Every process draws the same prompts and asks its share of them; what came of it is gathered, so that all of them
+    go on with the same groups in the order of the draw.
+    """
 
     samples: Samples
     engine: Engine
@@ -89,6 +105,7 @@ class Collector:
     sampler: Sampler
     prompts: PromptSet
     recipe: Recipe
+    team: Processes = ALONE
 
     def collect(self, step: int, task_weights: dict[str, float] | None = None) -> Collected:
         """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
@@ -100,15 +117,13 @@ class Collector:
             wanted = config.prompts - len(found.kept)
             if wanted <= 0:
                 break
-            positions = self._short_enough(self.sampler.draw(wanted, task_weights), found)
+            positions = list(dict.fromkeys(self.sampler.draw(wanted, task_weights)))
             seed = self.recipe.seed * 1_000_003 + step * 101 + attempt
             sampling = Sampling(config.group, config.temperature, 1.0, config.max_tokens, seed)
-            answered = dict(
-                roll_out(self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=positions)
-            )
-            for position in positions:
-                group = self._answered(position, answered[position])
-                self.sampler.observe(position, group.accuracy)
+            parts = self.team.gather(self._ask(self.team.share(positions), sampling))
+            found.count(parts)
+            for group in sorted((g for part in parts for g in part.kept), key=lambda g: positions.index(g.position)):
+                self.sampler.observe(group.position, group.accuracy)
                 (found.kept if group.trains(config) else found.dropped).append(group)
         if not found.groups:
             raise RunError(
@@ -117,21 +132,29 @@ class Collector:
             )
         return found
 
-    def _answered(self, position: int, rollouts: list[Rollout]) -> Answered:
-        rewards = np.array([r.score.reward(self.recipe.rl.reward) for r in rollouts])
-        return Answered(position, self._encode(position), rollouts, rewards)
+    def _ask(self, positions: Sequence[int], sampling: Sampling) -> Collected:
+        """The answered groups of these prompts, all as kept, and what was left out."""
+        found = Collected()
+        fit = self._short_enough(positions, found)
+        for position, rollouts in roll_out(
+            self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=fit
+        ):
+            rewards_G = np.array([r.score.reward(self.recipe.rl.reward) for r in rollouts])
+            found.kept.append(Answered(position, rollouts, rewards_G))
+        return found
 
-    def _encode(self, position: int) -> Prompt:
+    def encode(self, position: int) -> Prompt:
+        """The prompt of the sample at this position."""
         sample = self.samples[position]
         return self.encoder.encode(make_request(sample, self.samples, self.prompts, self.recipe.media))
 
-    def _short_enough(self, positions: list[int], found: Collected) -> list[int]:
-        """Without repeats; prompts that cannot be read and those beyond the limit are counted and left out."""
+    def _short_enough(self, positions: Sequence[int], found: Collected) -> list[int]:
+        """Prompts that cannot be read and those beyond the limit are counted and left out."""
         fit = []
-        for position in dict.fromkeys(positions):
+        for position in positions:
             name = self.samples[position].id
             try:
-                length = len(self._encode(position))
+                length = len(self.encode(position))
             except ValueError as error:
                 found.unreadable += 1
                 found.problem = f"sample {name}: {error}"

@@ -88,7 +88,8 @@ def update(model: nn.Module, optimizer: Optimizer, config: OptimizerConfig, shar
 
     An update whose norm is not finite is skipped: the weights stay as they are.
     """
-    norm = float(nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.max_grad_norm))
+    total: Any = nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.max_grad_norm)
+    norm = float(total.full_tensor() if hasattr(total, "full_tensor") else total)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * share
     if math.isfinite(norm):

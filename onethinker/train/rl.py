@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +15,10 @@ import torch
 from torch import Tensor
 
 from onethinker.engines.local import LocalEngine
-from onethinker.models.encode import Encoder
+from onethinker.models.encode import Encoder, Prompt
 from onethinker.models.forward import autocast, banned_ids, unwrap
 from onethinker.models.load import load
-from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
-from onethinker.runs import locked, open_run
 from onethinker.sample import Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
@@ -29,10 +27,12 @@ from onethinker.train.algorithms.base import Algorithm, Candidate
 from onethinker.train.experience import Answered, Collected, Collector, write_rollouts
 from onethinker.train.loss import Batch, Means, denominator, policy_loss
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
-from onethinker.train.prefix import Group, answer_logps, microbatches, take
+from onethinker.train.parallel import Processes, processes, run_folder
+from onethinker.train.prefix import Group, microbatches, take
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import fingerprint, prepare_model
-from onethinker.train.watch import Metrics
+from onethinker.train.spread import BLANK, Spread
+from onethinker.train.watch import following
 
 
 def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -40,55 +40,60 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
 
     The same call resumes a killed run, exactly. stop_after: leave after this many steps of the schedule, for tests.
     """
-    out = open_run(out, {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}, fresh=fresh)
-    with locked(out):
-        return _train(recipe, samples, out, stop_after)
+    team = processes()
+    config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
+    with run_folder(team, out, config, fresh=fresh) as folder:
+        return _train(recipe, samples, folder, stop_after, team)
 
 
-def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) -> Path:
+def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, team: Processes) -> Path:
     config = recipe.rl
     saved = checkpoint.folders(out)
     model, processor = prepare_model(
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
-    policy = Policy(model, banned_ids(processor.tokenizer), recipe)
+    policy = Policy(Spread(model, team, recipe.parallel), banned_ids(processor.tokenizer), recipe)
     optimizer = make_optimizer(model, config.optimizer)
     encoder = Encoder(processor)
     sampler = Sampler(config.sampler, samples, recipe.seed)
     algorithm = make(config.algorithm, **config.algorithm_options)
-    engine = LocalEngine(model, encoder, rows=config.rows, identity="policy", dtype=recipe.model.dtype)
-    collector = Collector(samples, engine, encoder, sampler, load_prompts(recipe.prompts), recipe)
+    engine = LocalEngine(
+        policy.spread.answering, encoder, rows=config.rows, identity="policy", dtype=recipe.model.dtype
+    )
+    collector = Collector(samples, engine, encoder, sampler, load_prompts(recipe.prompts), recipe, team)
     step, seconds = 0, 0.0
     if saved:
         state = checkpoint.load_state(saved[-1])
         step, seconds = state["step"], state["seconds"]
-        checkpoint.restore(state, optimizer)
+        checkpoint.restore(state, optimizer, team)
         sampler.load_state_dict(state["sampler"])
         algorithm.load_state_dict(state["algorithm"])
     else:
         torch.manual_seed(recipe.seed)
     last = min(config.steps, stop_after or config.steps)
-    with Metrics(out, recipe.watch, step, config.steps) as log, bar("RL", last, done=step) as advance:
+    with following("RL", out, recipe.watch, step, config.steps, last, writes=team.leads) as note:
         while step < last:
             began = time.perf_counter()
-            collected = collector.collect(step, algorithm.task_weights())
+            with policy.spread.whole():
+                collected = collector.collect(step, algorithm.task_weights())
             _select(algorithm, collected, config.prompts)
             rolled = time.perf_counter()
             advantages = _advantages(algorithm, collected.kept)
             share = schedule(config.optimizer, step, config.steps)
-            stats = _update(policy, optimizer, collected.kept, advantages, share)
+            stats = _update(policy, optimizer, collector.encode, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
             seconds += now - began
             row = _summary(recipe, collected) | algorithm.stats() | stats
             times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
-            log.append({"step": step, "stage": "rl", "lr": config.optimizer.lr * share, **times, **row})
-            kept = {id(group): a for group, a in zip(collected.kept, advantages, strict=True)}
-            write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, kept)
-            advance(1, f"reward {row['reward']:.3f}")
+            row = {"step": step, "stage": "rl", "lr": config.optimizer.lr * share, **times, **row}
+            note(row, f"reward {row['reward']:.3f}")
+            if team.leads:
+                kept = {id(group): a for group, a in zip(collected.kept, advantages, strict=True)}
+                write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, kept)
             if step % config.save_every == 0 or step == last:
                 whole = {"seconds": seconds, "sampler": sampler.state_dict(), "algorithm": algorithm.state_dict()}
-                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, whole, config.keep)
+                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, whole, config.keep, team)
     return checkpoint.folders(out)[-1]
 
 
@@ -116,62 +121,95 @@ def _advantages(algorithm: Algorithm, groups: Sequence[Answered]) -> list[np.nda
 class Policy:
     """The model that trains, and the reference it is held to: its own start, or itself without its adapters."""
 
-    def __init__(self, model: Any, banned: list[int], recipe: Recipe) -> None:
-        self.model, self.banned, self.recipe = model, banned, recipe
-        self.device = unwrap(model).lm_head.weight.device
-        self._start: Any = None
+    def __init__(self, spread: Spread, banned: list[int], recipe: Recipe) -> None:
+        self.spread, self.banned, self.recipe = spread, banned, recipe
+        self.device = unwrap(spread.model).lm_head.weight.device
+        self._start: Spread | None = None
         if recipe.rl.kl and not recipe.lora.rank:
-            self._start, _ = load(
+            start, _ = load(
                 recipe.model.base, device=recipe.model.device, dtype=recipe.model.dtype,
                 attention=recipe.model.attention, seed=recipe.seed,
             )  # fmt: skip
-            self._start.eval().requires_grad_(False)
+            self._start = Spread(start.eval().requires_grad_(False), spread.team, recipe.parallel)
 
     def logps(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies (N,) of the groups' answer tokens, with gradients."""
         with autocast(self.device, self.recipe.model.dtype):
-            return answer_logps(self.model, groups, banned=self.banned, temperature=self.recipe.rl.temperature)
+            return self.spread.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)
 
     @torch.no_grad()
     def reference_logps(self, groups: Sequence[Group]) -> Tensor:
         """Log-probabilities (N,) of the same tokens under the reference."""
-        model = self.model if self._start is None else self._start
+        spread = self._start or self.spread
         with autocast(self.device, self.recipe.model.dtype), self._adapters_off():
-            return answer_logps(model, groups, banned=self.banned, temperature=self.recipe.rl.temperature)[0]
+            return spread.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)[0]
 
     def _adapters_off(self) -> AbstractContextManager[Any]:
-        return self.model.disable_adapter() if self._start is None else nullcontext()
+        return nullcontext() if self._start else self.spread.model.disable_adapter()
+
+    def idle(self) -> None:
+        """Take part in a pass, the reference's too, with nothing of one's own."""
+        if self.recipe.rl.kl:
+            self.reference_logps([BLANK])
+        with autocast(self.device, self.recipe.model.dtype):
+            blank = self.spread.blank().sum()
+        self.spread.backward(blank)
 
 
 def _update(
     policy: Policy,
     optimizer: Optimizer,
+    encode: Callable[[int], Prompt],
     groups: Sequence[Answered],
     advantages: Sequence[np.ndarray],
     share: float,
 ) -> dict[str, float]:
     """Updates over the step's groups in minibatches; what was logged, averaged over tokens."""
-    config, means, losses, norms = policy.recipe.rl, Means(), [], []
+    config, team, means, losses, norms = policy.recipe.rl, policy.spread.team, Means(), [], []
     for start in range(0, len(groups), config.minibatch):
         part = slice(start, start + config.minibatch)
-        packed = [g.group for g in groups[part]]
         total = denominator(_batch(groups[part], advantages[part], policy.device), config)
-        losses.append(0.0)
-        for pieces in microbatches(packed, config.micro_tokens):
-            cut = [groups[part][p.group].answers(p.first, p.last) for p in pieces]
-            values = [advantages[part][p.group][p.first : p.last] for p in pieces]
-            batch, micro = _batch(cut, values, policy.device), take(packed, pieces)
-            if config.kl:
-                batch = replace(batch, ref_logps_N=policy.reference_logps(micro))
-            logps, entropies = policy.logps(micro)
-            loss, logged = policy_loss(logps, batch, config, total, entropies)
-            loss.backward()
-            means.merge([logged])
-            losses[-1] += float(loss.detach())
-        norms.append(update(policy.model, optimizer, config.optimizer, share))
+        own = team.balanced([g.tokens for g in groups[part]])
+        losses.append(
+            _backward(policy, encode, [groups[part][i] for i in own], [advantages[part][i] for i in own], total, means)
+        )
+        if not any(g.sample.media for g in groups[part]):
+            policy.spread.forget_tower()
+        norms.append(update(policy.spread.model, optimizer, config.optimizer, share))
     if not groups:
         return {"updates": 0}
-    return means.values() | {"loss": float(np.mean(losses)), "grad_norm": float(np.mean(norms)), "updates": len(norms)}
+    parts = team.gather((losses, means))
+    loss = float(np.mean(np.sum([losses for losses, _ in parts], axis=0)))
+    logged = Means().merge(means for _, means in parts)
+    return logged.values() | {"loss": loss, "grad_norm": float(np.mean(norms)), "updates": len(norms)}
+
+
+def _backward(
+    policy: Policy,
+    encode: Callable[[int], Prompt],
+    groups: Sequence[Answered],
+    advantages: Sequence[np.ndarray],
+    total: float,
+    means: Means,
+) -> float:
+    """Gradients of this process's part of a minibatch, in microbatches; returns its loss and adds to the means."""
+    config, found = policy.recipe.rl, 0.0
+    packed = [g.group(encode(g.position)) for g in groups]
+    for pieces in policy.spread.passes(microbatches(packed, config.micro_tokens)):
+        if pieces is None:
+            policy.idle()
+            continue
+        cut = [groups[p.group].answers(p.first, p.last) for p in pieces]
+        values = [advantages[p.group][p.first : p.last] for p in pieces]
+        batch, micro = _batch(cut, values, policy.device), take(packed, pieces)
+        if config.kl:
+            batch = replace(batch, ref_logps_N=policy.reference_logps(micro))
+        logps, entropies = policy.logps(micro)
+        loss, logged = policy_loss(logps, batch, config, total, entropies)
+        policy.spread.backward(loss)
+        means.merge([logged])
+        found += float(loss.detach())
+    return found
 
 
 def _batch(groups: Sequence[Answered], advantages: Sequence[np.ndarray], device: torch.device) -> Batch:

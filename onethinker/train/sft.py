@@ -15,17 +15,18 @@ from torch import Tensor
 from onethinker.models.encode import Encoder, Prompt
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
-from onethinker.progress import bar
 from onethinker.recipes.base import Recipe
 from onethinker.rollout import make_request
-from onethinker.runs import RunError, locked, open_run
+from onethinker.runs import RunError
 from onethinker.sample import DataError, Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
 from onethinker.train.optimizer import make_optimizer, schedule, update
-from onethinker.train.prefix import Group, answer_logps, microbatches, take
-from onethinker.train.watch import Metrics
+from onethinker.train.parallel import Processes, processes, run_folder
+from onethinker.train.prefix import Group, microbatches, take
+from onethinker.train.spread import Spread
+from onethinker.train.watch import following
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +95,10 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
 
     stop_after: leave after this many steps of the schedule, for tests.
     """
-    out = open_run(out, {"kind": "sft", "recipe": recipe.deciding(), "samples": fingerprint(samples)}, fresh=fresh)
-    with locked(out):
-        return _train(recipe, samples, out, stop_after)
+    team = processes()
+    config = {"kind": "sft", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
+    with run_folder(team, out, config, fresh=fresh) as folder:
+        return _train(recipe, samples, folder, stop_after, team)
 
 
 def fingerprint(samples: Samples) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def fingerprint(samples: Samples) -> dict[str, Any]:
     return {"n": len(samples), "digest": digest.hexdigest()[:16]}
 
 
-def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) -> Path:
+def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, team: Processes) -> Path:
     config = recipe.sft
     saved = checkpoint.folders(out)
     state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
@@ -118,27 +120,28 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None) 
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
     source = ExampleSource(samples, recipe, Encoder(processor))
+    spread = Spread(model, team, recipe.parallel)
     optimizer = make_optimizer(model, config.optimizer)
     if saved:
-        checkpoint.restore(state, optimizer)
+        checkpoint.restore(state, optimizer, team)
     else:
         torch.manual_seed(recipe.seed)
     steps = _steps(recipe, len(samples))
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
-    with Metrics(out, recipe.watch, step, steps) as log, bar("SFT", last, done=step) as advance:
+    with following("SFT", out, recipe.watch, step, steps, last, writes=team.leads) as note:
         for indices in sft_batches(len(samples), config.batch, recipe.seed, last, step):
             began = time.perf_counter()
-            examples = source.batch(indices)
-            left_out += len(indices) - len(examples)
-            row = _step(model, optimizer, recipe, examples, schedule(config.optimizer, step, steps))
+            examples = source.batch(team.share(indices))
+            row = _step(spread, optimizer, recipe, examples, schedule(config.optimizer, step, steps))
+            left_out += len(indices) - row["examples"]
             step, seconds = step + 1, seconds + time.perf_counter() - began
-            log.append({"step": step, "stage": "sft", "seconds": seconds, "left_out": left_out, **row})
-            advance(1, f"loss {row['loss']:.3f}")
+            times = {"step": step, "stage": "sft", "seconds": seconds, "left_out": left_out}
+            note(times | row, f"loss {row['loss']:.3f}")
             if step % config.save_every == 0 or step == last:
                 kept = {"seconds": seconds, "left_out": left_out}
-                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep)
-    if left_out:
+                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep, team)
+    if left_out and team.leads:
         print(f"SFT: {left_out} examples longer than {config.max_tokens} tokens were left out")
     return checkpoint.folders(out)[-1]
 
@@ -149,23 +152,31 @@ def _steps(recipe: Recipe, count: int) -> int:
     return max(1, round(recipe.sft.epochs * count / recipe.sft.batch))
 
 
-def _step(model: Any, optimizer: Any, recipe: Recipe, examples: list[Example], share: float) -> dict[str, float]:
-    """One update over the batch, in microbatches; the loss is the mean over all its answer tokens."""
-    if not examples:
+def _step(spread: Spread, optimizer: Any, recipe: Recipe, examples: list[Example], share: float) -> dict[str, Any]:
+    """One update over the batch, in microbatches; the loss is the mean over all its answer tokens.
+
+    examples: this process's part of the batch. What is returned is of the whole.
+    """
+    answer_tokens = sum(len(e.answer_A) for e in examples)
+    own = (len(examples), answer_tokens, sum(map(len, examples)), sum(bool(e.prompt.media) for e in examples))
+    count, answer_tokens, tokens, seeing = (sum(numbers) for numbers in zip(*spread.team.gather(own), strict=True))
+    if not count:
         raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
-    tokens = sum(len(e.answer_A) for e in examples)
-    device = unwrap(model).lm_head.weight.device
+    device = unwrap(spread.model).lm_head.weight.device
     groups, total = [e.group for e in examples], 0.0
-    for pieces in microbatches(groups, recipe.sft.micro_tokens):
+    for pieces in spread.passes(microbatches(groups, recipe.sft.micro_tokens)):
         with autocast(device, recipe.model.dtype):
-            loss = -answer_logps(model, take(groups, pieces), banned=[])[0].sum() / tokens
-        loss.backward()
+            logps = spread.logps(take(groups, pieces), banned=[])[0] if pieces else spread.blank()
+            loss = -logps.sum() / answer_tokens
+        spread.backward(loss)
         total += float(loss.detach())
-    norm = update(model, optimizer, recipe.sft.optimizer, share)
+    if not seeing:
+        spread.forget_tower()
     return {
-        "loss": total,
+        "loss": sum(spread.team.gather(total)),
         "lr": recipe.sft.optimizer.lr * share,
-        "grad_norm": norm,
-        "answer_tokens": tokens,
-        "tokens": sum(map(len, examples)),
+        "grad_norm": update(spread.model, optimizer, recipe.sft.optimizer, share),
+        "examples": count,
+        "answer_tokens": answer_tokens,
+        "tokens": tokens,
     }

@@ -11,13 +11,15 @@ import importlib
 import json
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from numbers import Real
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
+from onethinker.progress import bar
 from onethinker.runs import JsonLines, RunError, write_whole
 
 Row = dict[str, Any]
@@ -63,6 +65,26 @@ class Metrics:
     ) -> None:
         for watcher in self.watchers:
             watcher.close()
+
+
+@contextmanager
+def following(
+    title: str, run: Path, watchers: Sequence[str], step: int, steps: int, last: int, *, writes: bool
+) -> Iterator[Callable[[Row, str], None]]:
+    """Yield `note(row, words)`, called after every step: its row for `Metrics`, its words for the progress bar.
+
+    last: the step at which this process stops. writes: whether it is the one to do so; the others note nothing.
+    """
+    if not writes:
+        yield lambda row, words: None
+        return
+    with Metrics(run, watchers, step, steps) as log, bar(title, last, done=step) as advance:
+
+        def note(row: Row, words: str) -> None:
+            log.append(row)
+            advance(1, words)
+
+        yield note
 
 
 def scalars(row: Row) -> dict[str, float]:

@@ -106,7 +106,7 @@ def test_long_prompts_are_left_out_and_the_worst_named(collector, truths, world)
     one = collector(
         lambda r, i: truths[r.id] if i else WRONG, "rl.max_prompt_tokens=60", "rl.prompts=6", samples=samples
     )
-    lengths = {s.id: len(one._encode(p)) for p, s in enumerate(samples)}
+    lengths = {s.id: len(one.encode(p)) for p, s in enumerate(samples)}
     found = one.collect(0)
     assert found.too_long > 0
     assert {g.sample.id for g in found.groups} == {name for name, length in lengths.items() if length <= 60}

@@ -16,16 +16,20 @@ SHARED_STATISTICS = {"caption": "open_ended"}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A group that may be trained on, as `Algorithm.select` sees it: its task and the rewards of its answers."""
+    """A group that was answered, as `Algorithm.select` sees it: its task and the rewards of its answers.
+
+    trains: whether the trainer's own filter lets it be chosen.
+    """
 
     task: str
     rewards: tuple[float, ...]
+    trains: bool = True
 
     @property
     def informative(self) -> bool:
-        """Whether two answers earned different rewards, so that the group has a gradient."""
+        """Whether it may train and two answers earned different rewards, so that the group has a gradient."""
         finite = [r for r in self.rewards if not math.isnan(r)]
-        return len(finite) > 1 and max(finite) > min(finite)
+        return self.trains and len(finite) > 1 and max(finite) > min(finite)
 
 
 class Algorithm:
@@ -60,8 +64,11 @@ class Algorithm:
         """Indices of at most `count` candidates to train on, ascending; the first ones unless overridden."""
         return list(range(min(count, len(candidates))))
 
-    def task_weights(self) -> dict[str, float] | None:
-        """How often each task should be drawn, shares that sum to 1; None leaves it to the sampler."""
+    def task_weights(self, kept: Sequence[str] = (), count: int = 1) -> dict[str, float] | None:
+        """How often each task should be drawn next, shares that sum to 1; None leaves it to the sampler.
+
+        kept: the tasks of the groups that the step has so far, of `count` that it wants.
+        """
         return None
 
     def state_dict(self) -> dict[str, Any]:

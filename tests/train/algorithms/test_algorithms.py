@@ -214,7 +214,7 @@ def test_mt_grpo_gives_way_to_the_task_that_improves():
 
 def test_mt_grpo_selects_in_the_ratio_of_the_weights():
     algorithm = make("mt_grpo")
-    algorithm.load_state_dict({"logits": {"easy": 0.0, "hard": float(np.log(3))}, "means": {}})
+    algorithm.load_state_dict({"logits": {"easy": 0.0, "hard": float(np.log(3))}, "means": {}, "lost": {}})
     flat, spread = (1.0, 1.0), (0.0, 1.0)
     candidates = [Candidate("easy", flat)] * 5 + [Candidate("easy", spread)] * 20 + [Candidate("hard", spread)] * 9
     chosen = algorithm.select(candidates, 8)

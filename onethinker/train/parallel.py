@@ -1,0 +1,114 @@
+"""Several processes in one run, as `torchrun` starts them: who does which part, and what all of them must know.
+
+Every process reads the same recipe and samples and draws the same prompts. Each answers and trains on its own part;
+what came of it is gathered before anything is decided, so that samplers, algorithms and weights are the same on all.
+Randomness belongs to a prompt and its answer, never to a process: a run comes out the same on any number of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from onethinker.runs import locked, open_run
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(hours=2)
+"""How long one process waits for another: the longest answers of one may take that much longer than the other's."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The `size` processes of a run, of which this is number `rank`. Alone, every method is a plain function."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that writes to the run's folder and to the terminal."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[T]) -> list[T]:
+        """This process's part of the items, dealt out in turn."""
+        return list(items[self.rank :: self.size])
+
+    def balanced(self, costs: Sequence[int]) -> list[int]:
+        """Places, ascending, of this process's part: the dearest first, each to the process with the least so far."""
+        parts: list[list[int]] = [[] for _ in range(self.size)]
+        loads = [0] * self.size
+        for place in sorted(range(len(costs)), key=lambda i: -costs[i]):
+            least = loads.index(min(loads))
+            parts[least].append(place)
+            loads[least] += costs[place]
+        return sorted(parts[self.rank])
+
+    def gather(self, value: T) -> list[T]:
+        """Everybody's value, in the order of ranks. All processes must call it."""
+        if self.size == 1:
+            return [value]
+        from torch.distributed import all_gather_object
+
+        values: list[Any] = [None] * self.size
+        all_gather_object(values, value)
+        return values
+
+    def first(self, action: Callable[[], T]) -> T:
+        """What the action returns in the leading process, which alone takes it. An error there ends the others too,
+        quietly: one message is enough."""
+        if self.size == 1:
+            return action()
+        from torch.distributed import broadcast_object_list
+
+        found: list[Any] = [False, None]
+        try:
+            if self.leads:
+                found = [True, action()]
+        finally:
+            broadcast_object_list(found, src=0)
+        if not found[0]:
+            sys.exit(2)
+        return found[1]
+
+
+ALONE = Processes()
+
+
+def processes() -> Processes:
+    """Those that torchrun started, joined on the first call, or this one alone.
+
+    On GPUs the process takes the one of its local rank, which `cuda` means from then on.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ALONE
+    import torch.distributed as dist
+
+    if not dist.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group(timeout=PATIENCE)
+        atexit.register(dist.destroy_process_group)
+    return Processes(dist.get_rank(), dist.get_world_size())
+
+
+@contextmanager
+def run_folder(team: Processes, out: Path, config: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
+    """The folder of a run of this config, opened and held by the leading process. See `open_run` and `locked`."""
+    with ExitStack() as held:
+
+        def claim() -> Path:
+            folder = open_run(out, config, fresh=fresh)
+            held.enter_context(locked(folder))
+            return folder
+
+        yield team.first(claim)

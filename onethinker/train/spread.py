@@ -1,0 +1,177 @@
+"""The model that several processes train: a copy each (DDP), or a part of every weight each (FSDP2).
+
+Both see a pass only through the hooks of a module's call, so the model is entered through one root whose forward is
+`answer_logps`. Every process makes the same number of passes, and each of them enters the vision tower, with a blank
+picture if need be: whoever stayed out would leave the others waiting in the tower's exchanges.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from onethinker.models.encode import Prompt
+from onethinker.models.forward import unwrap
+from onethinker.train.optimizer import Optimizer, Together
+from onethinker.train.parallel import Processes
+from onethinker.train.prefix import Group, answer_logps
+
+T = TypeVar("T")
+
+_ONE = torch.zeros(1, dtype=torch.long)
+BLANK = Group(Prompt(_ONE, torch.zeros(3, 1, dtype=torch.long), _ONE, {}), [[0]])
+"""A token after a token."""
+
+
+class Root(nn.Module):
+    """The model, with `answer_logps` as its forward."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
+        return answer_logps(self.module, groups, always_see=True, **options)
+
+
+class Spread:
+    """A model spread over the processes of a run; alone it is the model itself.
+
+    model: the transformers or PEFT model; under FSDP2 its parameters become `DTensor`s in place, so an optimiser is to
+    be made after this. answering: the model to sample from, inside `whole()`.
+    """
+
+    def __init__(self, model: Any, team: Processes, kind: str) -> None:
+        self.model, self.team, self.answering = model, team, model
+        self._root: Any = None
+        self._sharded = team.size > 1 and kind == "fsdp"
+        if self._sharded:
+            self.answering = _without_weights(model)
+            self._root = _shard(Root(model), team.size)
+        elif team.size > 1:
+            self._root = Root(model)
+            if any(p.requires_grad for p in model.parameters()):
+                self._root = nn.parallel.DistributedDataParallel(
+                    self._root, broadcast_buffers=False, gradient_as_bucket_view=True
+                )
+
+    def logps(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
+        """As `answer_logps`; all processes must call it equally often."""
+        return self._root(groups, **options) if self._root else answer_logps(self.model, groups, **options)
+
+    def passes(self, plan: Sequence[T]) -> Iterator[T | None]:
+        """The items of this process's plan, then None until every process has made as many passes as the longest plan.
+
+        Gradients are exchanged in the last pass (DDP) or in each (FSDP2).
+        """
+        count = max(self.team.gather(len(plan)))
+        for number in range(count):
+            with nullcontext() if number + 1 == count else self._accumulating():
+                yield plan[number] if number < len(plan) else None
+
+    def _accumulating(self) -> AbstractContextManager[Any]:
+        return self._root.no_sync() if hasattr(self._root, "no_sync") else nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """The gradients of all processes' losses add up, which DDP and FSDP2 would average."""
+        (loss * self.team.size).backward()
+
+    def blank(self) -> Tensor:
+        """The pass of a process that has nothing left to pass: one log-probability (1,), weighed with 0."""
+        return 0.0 * self.logps([BLANK], banned=[])[0]
+
+    def forget_tower(self) -> None:
+        """Drop the gradients of 0 that blank pictures left, to be called after passes in which no process had media:
+        alone the tower would have none, and the optimiser would leave it as it is."""
+        for parameter in unwrap(self.model).model.visual.parameters() if self._root else ():
+            parameter.grad = None
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Within it `answering` has all its weights, gathered once: while it answers nothing is exchanged, so that the
+        processes may take as many steps as they like. All processes must enter it."""
+        if not self._sharded:
+            yield
+            return
+        self._fill(lambda weight: weight.full_tensor())
+        try:
+            yield
+        finally:
+            self._fill(lambda weight: torch.empty(weight.shape, dtype=weight.dtype, device="meta"))
+
+    @torch.no_grad()
+    def _fill(self, value: Callable[[Any], Tensor]) -> None:
+        made: dict[int, nn.Parameter] = {}
+        for module, twin in zip(self.model.modules(), self.answering.modules(), strict=True):
+            for name, weight in module.named_parameters(recurse=False):
+                if id(weight) not in made:
+                    made[id(weight)] = nn.Parameter(value(weight), requires_grad=False)
+                setattr(twin, name, made[id(weight)])
+
+
+def _without_weights(model: nn.Module) -> nn.Module:
+    """A copy that holds no weights until they are given to it."""
+    meta = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=False) for p in model.parameters()}
+    return copy.deepcopy(model, memo=dict(meta))
+
+
+def _shard(root: Root, size: int) -> Root:
+    """Split every weight over the processes: by layer of the language model and the tower, the rest with the root."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    core = unwrap(root)
+    mesh = init_device_mesh(core.lm_head.weight.device.type, (size,))
+    for module in list(core.modules()):
+        if type(module).__name__ in core._no_split_modules:
+            fully_shard(module, mesh=mesh)
+    fully_shard(root, mesh=mesh)
+    return root
+
+
+def gathered(tree: Any, keep: bool) -> Any:
+    """The tree with every sharded tensor in one piece in main memory; None in its place where it is not to be kept.
+
+    All processes must call it on trees of the same form.
+    """
+    if isinstance(tree, Mapping):
+        return {key: gathered(value, keep) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(gathered(value, keep) for value in tree)
+    if not hasattr(tree, "full_tensor"):
+        return tree
+    whole = tree.full_tensor()
+    return whole.cpu() if keep else None
+
+
+def whole_weights(model: nn.Module, keep: bool) -> dict[str, Tensor] | None:
+    """What a checkpoint takes of a sharded model: its weights, or its adapters where it has some; else None."""
+    weights = {name: p.detach() for name, p in model.named_parameters()}
+    if not any(hasattr(p, "full_tensor") for p in weights.values()):
+        return None
+    adapters = hasattr(model, "peft_config")
+    return gathered({name: p for name, p in weights.items() if not adapters or "lora_" in name}, keep)
+
+
+def load_moments(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Put an optimiser's whole state back, each moment split as its parameter is."""
+    if isinstance(optimizer, Together):
+        for member, state in zip(optimizer.members, saved["members"], strict=True):
+            load_moments(member, state)
+        return
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state = {i: {k: _split_as(parameters[i], v) for k, v in values.items()} for i, values in saved["state"].items()}
+    optimizer.load_state_dict(saved | {"state": state})
+
+
+def _split_as(parameter: Any, value: Any) -> Any:
+    if not hasattr(parameter, "placements") or getattr(value, "shape", None) != parameter.shape:
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
