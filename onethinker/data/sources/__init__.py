@@ -6,13 +6,15 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from onethinker.data.sources import charades_sta, refcoco
+from onethinker.data.sources import charades_sta, refcoco, video_choices
 from onethinker.data.sources.base import Source
 from onethinker.sample import DataError, Sample
 
 __all__ = ["SOURCES", "Source", "get_source", "read"]
 
-SOURCES: dict[str, Source] = {source.name: source for source in (*refcoco.SOURCES, charades_sta.SOURCE)}
+SOURCES: dict[str, Source] = {
+    source.name: source for source in (*refcoco.SOURCES, charades_sta.SOURCE, *video_choices.SOURCES)
+}
 
 
 def get_source(name: str) -> Source:
