@@ -102,7 +102,12 @@ def config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
             "head_dim": 32,
             "max_position_embeddings": 16_384,
             "initializer_range": 0.07,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [6, 5, 5]},
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": [6, 5, 5],
+                "mrope_interleaved": True,  # transformers always does; vLLM only where it is told to
+            },
             "pad_token_id": tokenizer.pad_token_id,
             "eos_token_id": tokenizer.eos_token_id,
         },
