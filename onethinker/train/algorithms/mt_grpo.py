@@ -32,13 +32,12 @@ import numpy as np
 from onethinker.train.algorithms.base import SHARED_STATISTICS, Candidate, places
 from onethinker.train.algorithms.grpo import GRPO
 
-
 LOST_MEMORY = 0.9
 """Of ρ."""
 
 
 class MtGRPO(GRPO):
-    """trade: λ. rate: η. decay: of ξ towards equal weights. inflation: the most that ρ multiplies. sample: as in GRPO."""
+    """trade: λ. rate: η. decay: of ξ towards equal weights. inflation: at most by ρ. sample: as in GRPO."""
 
     def __init__(
         self,
