@@ -1,0 +1,43 @@
+"""`onethinker export …`: our questions and results in the forms that others' programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+export_app = typer.Typer(help="Questions and results in others' formats.", no_args_is_help=True)
+
+
+@export_app.command("lmms-eval")
+def lmms_eval(
+    data: Annotated[str, typer.Argument(help="A file or folder of samples.")],
+    out: Annotated[Path, typer.Option(help="The folder for lmms-eval's --include_path.")],
+    media_root: Annotated[str, typer.Option(help="Folder that media paths are relative to.")] = "",
+    limit: Annotated[int | None, typer.Option(help="Take only the first N samples.")] = None,
+    prompts: Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file.")] = "full",
+    max_tokens: Annotated[int, typer.Option(help="Of an answer.", min=1)] = 8192,
+    segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
+) -> None:
+    """Task files for lmms-eval, where `--model onethinker` is ours once both are installed in one environment."""
+    from onethinker.harnesses.lmms_tasks import GROUP, write_tasks
+    from onethinker.sample import load_samples
+    from onethinker.tasks.prompts import load_prompts
+
+    samples = load_samples(data, media_root or None, limit)
+    folder = write_tasks(samples, out, load_prompts(prompts), max_tokens, segmenter)
+    print(f"lmms-eval … --include_path {folder} --tasks {GROUP}")
+
+
+@export_app.command()
+def vlmevalkit(
+    results: Annotated[Path, typer.Argument(help="A folder that `onethinker eval` wrote.")],
+    out: Annotated[Path, typer.Option(help="An .xlsx, .tsv or .json, or a folder for MODEL_DATASET.xlsx.")],
+    tsv: Annotated[Path | None, typer.Option(help="VLMEvalKit's own file of the questions.")] = None,
+) -> None:
+    """Greedy answers as a prediction file of VLMEvalKit, for its own evaluation to score."""
+    from onethinker.harnesses.vlmevalkit import export_predictions
+
+    file, rows, missing = export_predictions(results, out, tsv)
+    print(f"{file}: {rows} rows, {missing} questions without an answer")
