@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onethinker.cli_bench import bench_app
 from onethinker.cli_data import data_app
+from onethinker.cli_eval import eval_
+from onethinker.cli_options import (
+    Attention,
+    DataOption,
+    Device,
+    Dtype,
+    EngineOption,
+    Fresh,
+    Limit,
+    MediaRoot,
+    ModelOption,
+    Out,
+    Prompts,
+    Set,
+)
 from onethinker.cli_score import rollouts, score
 
 if TYPE_CHECKING:
@@ -22,19 +38,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
-
-Out = Annotated[Path | None, typer.Option(help="Where to write; runs/<what it is> unless given.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.optimizer.lr=1e-5")]
-ModelOption = Annotated[str, typer.Option(help="Start from: a shipped name, a folder or a hub id.")]
-DataOption = Annotated[str, typer.Option(help="A file or folder of samples (JSONL, Parquet, published JSON).")]
-MediaRoot = Annotated[str, typer.Option(help="Folder that media paths are relative to; the data's own unless given.")]
-Limit = Annotated[int | None, typer.Option(help="Take only the first N samples.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew in a folder beside the existing one.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-Dtype = Annotated[str, typer.Option(help="float32 or bfloat16.")]
-Attention = Annotated[str, typer.Option(help="sdpa, eager, flash_attention_2 or flex_attention.")]
-EngineOption = Annotated[str, typer.Option("--engine", help="local or openai; guessed from the model's name.")]
-Prompts = Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file; the model's own unless given.")]
 
 
 def main() -> None:
@@ -157,51 +160,20 @@ def _training(
     return made, load_samples(made.data.train, made.data.media_root or None, made.data.limit)
 
 
-@app.command("eval")
-def eval_(
-    model: Annotated[list[str], typer.Argument(help="MODEL (shipped name, folder, hub id, http://…/v1) | compare A B")],
-    data: DataOption = "",
-    media_root: MediaRoot = "",
-    out: Out = None,
-    limit: Limit = None,
-    engine: EngineOption = "",
-    prompts: Prompts = "",
-    device: Device = "auto",
-    dtype: Dtype = "float32",
-    attention: Attention = "sdpa",
-    segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
-    intersect: Annotated[bool, typer.Option("--intersect", help="compare: questions that both have.")] = False,
-    set_: Set = None,
-) -> None:
-    """Greedy answers to every question of --data, scored, with intervals. Asks only what is missing.
-
-    `onethinker eval compare A B` gives the paired differences B − A of two such folders and the questions that flipped.
-    """
-    if model[0] == "compare":
-        if len(model) != 3:
-            raise typer.BadParameter("eval compare takes two folders that `onethinker eval` wrote")
-        from onethinker.evaluate.compare import compare
-        from onethinker.report.terminal import print_comparison
-
-        return print_comparison(compare(Path(model[1]), Path(model[2]), intersect=intersect))
-    if len(model) != 1 or not data:
-        raise typer.BadParameter("give one MODEL and --data DATA")
-    from onethinker.evaluate.named import evaluate_named
-    from onethinker.report.terminal import print_evaluation
-
-    folder = evaluate_named(
-        model[0], data, out, media_root=media_root, limit=limit, prompts=prompts, segmenter=segmenter,
-        assignments=set_, engine=engine, device=device, dtype=dtype, attention=attention,
-    )  # fmt: skip
-    print_evaluation(folder)
+app.command("eval")(eval_)
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Keep the page up to date while the run goes on.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: seconds between looks.", min=1.0)] = 10.0,
+) -> None:
     """Write RUN/report.html: curves, tables with intervals, answers drawn on their media."""
+    from onethinker.report.live import follow_report
     from onethinker.report.page import write_report
 
-    print(write_report(run))
+    print(follow_report(run, every=every) if watch else write_report(run))
 
 
 @app.command()
@@ -249,6 +221,7 @@ def plan(
     raise typer.Exit(0 if print_plan(load_recipe(recipe, set_), gpus, memory, rate) else 1)
 
 
+app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.command()(score)
 app.command()(rollouts)

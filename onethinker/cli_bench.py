@@ -1,0 +1,93 @@
+"""`onethinker bench …`: whole studies, of which the same command resumes and a second process takes a share."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench_app = typer.Typer(
+    help="Studies at laptop scale: one report each, resumable, shared by all processes that see the folder.",
+    no_args_is_help=True,
+)
+
+Model = Annotated[str, typer.Option(help="The SFT checkpoint to start from: a shipped name or a folder.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Few steps and questions, to see that it runs.")]
+Seeds = Annotated[int | None, typer.Option(help="Runs of each kind; 5, transfer 3, fewer with --quick.", min=1)]
+Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-<its name> unless given.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.steps=50")]
+
+QUICK_SEEDS = 2
+
+
+@bench_app.command()
+def algorithms(
+    model: Model = "mini-sft",
+    quick: Quick = False,
+    seeds: Seeds = None,
+    out: Out = None,
+    algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Every one otherwise.")] = None,
+    condition: Annotated[list[str] | None, typer.Option(help="base, hard, sparse, …; repeat it.")] = None,
+    set_: Set = None,
+) -> None:
+    """Every algorithm from one checkpoint, with intervals, paired tests, curves and each task's share of the gradient.
+
+    Run it again in the same --out with more seeds, algorithms or conditions, and the study grows.
+    """
+    from onethinker.studies.algorithms import bench_algorithms
+
+    page = bench_algorithms(
+        _folder(out, "algorithms", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
+        algorithms=algorithm or (), conditions=condition or ("base",), assignments=set_ or (), command=_command(),
+    )  # fmt: skip
+    print(page)
+
+
+@bench_app.command()
+def transfer(
+    model: Model = "mini-sft",
+    quick: Quick = False,
+    seeds: Seeds = None,
+    out: Out = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. All otherwise.")] = None,
+    set_: Set = None,
+) -> None:
+    """What each task gives to every other one: leave one out, add one in, pictures and clips. Maps with intervals."""
+    from onethinker.studies.transfer import bench_transfer
+
+    page = bench_transfer(
+        _folder(out, "transfer", quick), model, seeds=seeds or (1 if quick else 3), quick=quick,
+        tasks=task or (), assignments=set_ or (), command=_command(),
+    )  # fmt: skip
+    print(page)
+
+
+@bench_app.command()
+def zeroshot(
+    model: Model = "mini-sft",
+    quick: Quick = False,
+    seeds: Seeds = None,
+    out: Out = None,
+    untrained: Annotated[str, typer.Option(help="What SFT began with.")] = "mini",
+    set_: Set = None,
+) -> None:
+    """Question types that no training data has: before SFT, after SFT, after RL."""
+    from onethinker.studies.zeroshot import bench_zeroshot
+
+    page = bench_zeroshot(
+        _folder(out, "zeroshot", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
+        untrained=untrained, assignments=set_ or (), command=_command(),
+    )  # fmt: skip
+    print(page)
+
+
+def _folder(out: Path | None, name: str, quick: bool) -> Path:
+    return out or Path("runs") / f"bench-{name}{'-quick' if quick else ''}"
+
+
+def _command() -> str:
+    """What was typed."""
+    return shlex.join(["onethinker", *sys.argv[1:]])

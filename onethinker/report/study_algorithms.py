@@ -1,0 +1,347 @@
+"""The page of `onethinker bench algorithms`: the paper's Table 9 on a small model, made of `study.json` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from onethinker.report.figures import Curve, legend, panel, span
+from onethinker.report.study_figures import Arm, dots, heat
+from onethinker.report.study_page import (
+    ARMS,
+    FACTOR,
+    MEASURES,
+    Study,
+    escape,
+    figure,
+    fold,
+    interval,
+    p_value,
+    panels,
+    section,
+    whole,
+    write,
+)
+from onethinker.report.tables import NOTHING, Cell, Table, duration, percent, to_html
+
+NAMES = {
+    "sft": "SFT, the start", "grpo": "GRPO", "dr_grpo": "Dr.GRPO", "ema_grpo": "EMA-GRPO", "mt_grpo": "MT-GRPO",
+    "g2rpo": "G²RPO", "batch_std": "Batch std", "task_batch_std": "Task batch std",
+    "task_running_std": "Task running std", "ema_grpo_within": "EMA-GRPO, σ within groups",
+    "ema_grpo_group_std": "EMA-GRPO, released guard", "ema_grpo_unguarded": "EMA-GRPO, no guard",
+    "dr_grpo_loss": "Dr.GRPO, own loss",
+}  # fmt: skip
+OURS, START, MEAN = "ema_grpo", "sft", "Mean"
+SURE = 0.05
+
+PAPER = {
+    "SFT": (67.0, 31.8, 87.8, 27.1, 48.1, 62.8),
+    "GRPO": (67.2, 46.9, 86.5, 34.5, 65.5, 62.3),
+    "Dr.GRPO": (67.6, 46.3, 88.2, 34.0, 67.8, 61.2),
+    "EMA-GRPO": (69.8, 49.7, 89.2, 38.1, 73.0, 64.2),
+}
+"""OneThinker, arXiv 2512.03043, Table 9: an 8B model, the averages of the paper's benchmarks in each group."""
+
+
+def page(study: Study) -> str:
+    """The whole page."""
+    conditions = study["conditions"]
+    first = next(iter(conditions.values()))
+    arms = max(len(c["arms"]) for c in conditions.values())
+    tiles = [
+        (str(arms), "algorithms from one checkpoint"),
+        (str(study["settings"]["seeds"]), "seeds each, the same for all"),
+        (f"{study['settings']['rollouts']:,}", "rollouts a run, the same for all"),
+        (f"{first['questions']:,}", "held-out questions"),
+    ]
+    parts = [_compared(study), *(_condition(study, name) for name in conditions)]
+    return whole(study, "Which advantage estimator?", verdict(first), tiles, parts)
+
+
+def name_of(arm: str) -> str:
+    return NAMES.get(arm, arm)
+
+
+def verdict(condition: Mapping[str, Any]) -> str:
+    """What the numbers say of EMA-GRPO, or of the best arm where it was not run, without a kind word."""
+    return " ".join(_said(condition, measured) for measured in MEASURES)
+
+
+def _said(condition: Mapping[str, Any], measured: str) -> str:
+    table = {arm: row[MEAN]["value"] for arm, row in condition["tables"][measured].items() if arm != START}
+    order = sorted(table, key=lambda arm: -table[arm])
+    what = "In greedy answers" if measured == "headline" else "In the mean reward of sampled answers"
+    ours = OURS if OURS in table else order[0]
+    tests = [_towards(t, ours) for t in condition["tests"][measured] if ours in (t["a"], t["b"])]
+    better = [t["other"] for t in tests if t["holm"] < SURE and t["value"] > 0]
+    worse = [t["other"] for t in tests if t["holm"] < SURE and t["value"] < 0]
+    even = [t["other"] for t in tests if t["holm"] >= SURE]
+    found = [f"{what} {name_of(ours)} is number {order.index(ours) + 1} of {len(order)}"]
+    found += [f"better than {_list(better)}"] if better else []
+    found += [f"worse than {_list(worse)}"] if worse else []
+    found += [f"not told apart from {_list(even)}"] if even else []
+    gain = condition["gains"][measured][ours]["difference"]
+    moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
+    return f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
+
+
+def _list(arms: Sequence[str]) -> str:
+    names = [name_of(arm) for arm in arms]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _towards(test: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """A pair's test as `arm` minus the other one."""
+    forward = test["b"] == arm
+    d = test["difference"]
+    signed = {k: d[k] for k in ("value", "low", "high")} if forward else {
+        "value": -d["value"], "low": _minus(d["high"]), "high": _minus(d["low"])}  # fmt: skip
+    seeds = len(d["seeds"])
+    ties = sum(v == 0 for v in d["seeds"])
+    won = test["won"] if forward else seeds - ties - test["won"]
+    return {"other": test["a"] if forward else test["b"], "p": test["p"], "holm": test["holm"], "won": won,
+            "seeds": seeds, **signed}  # fmt: skip
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+# ---- sections ---------------------------------------------------------------------------------------------------
+
+
+def _compared(study: Study) -> str:
+    """When does it win: our arm against the others in every condition; nothing where there is one condition only."""
+    conditions = study["conditions"]
+    if len(conditions) < 2:
+        return ""
+    others = ("grpo", "dr_grpo")
+    rows = []
+    for condition in conditions.values():
+        for measured in MEASURES:
+            tests = {t["other"]: t for t in _tests_of(condition, measured, OURS)}
+            rest = [tests[o] for o in tests]
+            closest = min(rest, key=lambda t: t["value"]) if rest else None
+            cells = [_difference(tests.get(o), measured) for o in others]
+            best = _difference(closest, measured, name_of(closest["other"]) if closest else "")
+            rows.append((Cell(condition["title"]), Cell(_short(measured)), *cells, best))
+    columns = ("Condition", "Measured by", *(f"− {name_of(o)}" for o in others), "− the best other")
+    note = "EMA-GRPO minus the other in the mean over tasks, with 95% intervals; bold where Holm-corrected p < 0.05."
+    lead = "The same comparison under other settings: what has to change for the order to change."
+    return section("When does EMA-GRPO win?", lead, to_html(Table("", columns, tuple(rows), note, labels=2)))
+
+
+def _tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
+    return [_towards(t, arm) for t in condition["tests"][measured] if arm in (t["a"], t["b"])]
+
+
+def _short(measured: str) -> str:
+    return "greedy, %" if measured == "headline" else "reward"
+
+
+def _difference(test: Mapping[str, Any] | None, measured: str, detail: str = "") -> Cell:
+    if test is None:
+        return Cell(NOTHING)
+    reach = interval(test, measured, signed=True)
+    return Cell(write(measured, test["value"], True), f"{detail} {reach}".strip(), test["holm"] < SURE)
+
+
+def _condition(study: Study, name: str) -> str:
+    condition = study["conditions"][name]
+    classes = {arm: f"arm-{i % ARMS}" for i, arm in enumerate([OURS, *(a for a in condition["arms"] if a != OURS)])}
+    parts: list[str] = []
+    for measured in MEASURES:
+        parts += [
+            f"<h3>{escape(MEASURES[measured])}</h3>",
+            _dots(condition, measured, classes),
+            _table(study, condition, measured),
+        ]
+    if name == "base":
+        parts.append(fold("The paper's own Table 9 (8B, its benchmarks)", to_html(_paper_table(study))))
+    parts += ["<h3>Paired tests</h3>", _tests(condition), "<h3>Learning curves</h3>", _curves(condition, classes)]
+    parts += [
+        "<h3>Whose gradient is it?</h3>",
+        _influence(condition, classes),
+        "<h3>Cost</h3>",
+        to_html(_cost(condition)),
+    ]
+    lead = f"{condition['title'][0].upper()}{condition['title'][1:]}: {condition['questions']:,} questions"
+    left = (
+        f", {condition['left_out']} left out because some cell has no score for them" if condition["left_out"] else ""
+    )
+    return section(f"Condition: {name}", f"{lead}{left}.", *parts)
+
+
+def _dots(condition: Mapping[str, Any], measured: str, classes: Mapping[str, str]) -> str:
+    table = condition["tables"][measured]
+    order = sorted(condition["arms"], key=lambda arm: -table[arm][MEAN]["value"])
+    arms = [Arm(name_of(a), classes[a], table[a][MEAN], table[a][MEAN]["seeds"]) for a in order]
+    words = (
+        "The mean over tasks: a dot a seed, the stroke their mean, the bar its 95% interval over seeds and questions. "
+        "Intervals of single arms overlap more than their paired differences do; the tests below are paired."
+    )
+    return figure(dots(arms, table[START][MEAN], FACTOR[measured], MEASURES[measured]), words)
+
+
+def _table(study: Study, condition: Mapping[str, Any], measured: str) -> str:
+    table = condition["tables"][measured]
+    columns = [g for g in study["groups"] if g in table[START]] + [MEAN]
+    order = [START, *sorted(condition["arms"], key=lambda arm: -table[arm][MEAN]["value"])]
+    best = {c: max(table[a][c]["value"] for a in order) for c in columns}
+    rows = []
+    for arm in order:
+        cells = [
+            Cell(
+                write(measured, table[arm][c]["value"]),
+                interval(table[arm][c], measured),
+                table[arm][c]["value"] == best[c],
+            )
+            for c in columns
+        ]
+        rows.append((Cell(name_of(arm)), *cells, *_gain_and_spread(condition, measured, arm)))
+    note = (
+        "95% bootstrap intervals over seeds and questions together. A group is the plain mean of its tasks, Mean that "
+        "of all tasks. Gain: over the start, paired. Spread: the best seed's mean minus the worst one's."
+    )
+    return to_html(Table(MEASURES[measured], ("Algorithm", *columns, "Gain", "Spread"), tuple(rows), note))
+
+
+def _gain_and_spread(condition: Mapping[str, Any], measured: str, arm: str) -> tuple[Cell, Cell]:
+    if arm == START:
+        return Cell(NOTHING), Cell(NOTHING)
+    gain = condition["gains"][measured][arm]["difference"]
+    spread = max(gain["seeds"]) - min(gain["seeds"])
+    return Cell(write(measured, gain["value"], True), interval(gain, measured, True)), Cell(write(measured, spread))
+
+
+def _paper_table(study: Study) -> Table:
+    rows = tuple((Cell(arm), *(Cell(f"{v:.1f}") for v in values)) for arm, values in PAPER.items())
+    note = "OneThinker, arXiv 2512.03043, Table 9. Other questions and another model: only the order compares."
+    return Table("", ("", *study["groups"]), rows, note)
+
+
+def _tests(condition: Mapping[str, Any]) -> str:
+    """Our arm against each other one, and the map of all pairs."""
+    parts = []
+    ours = OURS if OURS in condition["arms"] else next(iter(condition["arms"]))
+    rows = []
+    for measured in MEASURES:
+        for t in sorted(_tests_of(condition, measured, ours), key=lambda t: -t["value"]):
+            numbers = (
+                _difference(t, measured),
+                Cell(p_value(t["p"])),
+                Cell(p_value(t["holm"])),
+                Cell(f"{t['won']} of {t['seeds']}"),
+            )
+            rows.append((Cell(f"− {name_of(t['other'])}"), Cell(_short(measured)), *numbers))
+    note = (
+        "Same seeds, same questions. p: two-sided, from the spread of the crossed bootstrap; Holm: corrected for "
+        f"all {len(condition['tests']['headline'])} pairs. With few seeds both are somewhat too sure; seeds won is the "
+        "plain count."
+    )
+    columns = (name_of(ours), "Measured by", "Difference", "p", "p, Holm", "Seeds won")
+    parts.append(to_html(Table("", columns, tuple(rows), note, labels=2)))
+    if len(condition["arms"]) > 2:
+        for measured in MEASURES:
+            parts.append(fold(f"Every pair: {MEASURES[measured]}", _pair_map(condition, measured)))
+    return "".join(parts)
+
+
+def _pair_map(condition: Mapping[str, Any], measured: str) -> str:
+    titles = {arm: name_of(arm) for arm in condition["arms"]}
+    numbers, sure = {}, {}
+    for arm in titles:
+        for t in _tests_of(condition, measured, arm):
+            numbers[arm, t["other"]] = {k: t[k] for k in ("value", "low", "high")}
+            sure[arm, t["other"]] = t["holm"] < SURE
+    drawn = heat(titles, titles, numbers, FACTOR[measured], label="Differences of all pairs", sure=sure)
+    return figure(drawn, "Row minus column; bold where Holm-corrected p < 0.05.", "heat")
+
+
+def _curves(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
+    steps, arms = condition["steps"], condition["arms"]
+    groups = next(iter(arms.values()))["curves"]
+    drawn = [
+        panel(
+            group,
+            [_curve(arm, classes, steps, arms[arm]["curves"][group]) for arm in arms if group in arms[arm]["curves"]],
+            named=False,
+        )
+        for group in [MEAN, *(g for g in groups if g != MEAN)]
+    ]
+    key = legend([_curve(arm, classes, steps, []) for arm in arms])
+    words = "Mean reward of all answers sampled in training, over seeds, each task counting the same, against the step."
+    return figure(key + panels(drawn), words)
+
+
+def _curve(arm: str, classes: Mapping[str, str], x: Sequence[float], y: Sequence[float | None]) -> Curve:
+    return Curve(name_of(arm), classes[arm], x, [float("nan") if v is None else v for v in y])
+
+
+def _influence(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
+    """The two imbalances over time, the shares by task over the run, and over time."""
+    steps, arms = condition["steps"], condition["arms"]
+    key = legend([_curve(arm, classes, steps, []) for arm in arms])
+    pair = []
+    for field, title in (("between", "Imbalance between tasks"), ("within", "Imbalance within tasks")):
+        curves = [_curve(arm, classes, steps, arms[arm][field]) for arm in arms]
+        pair.append(panel(title, curves, named=False, bounds=span(curves, from_zero=True)))
+    words = (
+        "0 is even. Between tasks: how unequal the mean |advantage| a token is over tasks (coefficient of variation). "
+        "Within tasks: how unequally an estimator enlarges the differences inside a task's groups, std(A)/std(R); GRPO "
+        "enlarges small differences most. Against the step, means over seeds."
+    )
+    tasks = list(dict.fromkeys(task for arm in arms.values() for task in arm["gradient"]))
+    lines = []
+    for task in tasks:
+        curves = [
+            _curve(arm, classes, steps, arms[arm]["gradient"][task]) for arm in arms if task in arms[arm]["gradient"]
+        ]
+        lines.append(
+            panel(task.replace("_", " "), curves, named=False, size=(240, 150), bounds=span(curves, from_zero=True))
+        )
+    over_time = figure(
+        key + panels(lines, "small"), "The share of each task over the run; one panel has its own scale."
+    )
+    return (
+        figure(key + panels(pair), words)
+        + to_html(_share_table(condition, tasks))
+        + fold("Each task's share over time", over_time)
+    )
+
+
+def _share_table(condition: Mapping[str, Any], tasks: Sequence[str]) -> Table:
+    arms = condition["arms"]
+    rows = []
+    for task in tasks:
+        shares = [_average(arm["gradient"].get(task, [0.0])) for arm in arms.values()]
+        tokens = [_average(arm["tokens"].get(task, [0.0])) for arm in arms.values()]
+        cells = (Cell(percent(s), f"of {percent(t)} of tokens") for s, t in zip(shares, tokens, strict=True))
+        rows.append((Cell(task.replace("_", " ")), *cells))
+    note = (
+        "Share of the gradient in percent: of the sum of tokens times |advantage| over all answers trained on, which "
+        "is what the token-mean loss weighs them by; under it the task's share of those tokens. Means over steps and "
+        "seeds."
+    )
+    return Table("", ("Task", *map(name_of, arms)), tuple(rows), note)
+
+
+def _average(values: Sequence[float | None]) -> float:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
+def _cost(condition: Mapping[str, Any]) -> Table:
+    rows = []
+    for arm, found in condition["arms"].items():
+        asked, trained = sum(found["asked_groups"]), sum(found["trained_groups"])
+        mean = sum(found["seconds"]) / len(found["seconds"])
+        spread = f"{duration(min(found['seconds']))} – {duration(max(found['seconds']))}"
+        updates = sum(found["updates"]) / len(found["updates"])
+        rows.append(
+            (Cell(name_of(arm)), Cell(duration(mean), spread), Cell(f"{updates:,.1f}"), Cell(f"{trained / asked:.1%}"))
+        )
+    note = (
+        "Training only, wall time, mean over seeds with the least and the most; whatever else the machine did is in it."
+    )
+    return Table("", ("Algorithm", "Time a run", "Updates a run", "Groups that train"), tuple(rows), note)

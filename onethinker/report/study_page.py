@@ -1,0 +1,99 @@
+"""What the pages of the studies share: head, sections, provenance. A page is made of `study.json` alone."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from onethinker.report.tables import duration, percent, plain
+
+Study = dict[str, Any]
+"""A `study.json`, as `studies.bench.write_study` writes it."""
+
+MEASURES = {"headline": "Greedy answers, headline metric (%)", "reward": "Sampled answers, mean reward"}
+FACTOR = {"headline": 100.0, "reward": 1.0}
+"""What a number is multiplied with to be shown."""
+
+ARMS = 12
+"""Colours that the style sheet has for arms."""
+
+
+def whole(study: Study, title: str, lead: str, tiles: Sequence[tuple[str, str]], parts: Sequence[str]) -> str:
+    """The page. lead: what the study found, in plain words. tiles: (number, what it is). parts: sections."""
+    style = "".join((files("onethinker.report") / "assets" / n).read_text("utf-8") for n in ("page.css", "study.css"))
+    shown = "".join(f'<div class="tile"><b>{escape(n)}</b><span>{escape(words)}</span></div>' for n, words in tiles)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>OneThinker · {escape(title)}</title><style>{style}</style></head><body><main>"
+        f'<header><p class="kicker">Study</p><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>'
+        f'<div class="tiles">{shown}</div></header>{"".join(parts)}{_made(study)}</main></body></html>\n'
+    )
+
+
+def escape(text: str) -> str:
+    return html.escape(text)
+
+
+def write(measured: str, value: float | None, signed: bool = False) -> str:
+    """A number of one of MEASURES: a percentage or a reward."""
+    return percent(value, signed) if measured == "headline" else plain(value, signed)
+
+
+def interval(number: Mapping[str, Any], measured: str, signed: bool = False) -> str:
+    """`[low, high]`, empty where there is none."""
+    if number["low"] is None or number["high"] is None:
+        return ""
+    return f"[{write(measured, number['low'], signed)}, {write(measured, number['high'], signed)}]"
+
+
+def p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def section(title: str, lead: str, *parts: str) -> str:
+    return f'<section><h2>{escape(title)}</h2><p class="lead">{escape(lead)}</p>{"".join(parts)}</section>'
+
+
+def figure(content: str, caption: str, class_: str = "") -> str:
+    return f'<figure class="{class_}">{content}<figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def panels(drawn: Sequence[str], size: str = "") -> str:
+    return f'<div class="panels {size}">{"".join(drawn)}</div>'
+
+
+def fold(title: str, *parts: str) -> str:
+    return f'<details class="fold"><summary>{escape(title)}</summary>{"".join(parts)}</details>'
+
+
+def settings_words(study: Study) -> str:
+    """One sentence on what every run did."""
+    s = study["settings"]
+    runs = "one seed" if s["seeds"] == 1 else f"{s['seeds']} seeds"
+    return (
+        f"Every run starts from {s['model']} and takes {s['steps']:,} steps of {s['prompts']} prompts, each answered "
+        f"{s['group']} times ({s['rollouts']:,} rollouts) at a peak learning rate of {s['lr']:g}; {runs}, the same for "
+        f"all. Measured on held-out questions, greedily and by {s['sampled']} sampled answers each."
+    )
+
+
+def _made(study: Study) -> str:
+    """Command, commit and machine."""
+    facts = {
+        "commit": ", ".join(study["commits"]),
+        "machine": "; ".join(study["machines"]),
+        "finished": study["at"],
+        "machine time": f"{duration(3600 * study['hours'])} over {study['cells']} cells",
+    }
+    lines = "".join(f"<p><b>{name}</b> · <code>{escape(value)}</code></p>" for name, value in facts.items())
+    few = study["settings"]["seeds"] < 5
+    quick = "<p>With fewer than five seeds this page shows that the study runs, not who wins.</p>" if few else ""
+    return (
+        f'<section><h2>To do it again</h2><p class="lead">{escape(settings_words(study))}</p>'
+        f"<pre>{escape(study['command'])}</pre></section><footer>{quick}{lines}"
+        "<p>Made by OneThinker from study.json alone.</p></footer>"
+    )

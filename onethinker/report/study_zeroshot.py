@@ -1,0 +1,109 @@
+"""The page of `onethinker bench zeroshot`: question types that no training data has, before SFT, after it, after RL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from onethinker.report.figures import Series, bars, legend
+from onethinker.report.study_page import MEASURES, Study, escape, figure, interval, p_value, section, whole, write
+from onethinker.report.tables import NOTHING, Cell, Table, to_html
+
+STAGES = {"before": ("Before SFT", "stage-before"), "sft": ("After SFT", "stage-sft"), "rl": ("After RL", "stage-rl")}
+MEAN = "mean"
+TITLES = {
+    "point_tracking": "Point tracking",
+    "quality": "Image quality",
+    "anomaly": "Anomaly",
+    "rotated_box": "Rotated box",
+    "tilt": "Tilt",
+    "gui": "GUI page",
+    "unseen_count": "Counting unseen combinations",
+    "mean": "Mean over kinds",
+}
+SURE = 0.05
+
+
+def page(study: Study) -> str:
+    """The whole page."""
+    rl = study["gains"]["headline"]["rl"]["mean"]["difference"]["value"]
+    tiles = [
+        (str(len(study["kinds"])), "kinds of question that no training data has"),
+        (f"{study['questions']:,}", "questions"),
+        (write("headline", rl, True), "points of RL over SFT, greedy, mean over kinds"),
+        (str(study["settings"]["seeds"]), "seeds of RL"),
+    ]
+    parts = [_results(study), _tests(study), _leaks(study)]
+    return whole(study, "Beyond what it was trained on", _found(study), tiles, parts)
+
+
+def _found(study: Study) -> str:
+    said = []
+    for measured, title in MEASURES.items():
+        for step, words in (("sft", "SFT"), ("rl", "RL over SFT")):
+            gains = {k: g for k, g in study["gains"][measured][step].items() if k != MEAN}
+            up = [TITLES.get(k, k) for k, g in gains.items() if g["p"] < SURE and g["difference"]["value"] > 0]
+            down = [TITLES.get(k, k) for k, g in gains.items() if g["p"] < SURE and g["difference"]["value"] < 0]
+            said.append(
+                f"{words}: better in {len(up)} and worse in {len(down)} of {len(gains)} kinds ({title.lower()})."
+            )
+    return " ".join(said)
+
+
+def _results(study: Study) -> str:
+    parts = []
+    for measured, title in MEASURES.items():
+        table: Mapping[str, Any] = study["tables"][measured]
+        if measured == "headline":
+            series = [
+                Series(label, class_, {TITLES.get(k, k): number for k, number in table[stage].items()})
+                for stage, (label, class_) in STAGES.items()
+            ]
+            names = [TITLES.get(kind, kind) for kind in table["sft"]]
+            words = (
+                "Whiskers: 95% intervals over questions, after RL over seeds and questions; at the right the gain over "
+                "the untrained model."
+            )
+            parts.append(figure(legend(series) + bars(names, series), words))
+        parts += [f"<h3>{escape(title)}</h3>", _table(study, measured)]
+    return section("Results", "Each kind of question in the form of one of the trained tasks, with its metric.", *parts)
+
+
+def _table(study: Study, measured: str) -> str:
+    table, rows = study["tables"][measured], []
+    for kind in table["sft"]:
+        numbers = [table[stage][kind] for stage in STAGES]
+        best = max(n["value"] for n in numbers)
+        cells = [Cell(write(measured, n["value"]), interval(n, measured), n["value"] == best) for n in numbers]
+        rows.append((Cell(TITLES.get(kind, kind)), Cell(study["kinds"].get(kind, "").replace("_", " ")), *cells))
+    columns = ("Kind", "Asked and measured as", *(label for label, _ in STAGES.values()))
+    return to_html(Table("", columns, tuple(rows), "95% bootstrap intervals.", labels=2, totals=1))
+
+
+def _tests(study: Study) -> str:
+    rows = []
+    for measured, title in MEASURES.items():
+        for kind, gain in study["gains"][measured]["rl"].items():
+            d, p = gain["difference"], gain["p"]
+            words = Cell(write(measured, d["value"], True), interval(d, measured, True), p < SURE)
+            won = Cell(f"{gain['won']} of {len(d['seeds'])}")
+            rows.append((Cell(TITLES.get(kind, kind)), Cell(title), words, Cell(p_value(p)), won))
+    note = "Same questions, RL − SFT; p is not corrected for the number of kinds."
+    table = Table("", ("Kind", "Measured by", "RL − SFT", "p", "Seeds above SFT"), tuple(rows), note, labels=2)
+    return section("What RL added", "Paired differences, seeds and questions resampled.", to_html(table))
+
+
+def _leaks(study: Study) -> str:
+    rows = tuple(
+        (Cell(f"{row['data']} data"), Cell(_count(row["n"])), Cell(_count(row["found"]))) for row in study["trained_on"]
+    )
+    lead = (
+        "Everything that was trained on, searched for the words of these questions; – where the data are not at hand."
+    )
+    return section(
+        "Was it really not trained on?", lead, to_html(Table("", ("", "Samples", "With such a phrase"), rows))
+    )
+
+
+def _count(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"

@@ -1,0 +1,291 @@
+"""`onethinker bench algorithms`: the paper's Table 9 on a small model. From one SFT checkpoint, every advantage
+estimator with the same seeds, prompts, rollouts and updates; what differs is `rl.algorithm` alone.
+
+A seed decides which prompts a run asks and what is sampled; all algorithms share the seeds and the held-out questions,
+so differences are paired in both. A *condition* changes the setting for all of them, to find out when an estimator
+wins: see `CONDITIONS`. Cells are `CONDITION/ALGORITHM/seed-K`, and `CONDITION/sft` for the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onethinker.recipes import Recipe, RecipeError, override
+from onethinker.report.study_index import write_study_page
+from onethinker.runs import JsonLines
+from onethinker.sample import Samples
+from onethinker.studies.bench import (
+    CELL,
+    Bench,
+    Row,
+    Work,
+    cell_folder,
+    cell_row,
+    measure,
+    only,
+    open_bench,
+    run_cells,
+    train_and_measure,
+    write_study,
+)
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, cross, holm, mean_of, paired_test, read_terms
+from onethinker.studies.influence import blocks_of, influence
+from onethinker.tasks import list_tasks
+from onethinker.train.advantage import ALGORITHMS
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "QA": ("multiple_choice", "numerical", "regression", "math", "ocr", "open_ended", "caption"),
+    "Temporal": ("temporal_grounding",),
+    "Spatial": ("spatial_grounding",),
+    "Spatial-temporal": ("spatial_temporal_grounding",),
+    "Tracking": ("tracking",),
+    "Segmentation": ("image_segmentation", "video_segmentation"),
+}
+"""The columns of Table 9; a column is the plain mean over its tasks."""
+
+MEAN = "Mean"
+"""Over all tasks, each counting the same."""
+
+START = "sft"
+BLOCKS = 20
+"""Stretches of steps in which curves and shares are given."""
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "ema_grpo_within": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: within}"),
+    "ema_grpo_group_std": ("rl.algorithm=ema_grpo", "rl.algorithm_options={guard: group_std}"),
+    "ema_grpo_unguarded": ("rl.algorithm=ema_grpo", "rl.algorithm_options={guard: none}"),
+    "dr_grpo_loss": ("rl.algorithm=dr_grpo", "rl.loss=dr_grpo"),
+}
+"""More arms than the registered algorithms, by name: EMA-GRPO's σ from within groups instead of raw rewards, its other
+guards, Dr.GRPO with its own loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A setting for all arms. changes: of the recipe. tasks: trained and measured, all if empty."""
+
+    title: str
+    changes: tuple[str, ...] = ()
+    difficulty: int = 0
+    tasks: tuple[str, ...] = ()
+
+
+CONDITIONS: dict[str, Condition] = {
+    "base": Condition("as the recipe has it"),
+    "hard": Condition("questions of difficulty 2 instead of 0", difficulty=2),
+    "sparse": Condition("the paper's reward, which gives a malformed answer nothing",
+                        ("rl.reward=paper", "evaluate.reward=paper")),
+    "three_tasks": Condition("three tasks instead of all",
+                             tasks=("multiple_choice", "temporal_grounding", "spatial_grounding")),
+    "one_task": Condition("spatial grounding alone", tasks=("spatial_grounding",)),
+    "unfiltered": Condition("groups that are all right or all wrong train too", ("rl.filter_groups=false",)),
+}  # fmt: skip
+
+
+def arms() -> dict[str, tuple[str, ...]]:
+    """What may be compared, by name: every registered algorithm and the variants, as changes of the recipe."""
+    return {name: (f"rl.algorithm={name}",) for name in ALGORITHMS} | VARIANTS
+
+
+def bench_algorithms(
+    out: Path,
+    model: str,
+    *,
+    seeds: int = 5,
+    quick: bool = False,
+    algorithms: Sequence[str] = (),
+    conditions: Sequence[str] = ("base",),
+    assignments: Sequence[str] = (),
+    command: str = "",
+) -> Path:
+    """Run or resume the study in `out` and return its page. algorithms: names of `arms`, the registered ones if empty.
+
+    The page holds whatever of the folder is finished for all seeds, earlier calls' arms and conditions too. Raises
+    RecipeError for an unknown name.
+    """
+    chosen = list(algorithms or ALGORITHMS)
+    for names, known in ((chosen, arms()), (conditions, CONDITIONS)):
+        if unknown := [name for name in names if name not in known]:
+            raise RecipeError(f"{', '.join(unknown)}: no such name; expected some of {', '.join(known)}")
+    bench = open_bench("algorithms", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
+    cells: dict[str, Work] = {}
+    for condition in conditions:
+        cells |= _cells(bench, condition, chosen)
+    run_cells(out, cells)
+    return write_study_page(_results(bench))
+
+
+def _cells(bench: Bench, name: str, chosen: Sequence[str]) -> dict[str, Work]:
+    """The start first; then seed by seed, so that a study stopped early has whole seeds."""
+    condition = CONDITIONS[name]
+    recipe = override(bench.recipe, list(condition.changes))
+    train, test = _data(bench, condition)
+
+    def work(changed: Recipe) -> Work:
+        return lambda folder: _run(folder, changed, train, test)
+
+    cells: dict[str, Work] = {f"{name}/{START}": lambda folder: measure(folder, recipe, recipe.model.base, test)}
+    for seed in range(bench.seeds):
+        for arm in chosen:
+            cells[f"{name}/{arm}/seed-{seed}"] = work(override(recipe, [f"seed={seed}", *arms()[arm]]))
+    return cells
+
+
+def _data(bench: Bench, condition: Condition) -> tuple[Samples, Samples]:
+    train, test = bench.world(condition.difficulty)
+    if condition.tasks:
+        train, test = (only(samples, lambda s: s.task in condition.tasks) for samples in (train, test))
+    return train, test
+
+
+def _run(folder: Path, recipe: Recipe, train: Samples, test: Samples) -> Row:
+    """One cell: its run, its answers, and what the report needs of the run's own log."""
+    row = train_and_measure(folder, recipe, train, test)
+    steps = JsonLines(folder / "rl" / "metrics.jsonl").rows()
+    blocks = blocks_of(len(steps), BLOCKS)
+    return row | {
+        "steps": [block[-1] for block in blocks],
+        "curves": _curves(steps, blocks),
+        "influence": influence(folder / "rl" / "rollouts", blocks),
+        "updates": sum(step["updates"] for step in steps),
+        "trained_groups": sum(step["groups"] for step in steps),
+        "asked_groups": sum(step["groups"] + step["dropped_groups"] for step in steps),
+    }
+
+
+def _curves(steps: Sequence[Row], blocks: Sequence[range]) -> dict[str, list[float]]:
+    """Mean reward of sampled training answers by block, for every group of tasks and the mean over tasks. A task counts
+    the same however often it was asked, so that algorithms that choose their tasks compare with those that do not."""
+    by_task: dict[str, list[float]] = {}
+    for task in list_tasks():
+        values = [[steps[i - 1].get(f"reward/{task}") for i in block] for block in blocks]
+        means = [float(np.mean([v for v in some if v is not None] or [np.nan])) for some in values]
+        if not np.all(np.isnan(means)):
+            by_task[task] = means
+    named = {**GROUPS, MEAN: tuple(by_task)}
+    rows = {name: [by_task[t] for t in tasks if t in by_task] for name, tasks in named.items()}
+    return {name: _mean_known(np.array(some)) for name, some in rows.items() if some}
+
+
+def _mean_known(values_TB: np.ndarray) -> list[float]:
+    """The mean over tasks of every block, those left out that a block never asked."""
+    known_TB = np.isfinite(values_TB)
+    counts_B = known_TB.sum(0)
+    sums_B = np.where(known_TB, values_TB, 0.0).sum(0)
+    return [float(s / c) if c else float("nan") for s, c in zip(sums_B, counts_B, strict=True)]
+
+
+# ---- results ----------------------------------------------------------------------------------------------------
+
+
+def _results(bench: Bench) -> Path:
+    """Reduce all finished cells to `study.json`."""
+    rows: dict[str, Row] = {}
+    found: dict[str, Any] = {}
+    for name, condition in CONDITIONS.items():
+        cells = _finished(bench, name)
+        if cells:
+            rows |= {cell: cell_row(bench.out, cell) for of_arm in cells.values() for cell in of_arm}
+            found[name] = {"title": condition.title} | _condition(bench, name, cells, rows)
+    return write_study(bench, rows, {"groups": GROUPS, "conditions": found})
+
+
+def _finished(bench: Bench, condition: str) -> dict[str, list[str]]:
+    """The start and the arms of which every seed is there, with their cells; empty without an arm."""
+    found = {START: [f"{condition}/{START}"]}
+    found |= {arm: [f"{condition}/{arm}/seed-{seed}" for seed in range(bench.seeds)] for arm in arms()}
+    whole = {
+        arm: cells
+        for arm, cells in found.items()
+        if all((cell_folder(bench.out, cell) / CELL).exists() for cell in cells)
+    }
+    return whole if len(whole) > 1 else {}
+
+
+def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows: Mapping[str, Row]) -> Row:
+    recipe = override(bench.recipe, list(CONDITIONS[name].changes))
+    _, test = _data(bench, CONDITIONS[name])
+    tables: dict[str, Any] = {}
+    tests: dict[str, Any] = {}
+    gains: dict[str, Any] = {}
+    left_out = 0
+    for measured in MEASURES:
+        numbers, without = _numbers(bench, cells, test, measured, recipe)
+        tables[measured] = {arm: {group: n.row() for group, n in row.items()} for arm, row in numbers.items()}
+        means = {arm: row[MEAN] for arm, row in numbers.items()}
+        start = means.pop(START)
+        gains[measured] = {arm: paired_test(start, mean) for arm, mean in means.items()}
+        tests[measured] = _tests(means)
+        left_out = max(left_out, without)
+    runs = {arm: [rows[cell] for cell in of_arm] for arm, of_arm in cells.items() if arm != START}
+    return {
+        "questions": len(test),
+        "left_out": left_out,
+        "reward": recipe.evaluate.reward,
+        "tables": tables,
+        "gains": gains,
+        "tests": tests,
+        "steps": next(iter(runs.values()))[0]["steps"],
+        "arms": {arm: _arm(of_arm) for arm, of_arm in runs.items()},
+    }
+
+
+def _numbers(
+    bench: Bench, cells: Mapping[str, Sequence[str]], test: Samples, measured: Measure, recipe: Recipe
+) -> tuple[dict[str, dict[str, Crossed]], int]:
+    """Arm → column → its number; the columns that the condition's tasks have, and the mean."""
+    tasks = {sample.id: sample.task for sample in test}
+    terms = {
+        arm: [
+            read_terms(cell_folder(bench.out, cell) / "eval", tasks, measured, recipe.evaluate.reward)
+            for cell in of_arm
+        ]
+        for arm, of_arm in cells.items()
+    }
+    by_task, left_out = cross(terms, recipe.evaluate.bootstrap)
+    numbers = {}
+    for arm, found in by_task.items():
+        columns = {group: [found[t] for t in members if t in found] for group, members in GROUPS.items()}
+        columns[MEAN] = list(found.values())
+        numbers[arm] = {column: mean_of(parts) for column, parts in columns.items() if parts}
+    return numbers, left_out
+
+
+def _tests(means: Mapping[str, Crossed]) -> list[Row]:
+    """Every pair of arms: b − a in the mean over tasks, p corrected for the number of pairs."""
+    pairs = list(combinations(means, 2))
+    tests = [{"a": a, "b": b} | paired_test(means[a], means[b]) for a, b in pairs]
+    corrected = holm([test["p"] for test in tests])
+    return [test | {"holm": p} for test, p in zip(tests, corrected, strict=True)]
+
+
+def _arm(runs: Sequence[Row]) -> Row:
+    """Means over an arm's seeds of what its runs logged; of the mean reward also the least and greatest seed."""
+    curves = {group: _over_seeds([run["curves"][group] for run in runs]) for group in runs[0]["curves"]}
+    every = np.array([run["curves"][MEAN] for run in runs], dtype=float)
+    return {
+        "curves": curves,
+        "span": {"low": every.min(0).tolist(), "high": every.max(0).tolist()},
+        "gradient": _by_task([run["influence"]["gradient"] for run in runs]),
+        "tokens": _by_task([run["influence"]["tokens"] for run in runs]),
+        "between": _over_seeds([run["influence"]["between"] for run in runs]),
+        "within": _over_seeds([run["influence"]["within"] for run in runs]),
+        **{key: [run[key] for run in runs] for key in ("seconds", "updates", "trained_groups", "asked_groups")},
+    }
+
+
+def _by_task(shares: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    """Mean shares over seeds; a task that a seed never trained had none of its gradient."""
+    length = max(len(values) for run in shares for values in run.values())
+    tasks = [task for task in list_tasks() if any(task in run for run in shares)]
+    return {task: _over_seeds([run.get(task, [0.0] * length) for run in shares]) for task in tasks}
+
+
+def _over_seeds(values: Sequence[Sequence[float | None]]) -> list[float]:
+    return _mean_known(np.array(values, dtype=float))

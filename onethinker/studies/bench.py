@@ -1,0 +1,259 @@
+"""What the studies share: cells, settings, and where a number came from.
+
+A study is many runs, its cells. Each is a folder `OUT/cells/NAME`: finished once `cell.json` is in it, held by a lock
+while a process works on it, resumed where it stopped if that process dies. So a second process, or a second machine
+that sees the same folder, started with the same command takes the cells that nobody holds, and all wait for the last.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from onethinker.data.worlds import build_world
+from onethinker.engines import make_engine
+from onethinker.engines.base import Engine
+from onethinker.evaluate.run import evaluate
+from onethinker.recipes import SHIPPED, Recipe, override, trained_with
+from onethinker.runs import InUse, JsonLines, locked, open_run, stamp, write_whole
+from onethinker.sample import Samples, load_samples
+from onethinker.segment import make_segmenter
+from onethinker.tasks.prompts import load_prompts
+from onethinker.train.checkpoint import STATE
+from onethinker.train.rl import run_rl
+
+Row = dict[str, Any]
+Work = Callable[[Path], Row]
+"""What a cell does: given its folder, the row that its `cell.json` will hold."""
+
+WAIT = 2.0
+"""Seconds between two looks at cells that other processes hold."""
+
+CELL, STUDY = "cell.json", "study.json"
+
+COMMON = ("rl.sampler=task_balanced", "rl.refill_tries=0", "rl.keep=1", "evaluate.sampled=4")
+"""Every run asks the same number of prompts: each task in turn, none drawn again for those that do not train."""
+
+FULL = ("rl.steps=100", "rl.prompts=39", "rl.minibatch=39")
+QUICK = ("rl.steps=10", "rl.prompts=13", "rl.minibatch=13", "rl.group=6", "evaluate.sampled=2")
+
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Samples of a world: to train on, held out."""
+
+    train: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A study that is open. recipe: of every run, starting from the SFT checkpoint; cells differ from it in few keys.
+
+    seeds: runs of each kind. command: what a reader types to do it again.
+    """
+
+    name: str
+    out: Path
+    recipe: Recipe
+    sizes: Sizes
+    seeds: int
+    command: str
+
+    def world(self, difficulty: int = 0) -> tuple[Samples, Samples]:
+        """Training and held-out samples of that difficulty, built once."""
+        folder, sizes = self.out / f"world-{difficulty}", self.sizes
+
+        def build(_: Path) -> Row:
+            build_world(folder, sizes.train, seed=0, difficulty=difficulty, validation=1, test=sizes.test)
+            return {}
+
+        run_cells(self.out, {folder.name: build})
+        return load_samples(folder / "train"), load_samples(folder / "test")
+
+    def settings(self) -> Row:
+        """What a page says of how the numbers were made."""
+        rl, measured = self.recipe.rl, self.recipe.evaluate
+        return {
+            "model": self.recipe.model.base,
+            "seeds": self.seeds,
+            "steps": rl.steps,
+            "prompts": rl.prompts,
+            "group": rl.group,
+            "rollouts": rl.steps * rl.prompts * rl.group,
+            "sampler": rl.sampler,
+            "reward": rl.reward,
+            "lr": rl.optimizer.lr,
+            "questions": self.sizes.test,
+            "sampled": measured.sampled,
+            "train": self.sizes.train,
+        }
+
+
+def open_bench(
+    name: str, out: Path, model: str, *, seeds: int, quick: bool, assignments: Sequence[str], command: str
+) -> Bench:
+    """Open or resume a study in `out`. The weights count by content: another checkpoint of the same name is refused.
+
+    How many seeds, which algorithms and so on are no part of its identity: a study grows in its folder.
+    Raises ModelError for a model that is not there, RecipeError for an override that does not fit, RunError for a
+    folder that holds another study.
+    """
+    changes = [*COMMON, *(QUICK if quick else FULL), *assignments, f"model.base={model}"]
+    recipe = override(trained_with(model) or SHIPPED["mini"], changes)
+    sizes = Sizes(650, 130) if quick else Sizes(5200, 650)
+    weights = engine_of(recipe, model).identity
+    world = {"train": sizes.train, "test": sizes.test}
+    open_run(out, {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world})
+    return Bench(name, out, recipe, sizes, seeds, command)
+
+
+def run_cells(out: Path, cells: Mapping[str, Work]) -> dict[str, Row]:
+    """Every cell's row, by name, once all are finished, by this process or by others.
+
+    The seam for a cluster: whatever runs `_run_cell` for every cell that is not finished serves.
+    """
+    waiting = dict(cells)
+    while waiting:
+        before = len(waiting)
+        for name, work in list(waiting.items()):
+            if _run_cell(out, name, work, f"{len(cells) - len(waiting) + 1}/{len(cells)}"):
+                del waiting[name]
+        if len(waiting) == before:
+            time.sleep(WAIT)
+    return {name: cell_row(out, name) for name in cells}
+
+
+def _run_cell(out: Path, name: str, work: Work, place: str) -> bool:
+    """Whether the cell is finished; False where another process holds it."""
+    folder = out / "cells" / name
+    if (folder / CELL).exists():
+        return True
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder))
+        except InUse:
+            return False
+        if not (folder / CELL).exists():
+            console.rule(f"[bold]{name}[/] {place}", align="left")
+            began = time.perf_counter()
+            row = work(folder)
+            row |= {"cell": name, "wall": time.perf_counter() - began, "at": stamp()} | provenance()
+            write_whole(folder / CELL, json.dumps(rounded(row)))
+    return True
+
+
+def cell_row(out: Path, name: str) -> Row:
+    """The row of a finished cell."""
+    row: Row = json.loads((out / "cells" / name / CELL).read_text(encoding="utf-8"))
+    return row
+
+
+def cell_folder(out: Path, name: str) -> Path:
+    return out / "cells" / name
+
+
+# ---- what cells do ----------------------------------------------------------------------------------------------
+
+
+def train_and_measure(folder: Path, recipe: Recipe, train: Samples, test: Samples) -> Row:
+    """RL in `folder/rl`, the held-out questions in `folder/eval`. Keeps the weights, drops the optimiser's state."""
+    model = run_rl(recipe, train, folder / "rl")
+    measure(folder, recipe, str(model), test)
+    steps = JsonLines(folder / "rl" / "metrics.jsonl").rows()
+    (model / STATE).unlink()
+    return {"seconds": steps[-1]["seconds"], "model": str(model.relative_to(folder))}
+
+
+def measure(folder: Path, recipe: Recipe, model: str, test: Samples) -> Row:
+    """The held-out questions, answered greedily and by samples, in `folder/eval`; always with the same seed."""
+    evaluate(
+        test, engine_of(recipe, model), folder / "eval", config=recipe.evaluate, prompts=load_prompts(recipe.prompts),
+        model=model, data=test.root.name, segmenter=make_segmenter("grabcut"),
+    )  # fmt: skip
+    return {}
+
+
+def engine_of(recipe: Recipe, model: str) -> Engine:
+    config = recipe.model
+    options = {"device": config.device, "dtype": config.dtype, "attention": config.attention}
+    return make_engine(model, rows=recipe.evaluate.batch, **options)
+
+
+def only(samples: Samples, keep: Callable[[Any], bool]) -> Samples:
+    """The samples for which `keep` holds."""
+    return Samples(tuple(s for s in samples if keep(s)), samples.root)
+
+
+# ---- where a number came from -----------------------------------------------------------------------------------
+
+
+def write_study(bench: Bench, rows: Mapping[str, Row], results: Row) -> Path:
+    """`OUT/study.json`: the results with command, commits, machines and settings; all that a page needs."""
+    cells = list(rows.values())
+    head = {
+        "study": bench.name,
+        "command": bench.command,
+        "commits": sorted({row["commit"] for row in cells}),
+        "machines": sorted({row["machine"] for row in cells}),
+        "at": max(row["at"] for row in cells),
+        "hours": sum(row["wall"] for row in cells) / 3600,
+        "cells": len(cells),
+        "settings": bench.settings(),
+    }
+    file = bench.out / STUDY
+    write_whole(file, json.dumps(rounded(head | results), ensure_ascii=False, separators=(",", ":")))
+    return file
+
+
+def provenance() -> Row:
+    """Commit and machine of this process."""
+    threads = os.environ.get("OMP_NUM_THREADS", os.cpu_count())
+    system = f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, {threads} threads"
+    return {"commit": _commit(), "machine": f"{system}, torch {importlib.metadata.version('torch')}"}
+
+
+def _commit() -> str:
+    """Of the checkout that this package is, with `+` where files differ from it; the version outside of one."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    if not shutil.which("git") or not (head := git("rev-parse", "--short=12", "HEAD")):
+        return f"version {importlib.metadata.version('onethinker')}"
+    return head + ("+" if git("status", "--porcelain", "--untracked-files=no", "--", "..") else "")
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = info.read_text(encoding="utf-8").split("\n") if info.exists() else []
+    found = (line.partition(":")[2].strip() for line in names if line.startswith("model name"))
+    return next(found, platform.processor() or "unknown processor")
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to five digits, which is more than any of them is sure of; what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(k): rounded(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v) for v in value]
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value

@@ -1,0 +1,152 @@
+"""`onethinker bench transfer`: the paper's Table 10 as maps. What training on one task does for every other one.
+
+From one SFT checkpoint, RL with equal rollouts and updates on
+
+- all tasks (`all`);
+- all tasks but one (`without/TASK`): *leave one out* is all − without, what the task gave to each task;
+- one task alone (`only/TASK`): *add one in* is only − start, what the task alone gives to each;
+- pictures or clips alone (`only/image`, `only/video`): *modality* is only − start, on pictures and on clips.
+
+A run without a task asks the other ones the more often, so `all − without` is what its share of the rollouts was worth
+there compared with the others', not what they would have missed. Cells are `ARM/seed-K`, and `sft` for the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from onethinker.recipes import RecipeError, override
+from onethinker.report.study_index import write_study_page
+from onethinker.sample import Sample, Samples
+from onethinker.studies.bench import (
+    Bench,
+    Row,
+    Work,
+    cell_folder,
+    measure,
+    only,
+    open_bench,
+    run_cells,
+    train_and_measure,
+    write_study,
+)
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, cross, mean_of, read_terms
+from onethinker.tasks import list_tasks
+
+START, ALL, MEAN = "sft", "all", "mean"
+MODALITIES = ("image", "video")
+QUICK_TASKS = ("multiple_choice", "temporal_grounding", "spatial_grounding", "tracking")
+
+
+def modality(sample: Sample) -> str:
+    """A sample with a clip is a video one, as in the sampler's balance."""
+    return "video" if sample.modality.startswith("video") else "image"
+
+
+def bench_transfer(
+    out: Path,
+    model: str,
+    *,
+    seeds: int = 3,
+    quick: bool = False,
+    tasks: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+    command: str = "",
+) -> Path:
+    """Run or resume the study in `out` and return its page. tasks: trained and measured, all if empty.
+
+    Raises RecipeError for a task that is not one, or for fewer than two.
+    """
+    chosen = list(tasks or (QUICK_TASKS if quick else list_tasks()))
+    if unknown := [task for task in chosen if task not in list_tasks()]:
+        raise RecipeError(f"{', '.join(unknown)}: no such task; expected some of {', '.join(list_tasks())}")
+    if len(set(chosen)) < 2:
+        raise RecipeError(f"transfer between {len(set(chosen))} tasks; expected two or more")
+    fewer = ["rl.steps=60"] if not quick else []
+    bench = open_bench(
+        "transfer", out, model, seeds=seeds, quick=quick, assignments=[*fewer, *assignments], command=command
+    )
+    train, test = (only(samples, lambda s: s.task in chosen) for samples in bench.world())
+    rows = run_cells(out, _cells(bench, chosen, train, test))
+    return write_study_page(write_study(bench, rows, _results(bench, chosen, test)))
+
+
+def arms(tasks: Sequence[str], train: Samples) -> dict[str, Samples]:
+    """What each run trains on, by its name; a modality that no sample has is left out."""
+    found = {ALL: train}
+    for task in tasks:
+        found[f"without/{task}"] = only(train, lambda s, task=task: s.task != task)  # type: ignore[misc]
+        found[f"only/{task}"] = only(train, lambda s, task=task: s.task == task)  # type: ignore[misc]
+    for kind in MODALITIES:
+        found[f"only/{kind}"] = only(train, lambda s, kind=kind: modality(s) == kind)  # type: ignore[misc]
+    return {name: samples for name, samples in found.items() if len(samples)}
+
+
+def _cells(bench: Bench, tasks: Sequence[str], train: Samples, test: Samples) -> dict[str, Work]:
+    def work(seed: int, samples: Samples) -> Work:
+        recipe = override(bench.recipe, [f"seed={seed}"])
+        return lambda folder: train_and_measure(folder, recipe, samples, test)
+
+    def start(folder: Path) -> Row:
+        return measure(folder, bench.recipe, bench.recipe.model.base, test)
+
+    cells: dict[str, Work] = {START: start}
+    for seed in range(bench.seeds):
+        cells |= {f"{arm}/seed-{seed}": work(seed, samples) for arm, samples in arms(tasks, train).items()}
+    return cells
+
+
+# ---- results ----------------------------------------------------------------------------------------------------
+
+
+def _results(bench: Bench, tasks: Sequence[str], test: Samples) -> Row:
+    maps = {measured: _maps(bench, tasks, test, measured) for measured in MEASURES}
+    return {"tasks": list(tasks), "questions": len(test), "maps": maps}
+
+
+def _maps(bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure) -> dict[str, Any]:
+    """Paired differences {value, low, high, seeds} by source and target: a task, the mean over tasks, a modality."""
+    found = _numbers(bench, tasks, test, measured, by_modality=False)
+    whole, start = found[ALL], found[START]
+    sides = _numbers(bench, tasks, test, measured, by_modality=True)
+    return {
+        "start": {task: n.row() for task, n in start.items()},
+        "all": _differences(whole, start),
+        "leave_one_out": {task: _differences(whole, found[f"without/{task}"]) for task in tasks},
+        "add_one_in": {task: _differences(found[f"only/{task}"], start) for task in tasks},
+        "modality": {
+            kind: _differences(sides[f"only/{kind}"], sides[START]) for kind in MODALITIES if f"only/{kind}" in sides
+        },
+    }
+
+
+def _differences(a: dict[str, Crossed], b: dict[str, Crossed]) -> dict[str, Row]:
+    """a − b for every target."""
+    return {target: (a[target] - b[target]).row() for target in a}
+
+
+def _numbers(
+    bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure, *, by_modality: bool
+) -> dict[str, dict[str, Crossed]]:
+    """Arm → target → its number. A modality's is the plain mean over the tasks that it has."""
+    kinds = {s.id: f"{s.task} {modality(s)}" if by_modality else s.task for s in test}
+    reward = bench.recipe.evaluate.reward
+    names = {START: [START]}
+    names |= {arm: [f"{arm}/seed-{seed}" for seed in range(bench.seeds)] for arm in arms(tasks, test)}
+    terms = {
+        arm: [read_terms(cell_folder(bench.out, cell) / "eval", kinds, measured, reward) for cell in cells]
+        for arm, cells in names.items()
+    }
+    found, _ = cross(terms, bench.recipe.evaluate.bootstrap)
+    if not by_modality:
+        return {arm: numbers | {MEAN: mean_of(list(numbers.values()))} for arm, numbers in found.items()}
+    return {
+        arm: {
+            side: mean_of(of_side)
+            for side in MODALITIES
+            if (of_side := [n for kind, n in numbers.items() if kind.endswith(f" {side}")])
+        }
+        for arm, numbers in found.items()
+    }

@@ -1,0 +1,118 @@
+"""`onethinker bench zeroshot`: the paper's Figure 5. Question types that no training data has, before SFT, after SFT
+and after RL: is what was learned of any use beyond the templates that it was learned from?
+
+The questions are `data.worlds.zeroshot`'s; `leaks` looks for their words in everything that was trained on, and the
+page says how many it found. Cells are `before`, `sft` and `rl/seed-K`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from onethinker.data.worlds import build_zeroshot, leaks
+from onethinker.recipes import override, trained_with
+from onethinker.report.study_index import write_study_page
+from onethinker.sample import Samples, load_samples
+from onethinker.studies.bench import (
+    Bench,
+    Row,
+    Work,
+    cell_folder,
+    measure,
+    open_bench,
+    run_cells,
+    train_and_measure,
+    write_study,
+)
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, cross, mean_of, paired_test, read_terms
+
+BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"
+QUESTIONS, QUICK_QUESTIONS = 700, 140
+
+
+def bench_zeroshot(
+    out: Path,
+    model: str,
+    *,
+    seeds: int = 5,
+    quick: bool = False,
+    untrained: str = "mini",
+    assignments: Sequence[str] = (),
+    command: str = "",
+) -> Path:
+    """Run or resume the study in `out` and return its page. untrained: the model that SFT began with."""
+    bench = open_bench("zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
+    train, _ = bench.world()
+    questions = _questions(bench, QUICK_QUESTIONS if quick else QUESTIONS)
+    rows = run_cells(out, _cells(bench, untrained, train, questions))
+    results = {"questions": len(questions), "trained_on": _searched(model, train)} | _results(bench, questions)
+    return write_study_page(write_study(bench, rows, results))
+
+
+def _questions(bench: Bench, n: int) -> Samples:
+    folder = bench.out / "zeroshot"
+
+    def build(_: Path) -> Row:
+        build_zeroshot(folder, n, seed=0)
+        return {}
+
+    run_cells(bench.out, {"zeroshot": build})
+    return load_samples(folder)
+
+
+def _cells(bench: Bench, untrained: str, train: Samples, questions: Samples) -> dict[str, Work]:
+    def answers(name: str) -> Work:
+        return lambda folder: measure(folder, bench.recipe, name, questions)
+
+    def trained(seed: int) -> Work:
+        recipe = override(bench.recipe, [f"seed={seed}"])
+        return lambda folder: train_and_measure(folder, recipe, train, questions)
+
+    cells = {BEFORE: answers(untrained), SFT: answers(bench.recipe.model.base)}
+    return cells | {f"{RL}/seed-{seed}": trained(seed) for seed in range(bench.seeds)}
+
+
+def _searched(model: str, train: Samples) -> list[Row]:
+    """How many samples of each training set hold a phrase of a zero-shot question. `found` is None for data that is
+    not here to be searched: those of the SFT run, if its checkpoint names none that exists."""
+    made = trained_with(model)
+    named = made.data.train if made else ""
+    here = named and Path(named).exists()
+    sft = load_samples(named, made.data.media_root or None, made.data.limit) if made and here else None
+    return [
+        {"data": "SFT", "n": len(sft) if sft else None, "found": len(leaks(sft)) if sft else None},
+        {"data": "RL", "n": len(train), "found": len(leaks(train))},
+    ]
+
+
+# ---- results ----------------------------------------------------------------------------------------------------
+
+
+def _results(bench: Bench, questions: Samples) -> dict[str, Any]:
+    kinds = {s.id: str(s.meta["kind"]) for s in questions}
+    tasks = {str(s.meta["kind"]): s.task for s in questions}
+    tables: dict[str, Any] = {}
+    gains: dict[str, Any] = {}
+    for measured in MEASURES:
+        found = _numbers(bench, kinds, measured)
+        tables[measured] = {stage: {kind: n.row() for kind, n in row.items()} for stage, row in found.items()}
+        steps = {"sft": (BEFORE, SFT), "rl": (SFT, RL)}
+        gains[measured] = {
+            step: {kind: paired_test(found[a][kind], found[b][kind]) for kind in found[a]}
+            for step, (a, b) in steps.items()
+        }
+    return {"kinds": tasks, "tables": tables, "gains": gains}
+
+
+def _numbers(bench: Bench, kinds: dict[str, str], measured: Measure) -> dict[str, dict[str, Crossed]]:
+    """Stage → kind → its number, and the plain mean over kinds."""
+    stages = {BEFORE: [BEFORE], SFT: [SFT], RL: [f"{RL}/seed-{seed}" for seed in range(bench.seeds)]}
+    reward = bench.recipe.evaluate.reward
+    terms = {
+        stage: [read_terms(cell_folder(bench.out, cell) / "eval", kinds, measured, reward) for cell in cells]
+        for stage, cells in stages.items()
+    }
+    found, _ = cross(terms, bench.recipe.evaluate.bootstrap)
+    return {stage: row | {MEAN: mean_of(list(row.values()))} for stage, row in found.items()}
