@@ -18,6 +18,7 @@ from onethinker.rollout import Rollout, make_request, roll_out
 from onethinker.runs import RunError
 from onethinker.sample import Sample, Samples
 from onethinker.tasks.prompts import PromptSet
+from onethinker.train.algorithms.base import Algorithm
 from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.prefix import Group
 from onethinker.train.sampler import Sampler
@@ -107,17 +108,20 @@ class Collector:
     recipe: Recipe
     team: Processes = ALONE
 
-    def collect(self, step: int, task_weights: dict[str, float] | None = None) -> Collected:
+    def collect(self, step: int, algorithm: Algorithm | None = None) -> Collected:
         """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
 
-        Raises RunError when not one of the prompts drawn could be asked.
+        algorithm: says by its `task_weights` how often each draw takes a task. Raises RunError when not one of the
+        prompts drawn could be asked.
         """
         config, found = self.recipe.rl, Collected()
         for attempt in range(config.refill_tries + 1):
             wanted = config.prompts - len(found.kept)
             if wanted <= 0:
                 break
-            positions = list(dict.fromkeys(self.sampler.draw(wanted, task_weights)))
+            tasks = [group.sample.task for group in found.kept]
+            weights = algorithm.task_weights(tasks, config.prompts) if algorithm else None
+            positions = list(dict.fromkeys(self.sampler.draw(wanted, weights)))
             seed = self.recipe.seed * 1_000_003 + step * 101 + attempt
             sampling = Sampling(config.group, config.temperature, 1.0, config.max_tokens, seed)
             parts = self.team.gather(self._ask(self.team.share(positions), sampling))

@@ -76,7 +76,7 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
         while step < last:
             began = time.perf_counter()
             with policy.spread.whole():
-                collected = collector.collect(step, algorithm.task_weights())
+                collected = collector.collect(step, algorithm)
             _select(algorithm, collected, config.prompts)
             rolled = time.perf_counter()
             advantages = _advantages(algorithm, collected.kept)
@@ -99,7 +99,10 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
 
 def _select(algorithm: Algorithm, collected: Collected, count: int) -> None:
     """Leave to train what the algorithm wants of the groups that may; it sees the dropped ones too."""
-    candidates = [Candidate(g.sample.task, tuple(g.rewards_G.tolist())) for g in collected.groups]
+    candidates = [
+        Candidate(g.sample.task, tuple(g.rewards_G.tolist()), trains=i < len(collected.kept))
+        for i, g in enumerate(collected.groups)
+    ]
     chosen = set(algorithm.select(candidates, count))
     collected.dropped += [g for i, g in enumerate(collected.kept) if i not in chosen]
     collected.kept = [g for i, g in enumerate(collected.kept) if i in chosen]

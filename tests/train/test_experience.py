@@ -12,8 +12,9 @@ from onethinker.models.encode import Encoder
 from onethinker.runs import RunError
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.advantage import make
+from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.experience import Collector
-from onethinker.train.rl import _advantages, _summary
+from onethinker.train.rl import _advantages, _select, _summary
 from onethinker.train.sampler import Sampler
 
 
@@ -128,11 +129,34 @@ def test_an_unreadable_clip_costs_its_own_prompt(collector, truths, world):
 
 
 def test_an_algorithm_chooses_among_the_groups(collector, truths):
-    from onethinker.train.rl import _select
-
     found = collector(lambda r, i: truths[r.id] if i else WRONG, "rl.prompts=3").collect(0)
     first, *rest = found.kept
     _select(make("ema_grpo"), found, 3)
     assert found.kept == [first, *rest]
     _select(make("mt_grpo"), found, 1)
     assert found.kept == [first] and found.dropped == rest
+
+
+def test_a_refill_tells_the_algorithm_what_the_step_has(collector, truths):
+    told = []
+
+    class Asked(GRPO):
+        def task_weights(self, kept=(), count=1):
+            told.append((list(kept), count))
+
+    first = []
+
+    def script(request, index):
+        first.append(request.id)
+        return truths[request.id] if index and request.id != first[0] else WRONG
+
+    kept = collector(script, "rl.prompts=2").collect(0, Asked()).kept
+    assert told == [([], 2), ([kept[0].sample.task], 2)], "the first prompt was all wrong and is made up for"
+
+
+def test_groups_that_were_filtered_out_take_no_place(collector, truths):
+    found = collector(lambda r, i: truths[r.id] if i else WRONG, "rl.prompts=2").collect(0)
+    filtered = found.kept.pop()
+    found.dropped.append(filtered)
+    _select(make("mt_grpo"), found, 2)
+    assert len(found.kept) == 1 and found.dropped == [filtered]
