@@ -1,4 +1,4 @@
-"""Public data sets in their official layouts → samples. A new one is a file beside these and a line here."""
+"""Public data sets in their official layouts → samples. A new one is a file, or a table's entry, and a line here."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from onethinker.data.sources import charades_sta, refcoco, video_choices
+from onethinker.data.sources import activitynet, captions, charades_sta, got10k, questions, refcoco, stvg, video_objects
 from onethinker.data.sources.base import Source
 from onethinker.sample import DataError, Sample
 
 __all__ = ["SOURCES", "Source", "get_source", "read"]
 
-SOURCES: dict[str, Source] = {
-    source.name: source for source in (*refcoco.SOURCES, charades_sta.SOURCE, *video_choices.SOURCES)
-}
+_ALL: tuple[Source, ...] = (
+    *questions.SOURCES,
+    *captions.SOURCES,
+    *refcoco.SOURCES,
+    charades_sta.SOURCE,
+    *activitynet.SOURCES,
+    *stvg.SOURCES,
+    got10k.SOURCE,
+    *video_objects.SOURCES,
+)
+SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 
 
 def get_source(name: str) -> Source:

@@ -24,7 +24,7 @@ MAX_BITS = 63
 """Of a whole number."""
 
 Place = str | tuple[str, ...]
-"""A file or folder below the root, or the names it is known by, the official one first."""
+"""A file or folder below the root, or files by a pattern with `*`; or the names it is known by, the official first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Source:
         """The files and folders that the split needs, where they are or where they should be. Raises DataError."""
         if split not in self.splits:
             raise DataError(f"{self.name} has no split {split!r}; expected one of {', '.join(self.splits)}")
-        return [root / find(root, place) for place in self.places(split)]
+        return [_located(root, find(root, place)) for place in self.places(split)]
 
     def missing(self, root: Path, split: str) -> list[Path]:
         """Those of `expected` that are not there. Raises DataError."""
@@ -70,10 +70,15 @@ class Source:
             yield sample
 
 
+def _located(root: Path, name: str) -> Path:
+    """The file or folder, the first of a pattern's; the pattern where there is none."""
+    return min(root.glob(name), default=root / name) if "*" in name else root / name
+
+
 def find(root: Path, place: Place) -> str:
     """The name under which a place exists below the root, its official name where none does."""
     names = (place,) if isinstance(place, str) else place
-    return next((name for name in names if (root / name).exists()), names[0])
+    return next((name for name in names if (any(root.glob(name)) if "*" in name else (root / name).exists())), names[0])
 
 
 # ---- files ------------------------------------------------------------------------------------------------------

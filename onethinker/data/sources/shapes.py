@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from onethinker.data.sources.base import number, show
 from onethinker.measure import masks
+from onethinker.media_sources import MediaError, check_file, check_pixels, decoding
 from onethinker.sample import DataError
 
 Mask = NDArray[np.bool_]
@@ -50,6 +53,16 @@ def _polygons(segmentation: Any, size: tuple[int, int], where: str) -> list[list
     if any(len(p) < 6 or len(p) % 2 or min(p) < -reach or max(p) > reach for p in polygons):
         raise DataError(f"{where}: a polygon with fewer than three corners, a half one, or one far off the picture")
     return polygons
+
+
+def index_picture(file: Path) -> NDArray[np.uint8]:
+    """A PNG's palette indices or grey values (H, W). Raises DataError for one that is missing, huge or damaged."""
+    try:
+        with decoding(check_file(file)), Image.open(file, formats=("PNG",)) as picture:
+            check_pixels(file, picture.size, masks.MAX_PIXELS)
+            return np.asarray(picture if picture.mode in ("P", "L") else picture.convert("L"))
+    except MediaError as error:
+        raise DataError(str(error)) from error
 
 
 def prompts_of(mask: Mask, where: str) -> dict[str, Any]:

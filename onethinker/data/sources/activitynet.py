@@ -1,0 +1,104 @@
+"""ActivityNet Captions (Krishna et al. 2017) and ANet-RTL (LITA, Huang et al. 2024): moments of ActivityNet's clips."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from onethinker.data.sources.base import (
+    Source,
+    as_list,
+    as_mapping,
+    find,
+    get,
+    load_json,
+    make,
+    number,
+    numbers,
+    show,
+    span_of,
+)
+from onethinker.data.sources.clips import video_at
+from onethinker.sample import DataError, Sample
+
+VIDEOS = ("videos", "activitynet-captions/videos")
+_CLIPS = "videos/v_VIDEO.mp4                     ActivityNet's clips, .mkv and .webm too"
+
+CAPTIONS = f"""\
+val_1.json, val_2.json, train.json     v_VIDEO → {{duration, timestamps, sentences}}, seconds (the authors' files)
+{_CLIPS}"""
+RTL = f"""\
+temporal_reasoning/annot_val_1_q229.json  {{vid, duration, question, answer}}, moments `<12.5>` in it (LITA's layout)
+{_CLIPS}"""
+
+_TIME = re.compile(r"<\s*(\d+(?:\.\d*)?|\.\d+)\s*>")
+
+
+def captions(root: Path, split: str) -> Iterator[Sample]:
+    """A question a sentence; spans are cut to the clip and put in order, as 2D-TAN's loader cuts them."""
+    file, videos = root / f"{split}.json", find(root, VIDEOS)
+    for video, entry in as_mapping(load_json(file), str(file)).items():
+        where = f"{file}, video {show(video)}"
+        moments, sentences = (get(entry, key, where, list) for key in ("timestamps", "sentences"))
+        if len(moments) != len(sentences):
+            raise DataError(f"{where}: {len(moments)} timestamps for {len(sentences)} sentences")
+        for at, (moment, sentence) in enumerate(zip(moments, sentences)):
+            start, end = numbers(moment, 2, where, f"timestamp {at}")
+            if not isinstance(sentence, str):
+                raise DataError(f"{where}: sentence {at} is {show(sentence)}; expected text")
+            yield _moment(root, videos, video, entry, where, f"{video}-{at}", sentence, start, end)
+
+
+def reasoning(root: Path, split: str) -> Iterator[Sample]:
+    """A question a row; the truth is the first two times in its answer."""
+    file, videos = root / "temporal_reasoning/annot_val_1_q229.json", find(root, VIDEOS)
+    for at, row in enumerate(as_list(load_json(file), str(file))):
+        where = f"{file}, entry {at}"
+        times = _TIME.findall(get(row, "answer", where, str))
+        if len(times) < 2:
+            raise DataError(
+                f"{where}: {len(times)} times in its answer {show(row['answer'])}; expected `<start> <end>`"
+            )
+        name, question = f"v_{get(row, 'vid', where, str)}", get(row, "question", where, str)
+        yield _moment(root, videos, name, row, where, str(at), question, float(times[0]), float(times[1]))
+
+
+def _moment(
+    root: Path, videos: str, video: str, entry: Any, where: str, id: str, question: str, start: float, end: float
+) -> Sample:
+    duration = number(get(entry, "duration", where), where, "duration")
+    if duration <= 0:
+        raise DataError(f"{where}: duration {duration}; expected seconds above 0")
+    return make(
+        where,
+        id=id,
+        task="temporal_grounding",
+        modality="video",
+        question=question.strip(),
+        truth={"time": [min(max(second, 0.0), duration) for second in span_of(start, end, where)]},
+        media=(video_at(root, f"{videos}/{video}", where),),
+        source="activitynet",
+        meta={"duration": duration},
+    )
+
+
+SOURCES = (
+    Source(
+        "activitynet-captions",
+        "temporal_grounding",
+        ("val_2", "val_1", "train"),
+        CAPTIONS,
+        lambda split: (f"{split}.json", VIDEOS),
+        captions,
+    ),
+    Source(
+        "anet-rtl",
+        "temporal_grounding",
+        ("val",),
+        RTL,
+        lambda split: ("temporal_reasoning/annot_val_1_q229.json", VIDEOS),
+        reasoning,
+    ),
+)

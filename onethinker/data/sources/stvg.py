@@ -1,0 +1,218 @@
+"""HC-STVG (Tang et al. 2021) and VidSTG (Zhang et al. 2020): when in a clip a sentence happens, and where.
+
+The truth has a box for each whole second of the span, that of the frame then shown; a span without a whole second in it
+has one box, at the second nearest to its middle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from onethinker.data.sources.base import (
+    Place,
+    Source,
+    as_list,
+    as_mapping,
+    box_1000,
+    find,
+    get,
+    image_size,
+    load_json,
+    make,
+    number,
+    numbers,
+    show,
+    span_of,
+    under,
+)
+from onethinker.data.sources.clips import cut_clip
+from onethinker.sample import DataError, Sample
+
+MAX_SECONDS = 3600
+
+# ---- HC-STVG ----------------------------------------------------------------------------------------------------
+
+HC_SECONDS = 20.0
+"""Every clip is that long; its frame rate is img_num / 20, as TubeDETR reads it."""
+
+HC = """\
+{files}   CLIP.mp4 → {{{fields}, st_frame, st_time, ed_time, img_num, bbox}}, boxes
+                                  x, y, width, height in pixels from st_frame on (the layout of TubeDETR's README)
+video/FOLDER/CLIP.mp4             the clips as unpacked; video/CLIP.mp4 serves too"""
+
+_HC_FILES: dict[tuple[str, str], Place] = {
+    ("hc-stvg", "test"): "test.json",
+    ("hc-stvg", "train"): "train.json",
+    ("hc-stvg2", "val"): ("valv2.json", "val_v2.json"),
+    ("hc-stvg2", "train"): ("trainv2.json", "train_v2.json"),
+}
+
+
+def hc_samples(root: Path, split: str, name: str) -> Iterator[Sample]:
+    """A question a clip, in the file's order."""
+    file, clips = root / find(root, _HC_FILES[name, split]), _clips_below(root / "video")
+    for at, (clip, entry) in enumerate(as_mapping(load_json(file), str(file)).items()):
+        where = f"{file}, clip {show(clip)}"
+        sentence = get(entry, "caption" if name == "hc-stvg" else "English", where, str)
+        sides = numbers(entry["img_size"], 2, where, "img_size")[::-1] if "img_size" in entry else None
+        width, height = sides or (get(entry, "width", where, int), get(entry, "height", where, int))
+        size = image_size(int(width), int(height), where)
+        fps = get(entry, "img_num", where, int) / HC_SECONDS
+        first, boxes = get(entry, "st_frame", where, int), get(entry, "bbox", where, list)
+        span = span_of(get(entry, "st_time", where), get(entry, "ed_time", where), where)
+        track = {first + k: _corners(box, where) for k, box in enumerate(boxes)}
+        yield _tube(
+            where,
+            span,
+            track,
+            fps,
+            size,
+            id=f"{split}-{at}",
+            question=sentence.strip(),
+            media=(clips.get(Path(clip).stem, under(root, f"video/{clip}", where)),),
+            source=name,
+        )
+
+
+def _clips_below(folder: Path) -> Mapping[str, str]:
+    """Stem → path below the root of the clips in a folder and in its folders."""
+    files = [*folder.glob("*.*"), *folder.glob("*/*.*")]
+    return {file.stem: file.relative_to(folder.parent).as_posix() for file in files}
+
+
+def _corners(box: Any, where: str) -> tuple[float, float, float, float]:
+    x, y, w, h = numbers(box, 4, where, "a box")
+    return x, y, x + w, y + h
+
+
+# ---- VidSTG -----------------------------------------------------------------------------------------------------
+
+VIDSTG = """\
+test_annotations.json, val_annotations.json, train_annotations.json   VidSTG's own
+annotation/validation/FOLDER/VIDEO.json, annotation/training/…        VidOR's (test questions are of validation)
+video/FOLDER/VIDEO.mp4                                                VidOR's clips
+A question is asked of the stretch `used_segment` of its video, which is cut once, as TubeDETR cuts it."""
+
+
+def vidstg_samples(root: Path, split: str) -> Iterator[Sample]:
+    """Declarative sentences (`captions`) and questions of each row, in the file's order; meta's `kind` says which."""
+    file = root / f"{split}_annotations.json"
+    annotations = root / "annotation" / ("validation" if split == "test" else "training")
+    homes = {path.stem: path for path in annotations.glob("*/*.json")}
+    for at, row in enumerate(as_list(load_json(file), str(file))):
+        where = f"{file}, entry {at}"
+        video = get(row, "vid", where, str)
+        if video not in homes:
+            raise DataError(f"{where}: no annotation of video {show(video)} in {annotations}; is VidOR's complete?")
+        for kind in ("captions", "questions"):
+            for place, query in enumerate(get(row, kind, where, list)):
+                yield _vidstg_sample(root, where, homes[video], row, query, f"{at}-{kind[0]}{place}", kind)
+
+
+def _vidstg_sample(root: Path, where: str, vidor: Path, row: Any, query: Any, id: str, kind: str) -> Sample:
+    """Frames are counted from the start of the used stretch; a span ends where the frame `end_fid` begins."""
+    fps = number(get(row, "fps", where), where, "fps")
+    size = image_size(get(row, "width", where), get(row, "height", where), where)
+    (start, stop), (begin, end) = (
+        [get(get(row, key, where), bound, where, int) for bound in ("begin_fid", "end_fid")]
+        for key in ("used_segment", "temporal_gt")
+    )
+    if not (0 < fps <= 1000 and 0 <= start <= begin < end <= stop + 1):
+        raise DataError(f"{where}: frames {begin} to {end} of {start} to {stop} at {fps} a second make no moment")
+    target = get(query, "target_id", where, int)
+    found = _trajectories(vidor).get(target, {})
+    track = {frame - start: box for frame, box in found.items() if begin <= frame < end}
+    source = f"video/{vidor.parent.name}/{vidor.stem}.mp4"
+    return _tube(
+        where,
+        [(begin - start) / fps, (end - start) / fps],
+        track,
+        fps,
+        size,
+        id=id,
+        question=get(query, "description", where, str).strip(),
+        media=(cut_clip(root, f"vidstg/{vidor.stem}-{start}-{stop}", source, start / fps, stop / fps, where),),
+        source="vidstg",
+        meta={"kind": "declarative" if kind == "captions" else "interrogative"},
+    )
+
+
+@lru_cache(maxsize=2)
+def _trajectories(file: Path) -> dict[int, dict[int, list[float]]]:
+    """Object → frame → corners in pixels, of a VidOR annotation."""
+    tracks: dict[int, dict[int, list[float]]] = {}
+    for frame, boxes in enumerate(get(load_json(file), "trajectories", str(file), list)):
+        where = f"{file}, frame {frame}"
+        for box in as_list(boxes, where):
+            corners = [get(get(box, "bbox", where), side, where) for side in ("xmin", "ymin", "xmax", "ymax")]
+            tracks.setdefault(get(box, "tid", where, int), {})[frame] = numbers(corners, 4, where, "a box")
+    return tracks
+
+
+# ---- both -------------------------------------------------------------------------------------------------------
+
+
+def _tube(
+    where: str,
+    span: Sequence[float],
+    track: Mapping[int, Sequence[float]],
+    fps: float,
+    size: tuple[int, int],
+    meta: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Sample:
+    """A question of a moment and a box a second. track: frame → corners in pixels; the nearest frame that has a box
+    stands for a second whose own has none."""
+    if not track or not fps > 0:
+        raise DataError(f"{where}: {len(track)} boxes at {fps} frames a second; expected some of both")
+    if not 0 <= span[0] <= span[1] <= MAX_SECONDS:
+        raise DataError(f"{where}: a moment of {span} seconds; expected one within {MAX_SECONDS:,} s")
+    seconds = list(range(math.ceil(span[0]), math.floor(span[1]) + 1)) or [round(sum(span) / 2)]
+    boxes = {}
+    for second in seconds:
+        frame = round(second * fps)
+        nearest = frame if frame in track else min(track, key=lambda k: (abs(k - frame), k))
+        boxes[str(second)] = box_1000(track[nearest], size)
+    return make(
+        where,
+        task="spatial_temporal_grounding",
+        modality="video",
+        truth={"time": [round(s, 3) for s in span], "boxes": boxes},
+        meta={"resolution": {"width": size[0], "height": size[1]}} | dict(meta or {}),
+        **fields,
+    )
+
+
+def _hc(name: str, fields: str) -> Source:
+    splits = tuple(split for each, split in _HC_FILES if each == name)
+    layout = HC.format(files=" | ".join(str(_HC_FILES[name, split]) for split in splits), fields=fields)
+    return Source(
+        name,
+        "spatial_temporal_grounding",
+        splits,
+        layout,
+        lambda split: (_HC_FILES[name, split], "video"),
+        partial(hc_samples, name=name),
+    )
+
+
+SOURCES = (
+    _hc("hc-stvg", "caption, width, height"),
+    _hc("hc-stvg2", "English, img_size"),
+    Source(
+        "vidstg",
+        "spatial_temporal_grounding",
+        ("test", "val", "train"),
+        VIDSTG,
+        lambda split: (
+            f"{split}_annotations.json",
+            "annotation/validation" if split == "test" else "annotation/training",
+            "video",
+        ),
+        vidstg_samples,
+    ),
+)

@@ -1,0 +1,201 @@
+"""Objects named by a phrase through a clip: MeViS, ReasonVOS and Refer-YouTube-VOS.
+
+The frames have no rate in these layouts; they are shown 6 a second, YouTube-VOS's rate (every fifth frame of 30).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onethinker.data.sources.base import Source, as_list, as_mapping, get, load_json, make, number, show, under
+from onethinker.data.sources.clips import frames_clip, shown_size
+from onethinker.data.sources.shapes import Mask, index_picture, prompts_of
+from onethinker.measure import masks
+from onethinker.sample import DataError, Sample
+
+FPS = 6.0
+
+Masks = Callable[[str, Mapping[str, Any], Sequence[str], str], Iterable[Mask | None]]
+"""(video, its entry with the expression's, frames, where) → the mask (H, W) of each frame, None for nothing in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSet:
+    """A data set of videos with frames and expressions, `{"videos": {VIDEO: {"frames", "expressions"}}}` in `meta`.
+
+    frames: the folder with a folder of JPEGs a video. masks: the file or folder that `masks_in` reads, as (place,
+    split) → Masks. phrase: the expression's field. meta, frames and masks may have `{split}` in them.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    layout: str
+    meta: str
+    frames: str
+    masks: str
+    masks_in: Callable[[Path, str], Masks]
+    phrase: str = "exp"
+
+    def places(self, split: str) -> list[str]:
+        return [place.format(split=split) for place in (self.meta, self.frames, self.masks)]
+
+    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+        """A question for each expression, in the file's order."""
+        meta, pictures, masks_place = self.places(split)
+        file, masks_of = root / meta, self.masks_in(root, masks_place)
+        for video, entry in as_mapping(get(load_json(file), "videos", str(file)), str(file)).items():
+            at = f"{file}, video {show(video)}"
+            frames = [str(frame) for frame in get(entry, "frames", at, list)]
+            for key, expression in as_mapping(get(entry, "expressions", at), at).items():
+                where = f"{at}, expression {show(key)}"
+                phrase = get(expression, self.phrase, where, str).strip()
+                found = masks_of(video, entry | expression, frames, where)
+                yield _sample(
+                    root,
+                    where,
+                    f"{pictures}/{video}",
+                    frames,
+                    found,
+                    id=f"{video}-{key}",
+                    question=phrase if entry.get("is_sent") else f"Please segment {phrase.rstrip('.')}.",
+                    source=self.name,
+                )
+
+    def source(self) -> Source:
+        return Source(self.name, "video_segmentation", self.splits, self.layout, self.places, self.samples)
+
+
+def _sample(
+    root: Path, where: str, folder: str, frames: Sequence[str], found: Iterable[Mask | None], **fields: str
+) -> Sample:
+    """The truth's prompts are those of the frame in which most of the object is seen, at that frame's second."""
+    runs: list[dict[str, Any] | None] = []
+    best, key = np.zeros((0, 0), bool), 0
+    for mask in found:
+        if mask is not None and mask.sum() > best.sum():
+            best, key = mask, len(runs)
+        runs.append(None if mask is None else masks.encode(padded(mask)))
+    if not best.any():
+        raise DataError(f"{where}: no mask in any frame; expected the object in one at least")
+    height, width = best.shape
+    shown = padded(best)
+    nothing = masks.encode(np.zeros_like(shown))
+    found_runs = {name: run or nothing for name, run in zip(frames, runs, strict=True)}
+    if any(run["size"] != nothing["size"] for run in found_runs.values()):
+        raise DataError(f"{where}: masks of different sizes; expected one size a video")
+    names = [f"{frame}.jpg" for frame in frames]
+    return make(
+        where,
+        task="video_segmentation",
+        modality="video",
+        truth={"time": round(key / FPS, 3)} | prompts_of(shown, where),
+        media=(frames_clip(root, f"{fields['source']}/{folder}", folder, names, (width, height), FPS, where),),
+        meta={
+            "resolution": {"width": width, "height": height},
+            "fps": FPS,
+            "segmentation": {"frames": list(frames), "segmentation_rle": found_runs},
+        },
+        **fields,
+    )
+
+
+def padded(mask: Mask) -> Mask:
+    """The mask at its clip's size: where the clip repeats a row or column to make sides even, so does the mask."""
+    height, width = mask.shape
+    shown_width, shown_height = shown_size(width, height)
+    return np.pad(mask, ((0, shown_height - height), (0, shown_width - width)), "edge")
+
+
+# ---- masks ------------------------------------------------------------------------------------------------------
+
+
+def _run_lengths(root: Path, place: str) -> Masks:
+    """`{annotation: [COCO run lengths or null a frame]}`; `anno_id` names those of an expression."""
+    file = root / place
+    annotations = as_mapping(load_json(file), str(file))
+
+    def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
+        rows = []
+        for annotation in get(fields, "anno_id", where, list):
+            at = f"{file}, annotation {show(annotation)}"
+            rows.append(as_list(annotations.get(str(annotation)), at))
+            if len(rows[-1]) != len(frames):
+                raise DataError(f"{at}: {len(rows[-1])} masks for {len(frames)} frames of {where}")
+        for frame, runs in zip(frames, zip(*rows)):
+            yield _together([run for run in runs if run], f"{where}, frame {show(frame)}")
+
+    return masks_of
+
+
+def _together(runs: Sequence[Any], where: str) -> Mask | None:
+    """The masks of several objects in one."""
+    try:
+        decoded = [masks.decode(as_mapping(run, where)) for run in runs]
+        return np.logical_or.reduce(decoded) if decoded else None
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _grey_pictures(root: Path, place: str) -> Masks:
+    """A folder for each object, `SOURCE_VIDEO_OBJECT/FRAME.png`; what is not black is the object."""
+
+    def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
+        folder = f"{get(fields, 'source', where, str).lower()}_{video}_{get(fields, 'obj_id', where)}"
+        for frame in frames:
+            yield _picture(root / under(root, f"{place}/{folder}/{frame}.png", where)) > 0
+
+    return masks_of
+
+
+def _palette_pictures(root: Path, place: str) -> Masks:
+    """A folder for each video, `VIDEO/FRAME.png`; the object is the pixels of its number."""
+
+    def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
+        index = number(get(fields, "obj_id", where), where, "obj_id")
+        for frame in frames:
+            yield _picture(root / under(root, f"{place}/{video}/{frame}.png", where)) == index
+
+    return masks_of
+
+
+_picture = lru_cache(maxsize=64)(index_picture)
+
+
+# ---- the sets ---------------------------------------------------------------------------------------------------
+
+MEVIS = """\
+valid_u/meta_expressions.json        videos with frames and expressions {exp, anno_id} (the authors' layout)
+valid_u/mask_dict.json               annotation → COCO run lengths, or null, a frame
+valid_u/JPEGImages/VIDEO/FRAME.jpg   train/ has the same; the truth of valid/ and test/ is with their server"""
+
+REASONVOS = """\
+meta_expressions.json                      videos with source, frames, is_sent, expressions {exp_text, obj_id}
+JPEGImages/VIDEO/FRAME.jpg                 (the authors' layout, VideoLISA's repository)
+Annotations/SOURCE_VIDEO_OBJECT/FRAME.png  grey, the object is what is not black"""
+
+YOUTUBE = """\
+meta_expressions/train/meta_expressions.json  videos with frames and expressions {exp, obj_id} (the authors' layout)
+train/JPEGImages/VIDEO/FRAME.jpg
+train/Annotations/VIDEO/FRAME.png             palette, an object is its number; the truth of valid/ is not public"""
+
+_SETS = (
+    ObjectSet(
+        "mevis", ("valid_u", "train"), MEVIS, "{split}/meta_expressions.json", "{split}/JPEGImages",
+        "{split}/mask_dict.json", _run_lengths,
+    ),
+    ObjectSet(
+        "reasonvos", ("test",), REASONVOS, "meta_expressions.json", "JPEGImages", "Annotations", _grey_pictures,
+        "exp_text",
+    ),
+    ObjectSet(
+        "ref-youtube-vos", ("train",), YOUTUBE, "meta_expressions/{split}/meta_expressions.json",
+        "{split}/JPEGImages", "{split}/Annotations", _palette_pictures,
+    ),
+)  # fmt: skip
+SOURCES = tuple(each.source() for each in _SETS)
