@@ -36,6 +36,7 @@ class Settings:
     budget: MediaBudget
     metric_profile: str
     segmenter: str = ""
+    judge: str = ""
 
     @property
     def decoding(self) -> Decoding:
@@ -47,7 +48,7 @@ class Settings:
         if self.decoding == "greedy":
             sampling = {"max_tokens": self.sampling.max_tokens, "temperature": 0}
         content = [self.engine, self.prompts, sampling, self.budget.model_dump(), self.metric_profile, self.segmenter]
-        return _hash(json.dumps(content, sort_keys=True))
+        return _hash(json.dumps([*content, self.judge] if self.judge else content, sort_keys=True))
 
 
 def _hash(text: str) -> str:

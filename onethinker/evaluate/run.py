@@ -1,8 +1,8 @@
 """Evaluate a model: ask what is missing, append each answer as it comes, reduce all to `summary.json`.
 
-A result belongs to the content of its question and media, the model, the prompts, the decoding, the media budget and
-the metric profile. Resuming asks exactly the questions that have no result of that identity, errors included; another
-model in the same folder starts from nothing and disturbs nobody.
+A result belongs to the content of its question and media, the model, the prompts, the decoding, the media budget, the
+metric profile, the segmenter and the judge. Resuming asks exactly the questions that have no result of that identity,
+errors included; another model in the same folder starts from nothing and disturbs nobody.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from onethinker.answer import Status
 from onethinker.engines.base import Completion, Engine, Sampling
+from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.bootstrap import Bootstrap
+from onethinker.evaluate.grading import as_judged, graded
+from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
 from onethinker.evaluate.summary import Summary, summarise
+from onethinker.judge import Graded, Judge, JudgeError
 from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
 from onethinker.rollout import Rollout, make_request, roll_out, score_completion
@@ -44,6 +49,8 @@ def evaluate(
     data: str = "",
     seed: int = 0,
     segmenter: Segmenter | None = None,
+    judge: Judge | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Summary:
     """Answers to every sample in `folder/results.jsonl`, the summary of them in `folder/summary.json` and returned.
 
@@ -51,33 +58,32 @@ def evaluate(
 
     Greedy once a question; with `config.sampled` also that many answers at `config.temperature`. model, data: the names
     by which a person knows them. segmenter: makes masks of parsed greedy segmentation answers, which
-    are then scored (sampled answers are there for their reward, which knows no masks).
-    A question whose truth or media cannot be read, or whose media the engine refuses, costs its own row.
+    are then scored (sampled answers are there for their reward, which knows no masks). judge: grades free text, in
+    place of ROUGE. benchmark: whose questions these are; the summary's `benchmark` is then its number (`measured`).
+    A question whose truth or media cannot be read, whose media the engine refuses or whose grade the judge does not
+    give costs its own row.
     Raises RunError if another process holds the folder, EngineError if the engine cannot go on; what was answered by
     then stays.
     """
     with locked(folder):
         results = JsonLines(folder / RESULTS)
         questions = _questions(samples, prompts, config)
-        every_settings = _settings(engine, prompts, config, segmenter, seed)
+        every_settings = _settings(engine, prompts, config, segmenter, judge, seed)
         for settings in every_settings:
-            ask = _Ask(samples, questions, engine, prompts, settings, segmenter)
+            ask = _Ask(samples, questions, engine, prompts, settings, segmenter, judge)
             todo = ask.missing(results)
             with bar(f"{settings.decoding} answers", len(samples), len(samples) - len(todo)) as advance:
                 for rows in ask.answers(todo):
                     for row in rows:
                         results.append(row)
                     advance()
-        wanted = {(s.digest(), q.content) for s in every_settings for q in questions}
-        rows = [row for key, row in current(results.rows()).items() if key[:2] in wanted]
+        rows = _rows_that_count(results, samples, questions, every_settings)
         summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
-        summary |= _heading(every_settings, config, prompts) | summarise(
-            rows,
-            samples,
-            metric_profile=config.metric_profile,
-            reward=config.reward,
-            bootstrap=Bootstrap(config.bootstrap, seed),
-        )
+        profile, bootstrap = config.metric_profile, Bootstrap(config.bootstrap, seed)
+        summary |= _heading(every_settings, config, prompts)
+        summary |= summarise(rows, samples, metric_profile=profile, reward=config.reward, bootstrap=bootstrap)
+        if benchmark:
+            summary["benchmark"] = measured(benchmark, rows, samples, profile, bootstrap)
         write_whole(folder / QUESTIONS, json.dumps({s.id: q.content for s, q in zip(samples, questions)}))
         write_whole(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False))
     return summary
@@ -115,12 +121,16 @@ class _Ask:
     prompts: PromptSet
     settings: Settings
     segmenter: Segmenter | None
+    judge: Judge | None
 
     def missing(self, results: JsonLines) -> list[int]:
-        """Positions without a whole set of answers, and those of which one is an error."""
+        """Positions without a whole set of answers, and those with an error; of equal questions the first."""
         digest, answers = self.settings.digest(), range(self.settings.sampling.n)
         found = {key for key, row in current(results.rows()).items() if not is_error(row)}
-        return [p for p, q in enumerate(self.questions) if not all((digest, q.content, i) in found for i in answers)]
+        first = {q.content: p for p, q in reversed(list(enumerate(self.questions)))}
+        return [
+            p for c, p in sorted(first.items(), key=itemgetter(1)) if not all((digest, c, i) in found for i in answers)
+        ]
 
     def answers(self, todo: list[int]) -> Iterator[list[Row]]:
         """The rows of each question as it is answered, those that cannot be asked first."""
@@ -133,25 +143,31 @@ class _Ask:
                 ]
                 yield [self._row(position, r) for r in rollouts]
         sampling, budget = self.settings.sampling, self.settings.budget
-        for position, rollouts in roll_out(self.samples, self.engine, self.prompts, budget, sampling, only=askable):
-            yield [self._row(position, r) for r in rollouts]
+        answered = roll_out(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
+        for position, answers in graded(answered, self.judge):
+            yield [self._row(position, r, grade) for r, grade in answers]
 
-    def _row(self, position: int, rollout: Rollout) -> Row:
+    def _row(self, position: int, rollout: Rollout, grade: Graded | None = None) -> Row:
         score = lenient = rollout.score
         problem = rollout.completion.error
-        if score.status is not Status.ERROR:
+        if isinstance(grade, JudgeError):
+            score = lenient = Score(Status.ERROR)
+            problem = str(grade)
+        elif score.status is not Status.ERROR:
             try:
-                score, lenient = self._both_readings(rollout)
+                score, lenient = self._both_readings(rollout, grade)
             except ValueError as error:  # unreadable media, a truth without masks, masks beyond the segmenter's limits
                 score = lenient = Score(Status.ERROR)
                 problem = str(error)
         row = result_row(rollout, self.settings, self.questions[position].content, score, lenient)
         return row | {"error": problem}
 
-    def _both_readings(self, rollout: Rollout) -> tuple[Score, Score]:
-        """The strict and the lenient score, with masks; what reads the same is segmented once."""
-        strict = self._masked(rollout, rollout.score, lenient=False)
+    def _both_readings(self, rollout: Rollout, grade: Score | None) -> tuple[Score, Score]:
+        """The strict and the lenient score, with masks or grade; what reads the same is segmented once."""
+        strict = self._masked(rollout, grade or rollout.score, lenient=False)
         lenient = get_task(rollout.sample.task).score(rollout.sample, rollout.answer, lenient=True)
+        if grade:
+            lenient = as_judged(lenient, grade)
         if (lenient.status, lenient.accuracy) == (strict.status, strict.accuracy):
             return strict, strict
         return strict, self._masked(rollout, lenient, lenient=True)
@@ -162,8 +178,27 @@ class _Ask:
         return with_mask(rollout.sample, self.samples.root, rollout.answer, score, self.segmenter, lenient=lenient)
 
 
+def _rows_that_count(
+    results: JsonLines, samples: Samples, questions: list[_Question], every_settings: list[Settings]
+) -> list[Row]:
+    """The rows of every question under its present id; questions of equal content share theirs and count each."""
+    kept = current(results.rows())
+    keys = [(s.digest(), i) for s in every_settings for i in range(s.sampling.n)]
+    return [
+        kept[digest, question.content, i] | {"id": sample.id}
+        for sample, question in zip(samples, questions)
+        for digest, i in keys
+        if (digest, question.content, i) in kept
+    ]
+
+
 def _settings(
-    engine: Engine, prompts: PromptSet, config: EvalConfig, segmenter: Segmenter | None, seed: int
+    engine: Engine,
+    prompts: PromptSet,
+    config: EvalConfig,
+    segmenter: Segmenter | None,
+    judge: Judge | None,
+    seed: int,
 ) -> list[Settings]:
     samplings = [Sampling(max_tokens=config.max_tokens)]
     if config.sampled:
@@ -172,9 +207,9 @@ def _settings(
         samplings.append(
             Sampling(n=config.sampled, temperature=config.temperature, max_tokens=config.max_tokens, seed=seed)
         )
-    masks = [segmenter.identity if segmenter else "", ""]
+    masks, grades = [segmenter.identity if segmenter else "", ""], judge.identity if judge else ""
     return [
-        Settings(engine.identity, prompts.digest, sampling, config.budget, config.metric_profile, name)
+        Settings(engine.identity, prompts.digest, sampling, config.budget, config.metric_profile, name, grades)
         for sampling, name in zip(samplings, masks)
     ]
 
@@ -194,5 +229,6 @@ def _heading(every_settings: list[Settings], config: EvalConfig, prompts: Prompt
         "settings": {s.decoding: s.digest() for s in every_settings},
         "config": config.model_dump(),
         "segmenter": every_settings[0].segmenter or None,
+        "judge": every_settings[0].judge or None,
         "at": stamp(),
     }

@@ -1,4 +1,4 @@
-"""Files of samples: JSON lines, Parquet and the published JSON. What they hold is untrusted."""
+"""Files of samples: JSON lines, Parquet, the published JSON and VLMEvalKit's TSV. What they hold is untrusted."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def load_samples(path: str | Path, media_root: str | Path | None = None, limit: 
     if limit is not None and limit < 1:
         raise DataError(f"limit is {limit}; expected 1 or more")
     file = _data_file(Path(path))
+    if file.suffix == ".tsv":
+        from onethinker.sample.tsv import load_tsv
+
+        return load_tsv(file, media_root, limit)
     samples: list[Sample] = []
     seen: dict[str, int] = {}
     for number, row in enumerate(islice(_rows(file), limit), start=1):

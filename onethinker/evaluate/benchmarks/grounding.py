@@ -54,7 +54,8 @@ BENCHMARKS = (
     Benchmark(
         name="anet_rtl", title="ANet-RTL", family="temporal", task="temporal_grounding", split="val", size=229,
         metric="mIoU", licence="clips belong to their owners; annotations: " + UNKNOWN_LICENCE,
-        origin=f"{HERE}; repository NVlabs/LITA", places=(released("eval_anet_rtl"),), table="Table 4",
+        origin=f"{HERE}; repository NVlabs/LITA",
+        places=(released("eval_anet_rtl"), Place("anet-rtl", "ActivityNet", "val")), table="Table 4",
         published=both(TIMES, "36.2 27.5 18.3 26.6", "62.0 42.3 22.7 43.2"),
     ),
     _refcoco("refcoco", "refcoco", "RefCOCO", "testA", 5657, "92.2", "93.7"),

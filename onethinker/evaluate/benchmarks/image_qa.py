@@ -11,7 +11,7 @@ by rule. Figure 5 is a bar chart without numbers.
 
 from __future__ import annotations
 
-from onethinker.evaluate.benchmarks.base import UNKNOWN_LICENCE, Benchmark, both, vlmevalkit
+from onethinker.evaluate.benchmarks.base import UNKNOWN_LICENCE, Benchmark, Place, both, vlmevalkit
 
 TSV = "VLMEvalKit's TSV; "
 
@@ -30,44 +30,49 @@ BENCHMARKS = (
     Benchmark(
         name="mmmu", title="MMMU", family="image_qa", task="multiple_choice", split="validation", size=900,
         metric="accuracy", licence="Apache-2.0 (its card)", origin=TSV + "hub data set MMMU/MMMU",
-        places=(vlmevalkit("MMMU_DEV_VAL"),), where={"split": ("validation",)}, table="Table 1",
+        places=(vlmevalkit("MMMU_DEV_VAL"), Place("mmmu", "MMMU", "validation")), where={"split": ("validation",)},
+        table="Table 1",
         published=both("accuracy", "60.2", "70.6"),
         note="open questions are compared with the first of their accepted answers, as numbers or formulas",
     ),
     Benchmark(
         name="mathvista", title="MathVista", family="image_qa", task="multiple_choice", split="testmini", size=1000,
         metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=TSV + "hub data set AI4Math/MathVista",
-        places=(vlmevalkit("MathVista_MINI"),), table="Table 1", published=both("accuracy", "74.2", "77.6"),
+        places=(vlmevalkit("MathVista_MINI"), Place("mathvista", "MathVista", "testmini")), table="Table 1",
+        published=both("accuracy", "74.2", "77.6"),
     ),
     Benchmark(
         name="mathverse", title="MathVerse", family="image_qa", task="math", split="testmini", size=3940,
         metric="accuracy", licence="MIT (its card)", origin=TSV + "hub data set AI4Math/MathVerse",
-        places=(vlmevalkit("MathVerse_MINIV"), vlmevalkit("MathVerse_MINI")), table="Table 1",
+        places=(vlmevalkit("MathVerse_MINIV"), Place("mathverse", "MathVerse", "testmini")), table="Table 1",
         published=both("accuracy", "58.1", "64.3"),
         note="all five versions of each problem; the paper does not say which it took",
     ),
     Benchmark(
         name="mmbench", title="MMBench", family="image_qa", task="multiple_choice", split="dev, English", size=4329,
         metric="accuracy", licence="Apache-2.0 (its repository)", origin=TSV + "MMBench's project page",
-        places=(vlmevalkit("MMBench_DEV_EN"),), circular=True, table="Table 1",
+        places=(vlmevalkit("MMBench_DEV_EN"), Place("mmbench", "MMBench", "dev-en")), circular=True, table="Table 1",
         published=both("accuracy", "85.1", "86.6"),
         note="size counts every rotation of the options; a question is right if all its rotations are",
     ),
     Benchmark(
         name="mmstar", title="MMStar", family="image_qa", task="multiple_choice", split="val", size=1500,
         metric="accuracy", licence=UNKNOWN_LICENCE, origin=TSV + "hub data set Lin-Chen/MMStar",
-        places=(vlmevalkit("MMStar"),), table="Table 1", published=both("accuracy", "68.5", "70.6"),
+        places=(vlmevalkit("MMStar"), Place("mmstar", "MMStar", "val")), table="Table 1",
+        published=both("accuracy", "68.5", "70.6"),
     ),
     Benchmark(
         name="scienceqa", title="ScienceQA", family="image_qa", task="multiple_choice", split="test, with image",
         size=2017, metric="accuracy", licence="CC BY-NC-SA 4.0 (its repository)",
-        origin=TSV + "ScienceQA's project page", places=(vlmevalkit("ScienceQA_TEST"),), table="Table 1",
+        origin=TSV + "ScienceQA's project page",
+        places=(vlmevalkit("ScienceQA_TEST"), Place("scienceqa", "ScienceQA", "test")), table="Table 1",
         published=both("accuracy", "92.0", "96.5"),
     ),
     Benchmark(
         name="ai2d", title="AI2D", family="image_qa", task="multiple_choice", split="test", size=3088,
         metric="accuracy", licence=UNKNOWN_LICENCE, origin=TSV + "Allen Institute for AI, AI2 Diagrams",
-        places=(vlmevalkit("AI2D_TEST"),), table="Table 1", published=both("accuracy", "82.3", "85.2"),
+        places=(vlmevalkit("AI2D_TEST"), Place("ai2d", "AI2D", "test")), table="Table 1",
+        published=both("accuracy", "82.3", "85.2"),
     ),
     Benchmark(
         name="mmt_bench", title="MMT-Bench", family="image_qa", task="multiple_choice", split="val", size=3127,

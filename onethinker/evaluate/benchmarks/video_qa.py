@@ -16,68 +16,73 @@ from __future__ import annotations
 
 from onethinker.evaluate.benchmarks.base import HERE, UNKNOWN_LICENCE, Benchmark, Place, both, released
 
-OWN = "make a file that `load_samples` reads, task `caption`; the release has none. "
 UNSAID = "the paper does not say which of its questions it took"
 
 BENCHMARKS = (
     Benchmark(
         name="videommmu", title="VideoMMMU", family="video_qa", task="multiple_choice", split="test", size=900,
         metric="accuracy", licence="card: clips belong to their channels, accept its conditions first",
-        origin=f"{HERE}; hub data set lmms-lab/VideoMMMU", places=(released("eval_videommmu"),), table="Table 2",
+        origin=f"{HERE}; hub data set lmms-lab/VideoMMMU",
+        places=(released("eval_videommmu"), Place("videommmu", "VideoMMMU", "test")), table="Table 2",
         published=both("accuracy", "63.3", "66.2"),
     ),
     Benchmark(
         name="mmvu", title="MMVU (multiple choice)", family="video_qa", task="multiple_choice", split="validation",
         size=625, metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=f"{HERE}; hub data set yale-nlp/MMVU",
-        places=(released("eval_mmvu"),), table="Table 2", published=both("accuracy", "65.6", "70.5"),
+        places=(released("eval_mmvu"), Place("mmvu", "MMVU", "validation")), table="Table 2",
+        published=both("accuracy", "65.6", "70.5"),
     ),
     Benchmark(
         name="videomme", title="VideoMME (without subtitles)", family="video_qa", task="multiple_choice", split="test",
         size=2700, metric="accuracy", licence="academic research only (its repository)",
-        origin=f"{HERE}; hub data set lmms-lab/Video-MME", places=(released("eval_videomme"),), table="Table 2",
+        origin=f"{HERE}; hub data set lmms-lab/Video-MME",
+        places=(released("eval_videomme"), Place("videomme", "Video-MME", "test")), table="Table 2",
         published=both("accuracy", "64.0", "66.5"),
     ),
     Benchmark(
         name="video_holmes", title="Video-Holmes", family="video_qa", task="multiple_choice", split="test", size=1837,
         metric="accuracy", licence="Apache-2.0, academic purposes only (its card)",
         origin="hub data set TencentARC/Video-Holmes",
-        places=(Place("video-holmes", "Video-Holmes", "test"), Place("samples", "Video-Holmes/samples.jsonl")),
+        places=(Place("video-holmes", "Video-Holmes", "test"),),
         table="Table 2", published=both("accuracy", "40.9", "48.7"),
     ),
     Benchmark(
         name="longvideobench", title="LongVideoBench", family="video_qa", task="multiple_choice", split="validation",
         size=1337, metric="accuracy", licence="CC BY-NC-SA 4.0 (its card), accept its conditions first",
         origin="hub data set longvideobench/LongVideoBench",
-        places=(Place("longvideobench", "LongVideoBench", "val"), Place("samples", "LongVideoBench/samples.jsonl")),
+        places=(Place("longvideobench", "LongVideoBench", "val"),),
         table="Table 2", published=both("accuracy", "61.5", "61.7"), note="asked without subtitles",
     ),
     Benchmark(
         name="longvideo_reason", title="LongVideo-Reason", family="video_qa", task="multiple_choice", split="test",
         size=1000, metric="accuracy", licence=UNKNOWN_LICENCE,
-        origin=f"{HERE}; hub data set LongVideo-Reason/longvideo-reason", places=(released("eval_longvideoreason"),),
+        origin=f"{HERE}; hub data set LongVideo-Reason/longvideo-reason",
+        places=(released("eval_longvideoreason"), Place("longvideo-reason", "LongVideo-Reason", "test")),
         table="Table 2", published=both("accuracy", "71.5", "79.2"),
     ),
     Benchmark(
         name="videomathqa", title="VideoMathQA", family="video_qa", task="multiple_choice", split="test", size=420,
         metric="accuracy", licence=UNKNOWN_LICENCE, origin=f"{HERE}; hub data set MBZUAI/VideoMathQA",
-        places=(released("eval_videomathqa"),), table="Table 2", published=both("accuracy", "24.3", "35.0"),
+        places=(released("eval_videomathqa"), Place("videomathqa", "VideoMathQA", "test")), table="Table 2",
+        published=both("accuracy", "24.3", "35.0"),
     ),
     Benchmark(
         name="mmsci_caption", title="MMSci-Caption", family="caption", task="caption", split="test", size=None,
-        metric="judge", licence="CC BY 4.0 (its paper)", origin=OWN + "Repository Leezekun/MMSci",
-        places=(Place("samples", "MMSci-Caption/samples.jsonl"),), judge=True, table="Table 3",
+        metric="judge", licence="CC BY 4.0 (its paper)", origin="repository Leezekun/MMSci",
+        places=(Place("mmsci-caption", "MMSci", "test"),), judge=True, table="Table 3",
         published=both("judge", "15.1", "25.7"), reason=UNSAID,
     ),
     Benchmark(
         name="mmt_caption", title="MMT-Caption", family="caption", task="caption", split="val", size=None,
-        metric="judge", licence="CC BY 4.0 (its card)", origin=OWN + "Hub data set OpenGVLab/MMT-Bench",
+        metric="judge", licence="CC BY 4.0 (its card)",
+        origin="hub data set OpenGVLab/MMT-Bench: make a file of samples, task `caption`, from its pictures",
         places=(Place("samples", "MMT-Caption/samples.jsonl"),), judge=True, table="Table 3",
         published=both("judge", "47.3", "57.9"), reason=UNSAID,
     ),
     Benchmark(
         name="videommlu_caption", title="VideoMMLU-Caption", family="caption", task="caption", split="test", size=1065,
-        metric="judge", licence="Apache-2.0 (its card)", origin=OWN + "Hub data set Enxin/Video-MMLU",
-        places=(Place("samples", "VideoMMLU-Caption/samples.jsonl"),), judge=True, table="Table 3",
+        metric="judge", licence="Apache-2.0 (its card)", origin="hub data set Enxin/Video-MMLU",
+        places=(Place("videommlu-caption", "Video-MMLU", "test"),), judge=True, table="Table 3",
         published=both("judge", "20.0", "28.0"), note="size: the clips of the set; " + UNSAID,
     ),
 )  # fmt: skip

@@ -1,0 +1,21 @@
+"""Flags that mean the same on every verb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path | None, typer.Option(help="Where to write; runs/<what it is> unless given.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.optimizer.lr=1e-5")]
+ModelOption = Annotated[str, typer.Option(help="Start from: a shipped name, a folder or a hub id.")]
+DataOption = Annotated[str, typer.Option(help="A file or folder of samples (JSONL, Parquet, published JSON, TSV).")]
+MediaRoot = Annotated[str, typer.Option(help="Folder that media paths are relative to; the data's own unless given.")]
+Limit = Annotated[int | None, typer.Option(help="Take only the first N samples.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew in a folder beside the existing one.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Dtype = Annotated[str, typer.Option(help="float32 or bfloat16.")]
+Attention = Annotated[str, typer.Option(help="sdpa, eager, flash_attention_2 or flex_attention.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="local or openai; guessed from the model's name.")]
+Prompts = Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file; the model's own unless given.")]

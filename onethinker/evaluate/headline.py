@@ -1,0 +1,74 @@
+"""A benchmark's one number: its headline metric over all its questions, whatever tasks they are of."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from onethinker.answer import Status
+from onethinker.evaluate.benchmarks import Benchmark
+from onethinker.evaluate.bootstrap import Bootstrap, ratio
+from onethinker.evaluate.results import Row, is_error, score_of
+from onethinker.sample import Sample
+from onethinker.tasks import get_task
+from onethinker.tasks.base import MetricProfile
+
+_ROTATION = 1_000_000
+"""VLMEvalKit numbers the rotations of question i as i + k·10⁶."""
+
+Term = tuple[float, float]
+
+
+def measured(
+    benchmark: Benchmark, rows: Sequence[Row], samples: Sequence[Sample], profile: MetricProfile, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """The entry `benchmark` of a summary: who it is, its `value` with interval, and the paper's numbers beside it.
+
+    n: questions that count, without errors; of a circular benchmark groups of rotations, left out if one is an error.
+    published: model → the headline as the paper has it; `published_metrics` has its other metrics. All 0–1. A metric
+    that the answers have no evidence for (masks that nobody made) is null.
+    """
+    ids = {sample.id for sample in samples}
+    greedy = [row for row in rows if row["decoding"] == "greedy" and row["id"] in ids]
+    terms = _rotations(benchmark, greedy, profile) if benchmark.circular else [
+        _term(benchmark, row, profile) for row in greedy if not is_error(row)
+    ]  # fmt: skip
+    metrics = dict.fromkeys(name for found in benchmark.published.values() for name in found)
+    return {
+        "name": benchmark.name,
+        "title": benchmark.title,
+        "family": benchmark.family,
+        "split": benchmark.split,
+        "size": benchmark.size,
+        "questions": len(ids),
+        "n": len(terms),
+        "errors": sum(map(is_error, greedy)),
+        "metric": benchmark.metric,
+        **ratio(terms, bootstrap.of(benchmark.name)).row(),
+        "table": benchmark.table,
+        "published": benchmark.paper(),
+        "published_metrics": {name: benchmark.paper(name) for name in metrics},
+        "note": benchmark.note,
+    }
+
+
+def _term(benchmark: Benchmark, row: Row, profile: MetricProfile) -> Term:
+    """One answer's (numerator, denominator). `accuracy` is every task's own where it has no metric of that name."""
+    score = score_of(row)
+    found = get_task(row["task"]).counted(score, profile)
+    if benchmark.metric in found:
+        return found[benchmark.metric]
+    if benchmark.metric != "accuracy":
+        return math.nan, math.nan
+    return (score.accuracy if profile == "released" or score.status is Status.OK else 0.0), 1.0
+
+
+def _rotations(benchmark: Benchmark, rows: Sequence[Row], profile: MetricProfile) -> list[Term]:
+    """A term for each question, right if all its rotations are."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[str(int(row["id"]) % _ROTATION) if row["id"].isdecimal() else row["id"]].append(row)
+    whole = [group for group in groups.values() if not any(map(is_error, group))]
+    return [(min(_term(benchmark, row, profile)[0] for row in group), 1.0) for group in whole]

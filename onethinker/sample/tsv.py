@@ -1,0 +1,251 @@
+"""VLMEvalKit's TSV files: a question a row, its pictures within it as base64. What they hold is untrusted.
+
+Columns: `index`; `image`, a picture in base64, a list of such, or another row's index whose pictures it shares, or
+`image_path`, paths below the root; `question`, `hint`; `A`, `B`, … the options; `answer`; MathVista's `choices`,
+`answer_option`, `question_type`. Pictures are written as they are, once, below `images/` beside the file, where
+VLMEvalKit puts its own, under the hash of their bytes. Rows without a picture are left out, as VLMEvalKit does.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import csv
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from onethinker.sample.record import DataError, Sample, Samples
+
+MAX_LINE = 256 << 20
+"""Characters of a line and of a field; longer ones are refused before they are parsed."""
+_SHARED = 64
+"""An `image` of at most this many characters names another row."""
+_SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
+_KEPT = ("category", "l2-category", "split", "question_type", "answer_type")
+_NUMBERED = re.compile(r"<image ?(\d+)>")
+
+Row = Mapping[str, str]
+
+
+def load_tsv(
+    path: str | Path,
+    media_root: str | Path | None = None,
+    limit: int | None = None,
+    where: Mapping[str, Sequence[str]] | None = None,
+) -> Samples:
+    """The questions of a TSV, only those whose columns have one of the values of `where`; case and signs do not count.
+
+    media_root: the folder for `images/` and of `image_path`; the file's own unless given. Rows with options are
+    multiple choice, others numerical where the answer is a number, else mathematics; of a list of accepted answers the
+    first is the truth. Raises DataError naming the file and row.
+    """
+    file = Path(path)
+    root = Path(media_root) if media_root else file.parent
+    pictures = _Pictures(file, root)
+    samples: dict[str, Sample] = {}
+    shared: dict[str, str] = {}
+    passed: set[str] = set()
+    for at, row in _rows(file):
+        if limit is not None and len(samples) >= limit:
+            break
+        if not _belongs(row, where or {}, at, passed):
+            continue
+        media = pictures.of(row, at)
+        if not media:
+            continue
+        sample = _sample(row, at, file.stem)
+        if sample.id in samples:
+            raise DataError(f"{at}: index {sample.id!r} is another row's too; an index belongs to one row")
+        samples[sample.id] = sample
+        if isinstance(media, str):
+            shared[sample.id] = media
+        else:
+            pictures.known[sample.id] = media
+    if not samples:
+        had = f"; the rows have {', '.join(sorted(passed)[:200])}" if passed else ""
+        raise DataError(f"{file}: no row with {dict(where or {}) or 'a picture'}{had}")
+    pictures.find(set(shared.values()))
+    return Samples(tuple(_with_media(sample, pictures, shared, file) for sample in samples.values()), root)
+
+
+# ---- rows -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    before = csv.field_size_limit(MAX_LINE)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        while line := text.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE:
+                raise DataError(f"{file}: a line of more than {MAX_LINE >> 20} M characters; is it a TSV?")
+            yield line
+
+
+def _rows(file: Path) -> Iterator[tuple[str, Row]]:
+    """(where, column → cell) of each row. Raises DataError for what is not a table with `index` and `question`."""
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    number = 0
+    try:
+        with _long_fields():
+            reader = csv.reader(_lines(file), delimiter="\t")
+            header = next(reader, [])
+            for name in ("index", "question"):
+                if name not in header:
+                    raise DataError(f"{file}: no column {name!r} in its first line; it has {header[:30]!a:.300}")
+            for number, cells in enumerate(reader, start=1):
+                if len(cells) != len(header):
+                    raise DataError(f"{file}, row {number}: {len(cells)} cells for {len(header)} columns; mend the row")
+                yield f"{file}, row {number}", dict(zip(header, cells))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{file}, row {number + 1}: not a row of a TSV ({error}); mend or remove it") from error
+
+
+def _belongs(row: Row, where: Mapping[str, Sequence[str]], at: str, passed: set[str]) -> bool:
+    """Whether the row has the wanted values. passed: gains the values of rows that have not."""
+    for column, values in where.items():
+        if column not in row:
+            raise DataError(f"{at}: no column {column!r}, by which its rows are chosen")
+        if _plain(row[column]) not in map(_plain, values):
+            passed.add(row[column][:60])
+            return False
+    return True
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", text.lower())
+
+
+# ---- questions --------------------------------------------------------------------------------------------------
+
+
+def _sample(row: Row, at: str, source: str) -> Sample:
+    """The question without its media. Raises DataError."""
+    index, answer = row["index"].strip(), row.get("answer", "").strip()
+    if not index or len(index) > _SHARED:
+        raise DataError(f"{at}: index {index!a:.80}; expected 1 to {_SHARED} characters")
+    if not answer:
+        raise DataError(f"{at}: no answer; a file without public answers cannot be scored")
+    task, options, truth = _asked(row, answer, at)
+    words = (row.get("hint", "").strip(), row["question"].strip())
+    meta = {name: row[name] for name in _KEPT if row.get(name)}
+    return Sample(index, task, "image", "\n".join(filter(None, words)), truth, options, source=source, meta=meta)
+
+
+def _asked(row: Row, answer: str, at: str) -> tuple[str, tuple[str, ...], str]:
+    """Task, options and truth."""
+    texts = {letter: _NUMBERED.sub(r"image \1", row.get(letter, "").strip()) for letter in ascii_uppercase}
+    options = tuple(f"{letter}. {text}" for letter, text in texts.items() if text)
+    if options:
+        return "multiple_choice", options, answer
+    if row.get("question_type", "").startswith("multi"):
+        choices = _listed(row.get("choices", ""), at)
+        letters = [letter for letter, text in zip(ascii_uppercase, choices) if text == answer]
+        truth = row.get("answer_option", "").strip() or (letters[0] if letters else answer)
+        return "multiple_choice", tuple(f"{k}. {text}" for k, text in zip(ascii_uppercase, choices)), truth
+    first = next(iter(_listed(answer, at)), answer) if answer.startswith("['") else answer
+    return ("numerical" if _is_number(first) else "math"), (), first
+
+
+def _is_number(text: str) -> bool:
+    from onethinker.measure.text import number
+
+    return number(text) is not None
+
+
+def _listed(cell: str, at: str) -> list[str]:
+    """A cell that holds a list of texts as Python writes one, or a single text. Raises DataError."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return [cell] if cell else []
+    try:
+        found: Any = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise DataError(f"{at}: {cell!a:.60} is no list of texts ({type(error).__name__})") from error
+    if not isinstance(found, list) or not all(isinstance(text, str | int | float) for text in found):
+        raise DataError(f"{at}: {cell!a:.60} is no list of texts")
+    return [str(text) for text in found]
+
+
+def _with_media(sample: Sample, pictures: _Pictures, shared: Mapping[str, str], file: Path) -> Sample:
+    """The question with its pictures, MMMU's `<image 1>` as our marks where each stands once and in order."""
+    source = shared.get(sample.id, sample.id)
+    if source not in pictures.known:
+        raise DataError(f"{file}, index {sample.id}: shares the picture of index {source!a}, which has none")
+    media = pictures.known[source]
+    named = [int(number[:6]) for number in _NUMBERED.findall(sample.question)]
+    in_order = named == list(range(1, len(media) + 1))
+    question = _NUMBERED.sub("<image>" if in_order else r"image \1", sample.question)
+    return replace(sample, question=question, media=media)
+
+
+# ---- pictures ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Pictures:
+    """The pictures of a file, unpacked below the root. known: index → its pictures' paths, relative to the root."""
+
+    file: Path
+    root: Path
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, row: Row, at: str) -> tuple[str, ...] | str:
+        """The row's pictures, the index of the row that has them, or nothing."""
+        cell = row.get("image", "").strip()
+        if len(cell) > _SHARED:
+            return tuple(self._unpack(text, at) for text in _listed(cell, at))
+        return cell or tuple(_listed(row.get("image_path", "").strip(), at))
+
+    def find(self, wanted: set[str]) -> None:
+        """Unpack the rows that others share and that were not chosen themselves."""
+        missing = wanted - self.known.keys()
+        for at, row in _rows(self.file) if missing else ():
+            if row["index"].strip() in missing and not isinstance(found := self.of(row, at), str):
+                self.known[row["index"].strip()] = found
+
+    def _unpack(self, text: str, at: str) -> str:
+        """Write a picture, if it is one of bounded size. Raises DataError."""
+        from PIL import Image
+
+        from onethinker.media_sources import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
+
+        try:
+            data = base64.b64decode("".join(text.split()), validate=True)
+            with decoding(self.file), Image.open(BytesIO(data), formats=IMAGE_FORMATS) as picture:
+                check_pixels(self.file, picture.size, MAX_IMAGE_PIXELS)
+                kind = picture.format or ""
+        except (ValueError, MediaError) as error:
+            raise DataError(f"{at}: its image is no base64 of a picture that can be read ({error})") from error
+        digest = hashlib.blake2b(data, digest_size=12).hexdigest()
+        name = f"images/{self.file.stem}/{digest}.{_SUFFIXES.get(kind, kind.lower())}"
+        self._write(self.root / name, data)
+        return name
+
+    def _write(self, path: Path, data: bytes) -> None:
+        if path.is_file():
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+            aside.write_bytes(data)
+            aside.replace(path)
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be written ({error}): pictures of a TSV are unpacked beside it; "
+                "link the TSV into a folder that you may write"
+            ) from error

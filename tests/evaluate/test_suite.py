@@ -1,0 +1,297 @@
+"""A small data root with a handful of benchmarks in their layouts, run through the suite with scripted answers."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onethinker.evaluate.benchmarks import BENCHMARKS, BenchmarkError, choose
+from onethinker.evaluate.named import Examinee
+from onethinker.evaluate.suite import look, ready, run_suite
+from onethinker.judge import Ask, JudgeError
+from onethinker.media import write_clip
+from onethinker.recipes.base import RecipeError
+from onethinker.runs import JsonLines
+from onethinker.sample import DataError
+
+BOX = '{"boxes": [100, 100, 600, 600]}'
+
+
+def picture(shade: int) -> str:
+    out = BytesIO()
+    Image.new("RGB", (24, 16), (shade, 90, 200)).save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def tsv(root: Path, name: str, rows: list[dict[str, str]]) -> None:
+    file = root / "LMUData" / f"{name}.tsv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]), delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def choice(index: int, answer: str = "A", **more: str) -> dict[str, str]:
+    return {"index": str(index), "image": picture(index % 256), "question": "What?", "A": "red", "B": "blue",
+            "answer": answer} | more  # fmt: skip
+
+
+def published(root: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    file = root / "onethinker-eval" / f"{name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """MMStar (4 questions), MMBench (2 questions in 2 rotations), MMVU (2 on a clip), RefCOCO testA (2), captions (2)
+    and a subtask of MMT-Bench."""
+    root = tmp_path / "data"
+    tsv(root, "MMStar", [choice(i) for i in range(4)])
+    tsv(
+        root,
+        "MMBench_DEV_EN",
+        [
+            choice(i, image=picture(i) if i < 100 else str(i % 1_000_000), answer=answer)
+            for i, answer in ((10, "A"), (11, "A"), (1_000_010, "B"), (1_000_011, "B"))
+        ],
+    )
+    tsv(root, "MMT-Bench_VAL", [choice(20, category="point_tracking"), choice(21, category="ocr")])
+    media = root / "onethinker-eval" / "Evaluation"
+    media.mkdir(parents=True)
+    write_clip(media / "a.mp4", [np.full((32, 32, 3), 40 * i, np.uint8) for i in range(4)], 2.0)
+    Image.new("RGB", (32, 32)).save(media / "b.png")
+    published(
+        root,
+        "eval_mmvu",
+        [
+            {
+                "problem_id": 30 + i,
+                "problem": "Which?",
+                "data_type": "video",
+                "problem_type": "multiple choice",
+                "options": ["A. one", "B. two"],
+                "solution": "<answer>B</answer>",
+                "path": "./Evaluation/a.mp4",
+            }
+            for i in range(2)
+        ],
+    )
+    published(
+        root,
+        "eval_refcoco_testA",
+        [
+            {
+                "problem_id": 40 + i,
+                "problem": f"thing {i}",
+                "data_type": "image",
+                "problem_type": "spatial grounding",
+                "options": [],
+                "solution": f"<answer>{BOX}</answer>",
+                "path": "./Evaluation/b.png",
+            }
+            for i in range(2)
+        ],
+    )
+    captions = root / "MMT-Caption"
+    captions.mkdir()
+    Image.new("RGB", (32, 32)).save(captions / "c.png")
+    rows = [
+        {
+            "id": f"{50 + i}",
+            "task": "caption",
+            "modality": "image",
+            "question": f"Describe {i}.",
+            "truth": "a red car",
+            "media": ["c.png"],
+        }
+        for i in range(2)
+    ]
+    (captions / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root  # fmt: skip
+
+
+@pytest.fixture
+def examinee(tmp_path: Path) -> Callable[..., Examinee]:
+    """A scripted model that knows these answers, by id."""
+
+    def make(answers: dict[int, str], **options: Any) -> Examinee:
+        file = tmp_path / "model.json"
+        file.write_text(
+            json.dumps({str(i): f"<think>so</think><answer>{text}</answer>" for i, text in answers.items()})
+        )
+        settings: dict[str, Any] = {"assignments": ["evaluate.bootstrap=50"], "engine_name": "scripted"} | options
+        return Examinee(str(file), **settings)
+
+    return make
+
+
+class Grader:
+    """7 of 10 for every answer, or a refusal."""
+
+    identity = "grader"
+
+    def __init__(self, fail: bool = False) -> None:
+        self.fail, self.asked = fail, list[Ask]()
+
+    def grade(self, asks):
+        self.asked += asks
+        return [JudgeError("the judge is away") if self.fail else 7.0 for _ in asks]
+
+    def absolute(self, grade):
+        return grade / 10
+
+
+def entry(suite: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(e for e in suite["benchmarks"] if e["name"] == name)
+
+
+def test_a_suite_runs_each_benchmark_into_its_folder(root, examinee, tmp_path):
+    answers = {0: "A", 1: "A", 2: "B", 3: "A", 30: "B", 31: "B", 40: BOX, 41: '{"boxes": [0, 0, 10, 10]}'}
+    suite = run_suite(examinee(answers), "mmstar,mmvu,refcoco_testa", tmp_path / "out", root)
+    assert [e["name"] for e in suite["benchmarks"]] == ["mmstar", "mmvu", "refcoco_testa"]
+    star, box = entry(suite, "mmstar"), entry(suite, "refcoco_testa")
+    assert (star["value"], star["n"], star["questions"], star["size"]) == (0.75, 4, 4, 1500)
+    assert star["published"] == {"Qwen3-VL-8B": 0.685, "OneThinker-8B": 0.706}
+    assert star["low"] < 0.75 < star["high"]
+    assert (box["metric"], box["value"]) == ("Acc@0.5", 0.5)
+    assert entry(suite, "mmvu")["value"] == 1.0
+    assert json.loads((tmp_path / "out" / "suite.json").read_text()) == suite
+    summary = json.loads((tmp_path / "out" / "mmvu" / "summary.json").read_text())
+    assert summary["benchmark"]["published"] == {"Qwen3-VL-8B": 0.656, "OneThinker-8B": 0.705}
+    assert summary["config"]["budget"] == BENCHMARKS["mmvu"].budget.model_dump()
+    assert (summary["prompts"]["name"], summary["metric_profile"]) == ("full", "official")
+    assert summary["data"]["path"] == str(root / "onethinker-eval" / "eval_mmvu.json")
+
+
+def test_a_second_run_asks_only_what_is_missing(root, examinee, tmp_path):
+    half = run_suite(examinee({0: "A", 1: "A"}), "mmstar", tmp_path / "out", root)
+    assert (entry(half, "mmstar")["n"], entry(half, "mmstar")["errors"]) == (2, 2)
+    whole = examinee({0: "B", 1: "B", 2: "A", 3: "A"})
+    again = run_suite(whole, "mmstar", tmp_path / "out", root)
+    assert entry(again, "mmstar")["value"] == 1.0 and whole.engine.asked == ["2", "3"]
+    more = run_suite(whole, "mmvu", tmp_path / "out", root)
+    assert [e["name"] for e in more["benchmarks"]] == ["mmstar", "mmvu"]  # the suite's own, not only this call's
+
+
+def test_budget_prompts_and_profile_are_part_of_a_results_identity(root, examinee, tmp_path):
+    def settings(**options):
+        run_suite(examinee(dict.fromkeys(range(4), "A"), **options), "mmstar", tmp_path / "out", root)
+        return json.loads((tmp_path / "out" / "mmstar" / "summary.json").read_text())["settings"]["greedy"]
+
+    digests = [
+        settings(),
+        settings(prompts="short"),
+        settings(assignments=["evaluate.budget.max_frames=8"]),
+        settings(assignments=["evaluate.metric_profile=released"]),
+    ]
+    assert len(set(digests)) == 4
+    assert len(JsonLines(tmp_path / "out" / "mmstar" / "results.jsonl").rows()) == 16
+
+
+def test_a_question_counts_if_every_rotation_is_right(root, examinee, tmp_path):
+    answers = {10: "A", 1_000_010: "B", 11: "A", 1_000_011: "A"}
+    found = entry(run_suite(examinee(answers), "mmbench", tmp_path / "out", root), "mmbench")
+    assert (found["value"], found["n"], found["questions"]) == (0.5, 2, 4)
+    del answers[11]
+    found = entry(run_suite(examinee(answers), "mmbench", tmp_path / "other", root), "mmbench")
+    assert (found["value"], found["n"], found["errors"]) == (1.0, 1, 1)
+
+
+def test_a_subtask_takes_its_own_rows(root, examinee, tmp_path):
+    suite = run_suite(examinee({20: "A"}), "unseen_point_tracking", tmp_path / "out", root)
+    assert entry(suite, "unseen_point_tracking")["questions"] == 1
+    assert entry(suite, "unseen_point_tracking")["published"] == {}
+    with pytest.raises(DataError, match="the rows have ocr, point_tracking"):
+        run_suite(examinee({}), "unseen_gui_install", tmp_path / "out", root)
+
+
+def test_free_text_refuses_to_run_without_a_judge(root, examinee, tmp_path):
+    with pytest.raises(
+        BenchmarkError, match="mmt_caption: its free text needs a model to grade it; name one with --"
+    ):
+        run_suite(examinee({}), "mmstar,mmt_caption", tmp_path / "out", root)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_judges_grade_is_the_captions_number(root, examinee, tmp_path):
+    judge = Grader()
+    suite = run_suite(examinee({50: "a car", 51: "a boat"}, judge=judge), "mmt_caption", tmp_path / "out", root)
+    found = entry(suite, "mmt_caption")
+    assert (found["metric"], found["value"], found["n"]) == ("judge", pytest.approx(0.7), 2)
+    assert [(ask.reference, ask.candidate) for ask in judge.asked] == [("a red car", "a car"), ("a red car", "a boat")]
+    summary = json.loads((tmp_path / "out" / "mmt_caption" / "summary.json").read_text())
+    assert summary["judge"] == "grader"
+
+
+def test_a_judge_that_fails_costs_the_row_and_is_asked_again(root, examinee, tmp_path):
+    answers = {50: "a car", 51: "a boat"}
+    suite = run_suite(examinee(answers, judge=Grader(fail=True)), "mmt_caption", tmp_path / "out", root)
+    assert (entry(suite, "mmt_caption")["value"], entry(suite, "mmt_caption")["errors"]) == (None, 2)
+    rows = JsonLines(tmp_path / "out" / "mmt_caption" / "results.jsonl").rows()
+    assert {row["error"] for row in rows} == {"the judge is away"}
+    again = run_suite(examinee(answers, judge=Grader()), "mmt_caption", tmp_path / "out", root)
+    assert entry(again, "mmt_caption")["n"] == 2
+
+
+def test_what_is_missing_is_named_with_every_path(root, examinee, tmp_path):
+    with pytest.raises(BenchmarkError) as refused:
+        run_suite(examinee({}), "mmstar,charades_sta,mmmu", tmp_path / "out", root)
+    said = str(refused.value)
+    assert f"charades_sta: not on this disk; expected {root}/onethinker-eval/eval_charades.json or" in said
+    assert f"{root}/Charades-STA/charades_sta_test.txt and {root}/Charades-STA/Charades_v1_480" in said
+    assert f"mmmu: not on this disk; expected {root}/LMUData/MMMU_DEV_VAL.tsv or {root}/MMMU/" in said
+    assert "From: VLMEvalKit's TSV; hub data set MMMU/MMMU" in said
+    assert "mmstar" not in said.replace("MMStar", "")
+
+
+def test_a_family_runs_what_is_there_and_says_what_is_not(root):
+    runnable, skipped = ready("image_qa,caption", root, judged=False)
+    assert [found.benchmark.name for found in runnable] == ["mmbench", "mmstar", "mmt_bench"]
+    assert skipped["mmt_caption"].startswith("its free text needs") and "MMMU_DEV_VAL.tsv" in skipped["mmmu"]
+    with pytest.raises(BenchmarkError, match=r"(?s)cannot run.*got10k: not on this disk"):
+        ready("tracking", root, judged=False)
+
+
+def test_looking_finds_the_first_layout_that_is_whole(root):
+    assert look(BENCHMARKS["mmvu"], root).path(root) == root / "onethinker-eval" / "eval_mmvu.json"
+    gone = look(BENCHMARKS["mevis"], root)
+    assert gone.place is None
+    with pytest.raises(BenchmarkError, match="MeViS is not on this disk"):
+        gone.path(root)
+    found = [name for name in choose("all") if look(BENCHMARKS[name], root).place]
+    assert len([name for name in found if name.startswith("unseen_")]) == 6
+    assert [name for name in found if not name.startswith("unseen_")] == [
+        "mmbench", "mmstar", "mmt_bench", "mmvu", "mmt_caption", "refcoco_testa"]  # fmt: skip
+
+
+def test_a_bad_file_stops_the_suite_before_anything_is_asked(root, examinee, tmp_path):
+    published(root, "eval_refcoco_testA", [{"problem": 1}])
+    model = examinee(dict.fromkeys(range(4), "A"))
+    with pytest.raises(DataError, match=r"eval_refcoco_testA\.json, row 1: field 'problem'"):
+        run_suite(model, "mmstar,refcoco_testa", tmp_path / "out", root)
+    assert model.engine.asked == []
+
+
+def test_a_model_trained_here_keeps_its_words_and_is_shown_no_more_than_it_learned_with(tmp_path):
+    from onethinker.models.shipped import RECIPE_FILE
+    from onethinker.recipes import SHIPPED
+
+    (tmp_path / RECIPE_FILE).write_text(SHIPPED["mini"].model_dump_json())
+    recipe = Examinee(str(tmp_path)).recipe(BENCHMARKS["mmvu"])
+    assert recipe.prompts == "short" and recipe.evaluate.sampled == 0
+    assert recipe.evaluate.budget == SHIPPED["mini"].evaluate.budget
+    wider = Examinee(str(tmp_path), assignments=["evaluate.budget.max_frames=32"]).recipe(BENCHMARKS["mmvu"])
+    assert wider.evaluate.budget.max_frames == 32
+    with pytest.raises(RecipeError):
+        Examinee(str(tmp_path), assignments=["evaluate.no=1"]).recipe()
