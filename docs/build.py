@@ -11,6 +11,7 @@ import typer.main
 
 from onethinker.answer import Status
 from onethinker.cli import app
+from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
 
@@ -33,6 +34,52 @@ def tasks_page() -> str:
     return "\n".join([*lines, ""])
 
 
+BENCHMARKS_HEAD = """\
+# Benchmarks
+
+The 31 benchmarks of the paper (arXiv 2512.03043; RefCOCO's splits are rows of their own) and its six unseen tasks.
+`onethinker eval --list` shows which of them are on your disk and where the others are expected below `--data-root`
+(`ONETHINKER_DATA`, `data` unless given); `onethinker eval MODEL --suite NAMES` runs them by name, by family or `all`.
+
+Nothing is fetched for you: get a set from where its row says, and mind its licence, which is noted here as a help and
+not as advice. Every image is shown at up to {image:,} pixels, every clip at {fps:g} frames a second, at most {frames}
+frames of up to {frame:,} pixels, the prompt set is `{prompts}` and the profile `{profile}`; a model trained here keeps
+its own prompts and is shown no more than it was trained with. The last two columns are the paper's numbers in percent,
+of the headline metric. A name in brackets is a reader of `onethinker/data/sources`, whose file says what it expects in
+the folder."""
+
+
+def benchmarks_page() -> str:
+    """A table for each family, then what to know of single sets."""
+    common = {(b.budget, b.prompts, b.metric_profile) for b in BENCHMARKS.values()}
+    (budget, prompts, profile), *others = common
+    assert not others, "the page says that all benchmarks are asked alike"
+    lines = BENCHMARKS_HEAD.format(
+        image=budget.image_pixels, frame=budget.frame_pixels, fps=budget.fps, frames=budget.max_frames,
+        prompts=prompts, profile=profile,
+    ).split("\n")  # fmt: skip
+    for family, title in FAMILIES.items():
+        of_family = [b for b in BENCHMARKS.values() if b.family == family]
+        lines += ["", f"## {title} (`{family}`)", ""]
+        lines += ["| name | what | split | questions | metric | expected at | from | licence | " + f"{BASE} | {OURS} |"]
+        lines += ["|---|---|---|---:|---|---|---|---|---:|---:|", *map(_benchmark_row, of_family)]
+        notes = [
+            f"- `{b.name}`: {'; '.join(filter(None, (b.note, b.reason)))}." for b in of_family if b.note or b.reason
+        ]
+        lines += ["", *notes] if notes else []
+    return "\n".join([*lines, ""])
+
+
+def _benchmark_row(benchmark: Benchmark) -> str:
+    places = " or ".join(f"`{p.path}`" + (f" ({p.reader})" if p.split else "") for p in benchmark.places)
+    paper = [f"{100 * number:.1f}" if number else "–" for number in map(benchmark.paper().get, (BASE, OURS))]
+    metric = benchmark.metric + (" (needs `--judge`)" if benchmark.judge else "")
+    size = f"{benchmark.size:,}" if benchmark.size else "–"
+    cells = (f"`{benchmark.name}`", benchmark.title, benchmark.split, size, metric, places, benchmark.origin,
+             benchmark.licence, *paper)  # fmt: skip
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
 def commands_page() -> str:
     """The help of every verb."""
     return "\n".join(["# Commands", "", *_help(typer.main.get_command(app), "onethinker")])
@@ -51,7 +98,7 @@ def _help(command: Any, path: str) -> list[str]:
     return lines
 
 
-PAGES = {"tasks.md": tasks_page, "commands.md": commands_page}
+PAGES = {"tasks.md": tasks_page, "benchmarks.md": benchmarks_page, "commands.md": commands_page}
 
 
 def main(check: bool) -> int:

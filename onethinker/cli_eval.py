@@ -25,8 +25,8 @@ from onethinker.cli_options import (
 if TYPE_CHECKING:
     from onethinker.judge import Judge
 
-_WIDE = 200
-"""Columns of a table where there is no terminal."""
+_WIDE = 1000
+"""Columns of a table where there is no terminal: paths stay whole."""
 
 
 def eval_(
@@ -107,15 +107,17 @@ def _print_list(names: str, root: Path) -> None:
     from onethinker.evaluate.benchmarks import BENCHMARKS, FAMILIES, choose
     from onethinker.evaluate.suite import look
 
-    table = Table("", "benchmark", "split", "questions", "metric", "judge", "where it is, or is expected", box=None)
+    table = Table("", "benchmark", "split", box=None)
+    for column in ("questions", "metric", "judge"):
+        table.add_column(column, justify="right" if column == "questions" else "left")
+    table.add_column("where it is, or is expected", overflow="fold")
     family = ""
     for name in choose(names):
         benchmark, found = BENCHMARKS[name], look(BENCHMARKS[name], root)
         if benchmark.family != family:
             family = benchmark.family
-            table.add_section()
-            table.add_row("", f"[bold]{FAMILIES[benchmark.family]}[/bold] ({family})")
-        at = str(found.path(root)) if found.place else found.expected()
+            table.add_row("", f"[bold]{family}[/bold]", "", "", "", "", f"[bold]{FAMILIES[benchmark.family]}[/bold]")
+        at = str(found.path(root)) if found.place else found.expected("\nor ")
         size, judged = f"{benchmark.size:,}" if benchmark.size else "–", "needed" if benchmark.judge else ""
         row = (name, benchmark.split, size, benchmark.metric, judged, at)
         table.add_row("[green]✓[/green]" if found.place else "[red]–[/red]", *map(escape, row))

@@ -39,9 +39,9 @@ class Found:
         """What is missing and where to get it."""
         return f"not on this disk; expected {self.expected()}. From: {self.benchmark.origin}"
 
-    def expected(self) -> str:
-        """The paths to fill, a layout's beside each other, layouts parted by `or`."""
-        return " or ".join(" and ".join(map(str, paths)) for paths in self.missing)
+    def expected(self, parted: str = " or ") -> str:
+        """The paths to fill, a layout's beside each other."""
+        return parted.join(" and ".join(map(str, paths)) for paths in self.missing)
 
 
 def look(benchmark: Benchmark, root: Path) -> Found:
