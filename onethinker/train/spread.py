@@ -8,6 +8,7 @@ picture if need be: whoever stayed out would leave the others waiting in the tow
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
@@ -56,9 +57,7 @@ class Spread:
         elif team.size > 1:
             self._root = Root(model)
             if any(p.requires_grad for p in model.parameters()):
-                self._root = nn.parallel.DistributedDataParallel(
-                    self._root, broadcast_buffers=False, gradient_as_bucket_view=True
-                )
+                self._root = _replicate(self._root)
 
     def logps(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
         """As `answer_logps`; all processes must call it equally often."""
@@ -118,6 +117,12 @@ def _without_weights(model: nn.Module) -> nn.Module:
     """A copy that holds no weights until they are given to it."""
     meta = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=False) for p in model.parameters()}
     return copy.deepcopy(model, memo=dict(meta))
+
+
+def _replicate(root: Root) -> nn.Module:
+    with warnings.catch_warnings():  # torch 2.15 has another name for `broadcast_buffers`, which 2.9 does not know
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.parallel.DistributedDataParallel(root, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def _shard(root: Root, size: int) -> Root:
