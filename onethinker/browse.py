@@ -44,10 +44,13 @@ class Wanted:
 
 
 def read_rollouts(run: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
-    """The rollouts of a run's folder that are wanted, step by step. Raises RunError where there are none at all."""
+    """The rollouts of a run's folder, or of its `rl/`, that are wanted, step by step.
+
+    Raises RunError where there are none at all.
+    """
     import pyarrow.parquet as pq
 
-    files = sorted((run / "rollouts").glob("*.parquet"))
+    files = sorted((run / "rollouts").glob("*.parquet")) or sorted((run / "rl" / "rollouts").glob("*.parquet"))
     if not files:
         raise RunError(f"{run} has no rollouts/*.parquet; give the folder of a run of `onethinker rl`")
     for file in files:

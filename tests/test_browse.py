@@ -48,6 +48,12 @@ def test_filters(run: Path, wanted: Wanted, count: int) -> None:
     assert len(list(read_rollouts(run, wanted))) == count
 
 
+def test_the_folder_of_a_whole_run_will_do(run: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    whole = tmp_path_factory.mktemp("whole")
+    run.rename(whole / "rl")
+    assert len(list(read_rollouts(whole, Wanted(step=2)))) == 2
+
+
 def test_hostile_text_is_spelled_out() -> None:
     shown = printable(HOSTILE)
     assert shown == "\\x1b]0;title\\x07 [red]markup[/red] \\u202eright to left\\u2066 \\r over\\x9b2J"

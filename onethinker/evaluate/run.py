@@ -29,13 +29,13 @@ from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
 from onethinker.rollout import Rollout, make_request, roll_out, score_completion
 from onethinker.runs import JsonLines, RunError, locked, stamp, write_whole
-from onethinker.sample import DataError, Samples
+from onethinker.sample import DataError, Samples, save_samples
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
 
-RESULTS, SUMMARY, QUESTIONS = "results.jsonl", "summary.json", "questions.json"
+RESULTS, SUMMARY, QUESTIONS, SAMPLES = "results.jsonl", "summary.json", "questions.json", "samples.jsonl"
 
 
 def evaluate(
@@ -54,7 +54,8 @@ def evaluate(
 ) -> Summary:
     """Answers to every sample in `folder/results.jsonl`, the summary of them in `folder/summary.json` and returned.
 
-    `folder/questions.json` names the content (question and media) behind each id of the summary.
+    `folder/samples.jsonl` holds the questions, `folder/questions.json` the content (question and media) behind each id
+    of the summary.
 
     Greedy once a question; with `config.sampled` also that many answers at `config.temperature`. model, data: the names
     by which a person knows them. segmenter: makes masks of parsed greedy segmentation answers, which
@@ -84,6 +85,7 @@ def evaluate(
         summary |= summarise(rows, samples, metric_profile=profile, reward=config.reward, bootstrap=bootstrap)
         if benchmark:
             summary["benchmark"] = measured(benchmark, rows, samples, profile, bootstrap)
+        save_samples(samples, folder / SAMPLES)
         write_whole(folder / QUESTIONS, json.dumps({s.id: q.content for s, q in zip(samples, questions)}))
         write_whole(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False))
     return summary

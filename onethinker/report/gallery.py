@@ -7,7 +7,7 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,9 +43,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One question with its answers, the evaluations' labels beside their rows; the last is the one that is drawn."""
+    """One question with its answers, the evaluations' labels beside their rows; the last is the one that is drawn.
+
+    topic: by which the cards are filtered, the task's or the benchmark's title.
+    """
 
     sample: Sample
+    topic: str
     answers: tuple[tuple[str, Row], ...]
     pictures: tuple[Picture, ...]
     problem: str = ""
@@ -60,20 +64,23 @@ class Card:
 
 
 def samples_of(evaluation: Evaluation) -> Samples:
-    """The questions that an evaluation was asked. Raises DataError if they are gone or no longer the same."""
-    data = evaluation.summary["data"]
-    if not data["path"]:
+    """The questions that an evaluation was asked, kept beside its results; older ones read their data again.
+
+    Raises DataError if they are gone or no longer the same.
+    """
+    data, kept = evaluation.summary["data"], evaluation.folder / "samples.jsonl"
+    if not kept.exists() and not data["path"]:
         raise DataError("the evaluation does not name its data")
-    samples = load_samples(data["path"], data["media_root"])
+    path = str(kept) if kept.exists() else data["path"]
+    samples = load_samples(path, data["media_root"])
     digest = hashlib.sha256("".join(s.digest() for s in samples[: data["n"]]).encode()).hexdigest()[:16]
     if digest != data["digest"]:
-        raise DataError(f"{data['path']} has changed since the evaluation; evaluate again to see its answers")
+        raise DataError(f"{path} has changed since the evaluation; evaluate again to see its answers")
     return samples
 
 
-def choose(evaluation: Evaluation, samples: Samples, each: int) -> list[Sample]:
+def choose(evaluation: Evaluation, rows: Mapping[str, Row], samples: Samples, each: int) -> list[Sample]:
     """Up to `each` right and as many wrong answers a task, picked by a hash of their ids: always the same ones."""
-    rows = evaluation.greedy()
     order = sorted(samples, key=lambda s: hashlib.sha256(s.id.encode()).digest())
     chosen: list[Sample] = []
     for task in evaluation.tasks:
@@ -93,13 +100,15 @@ def choose(evaluation: Evaluation, samples: Samples, each: int) -> list[Sample]:
 def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 3) -> list[Card]:
     """Cards on the last evaluation's answers, with the earlier ones beside them."""
     rows = [(e.label, e.greedy()) for e in evaluations]
+    benchmark = evaluations[-1].benchmark
     cards = []
-    for sample in choose(evaluations[-1], samples, each):
+    for sample in choose(evaluations[-1], rows[-1][1], samples, each):
+        topic = f"{benchmark['title']} {benchmark['split']}" if benchmark else get_task(sample.task).title
         answers = tuple((label, by_id[sample.id]) for label, by_id in rows if sample.id in by_id)
         try:
-            cards.append(Card(sample, answers, tuple(draw(sample, samples.root, answers[-1][1]))))
+            cards.append(Card(sample, topic, answers, tuple(draw(sample, samples.root, answers[-1][1]))))
         except (DataError, MediaError) as error:
-            cards.append(Card(sample, answers, (), str(error)))
+            cards.append(Card(sample, topic, answers, (), str(error)))
     return cards
 
 
@@ -138,15 +147,14 @@ def _uri(picture: Image.Image) -> str:
 
 
 def to_html(cards: Sequence[Card]) -> str:
-    """The cards below buttons that filter them by task and verdict. All text of samples and models is escaped."""
-    tasks = list(dict.fromkeys(card.sample.task for card in cards))
-    options = "".join(f'<option value="{_e(task)}">{_e(get_task(task).title)}</option>' for task in tasks)
+    """The cards below buttons that filter them by topic and verdict. All text of samples and models is escaped."""
+    options = "".join(f"<option>{_e(topic)}</option>" for topic in dict.fromkeys(card.topic for card in cards))
     buttons = "".join(
         f'<button type="button" data-verdict="{value}" aria-pressed="{str(not value).lower()}">{name}</button>'
         for value, name in (("", "All"), ("right", "Right"), ("wrong", "Wrong"))
     )
     controls = (
-        '<div class="controls"><select id="task" aria-label="Task"><option value="">All tasks</option>'
+        '<div class="controls"><select id="topic" aria-label="Show"><option value="">All</option>'
         f'{options}</select><div class="choice">{buttons}</div><span id="shown" class="muted"></span></div>'
     )
     return controls + '<div class="cards">' + "".join(_card(card) for card in cards) + "</div>"
@@ -163,9 +171,9 @@ def _card(card: Card) -> str:
     thinking = read_answer(card.row["response"], card.row["finish"]).thinking
     details = f"<details><summary>Thinking</summary><p>{_e(_cut(thinking))}</p></details>" if thinking else ""
     return (
-        f'<article class="card{" clip" if several else ""}" data-task="{_e(sample.task)}" data-verdict="{verdict}">'
+        f'<article class="card{" clip" if several else ""}" data-topic="{_e(card.topic)}" data-verdict="{verdict}">'
         f'<div class="pictures{" strip" if several else ""}">{pictures}</div><div class="said">'
-        f'<p class="about"><span class="chip">{_e(get_task(sample.task).title)}</span>'
+        f'<p class="about"><span class="chip">{_e(card.topic)}</span>'
         f'<span class="verdict {verdict}">{verdict} · {card.row["accuracy"]:.2f}</span>'
         f'<span class="muted id">{_e(sample.id)}</span></p>'
         f'<p class="question">{_e(_cut(question, 600))}</p>{f"<ul>{choices}</ul>" if choices else ""}'

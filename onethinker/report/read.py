@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,11 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation folder. name: the folder's. rows: the results that its summary counts."""
+    """One evaluation folder, or one model's on a benchmark. name: the folder's."""
 
     name: str
     folder: Path
     summary: dict[str, Any]
-    rows: list[Row] = field(repr=False)
 
     @property
     def label(self) -> str:
@@ -42,9 +41,32 @@ class Evaluation:
         tasks: dict[str, Any] = self.summary["tasks"]
         return tasks
 
+    @property
+    def benchmark(self) -> dict[str, Any] | None:
+        """Whose questions they are: its title, split, metric, value, and the paper's numbers."""
+        return self.summary.get("benchmark")
+
+    def rows(self) -> list[Row]:
+        """The results that the summary counts, read anew: of every question under its id, equal ones share theirs."""
+        file = self.folder / "questions.json"
+        wanted = set(self.summary["settings"].values())
+        kept: dict[tuple[str, str, int], Row] = {}
+        for row in read_lines(self.folder / "results.jsonl"):
+            key = (row["content"], row["settings"], row["index"])
+            better = key not in kept or row["status"] != "error" or kept[key]["status"] == "error"
+            if row["settings"] in wanted and better:
+                kept[key] = row
+        if not file.exists():
+            return list(kept.values())
+        of_content: dict[str, list[Row]] = {}
+        for row in kept.values():
+            of_content.setdefault(row["content"], []).append(row)
+        asked = read_json(file).items()
+        return [row | {"id": name} for name, content in asked for row in of_content.get(content, ())]
+
     def greedy(self) -> dict[str, Row]:
         """The greedy rows by question id."""
-        return {row["id"]: row for row in self.rows if row["decoding"] == "greedy"}
+        return {row["id"]: row for row in self.rows() if row["decoding"] == "greedy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +91,15 @@ class Progress:
 class Run:
     """A run folder. configs: by stage (`run`, `sft`, `rl`), those there are. rollouts: Parquet files, a step each.
 
-    stages: rows of {stage, seconds, peak_mb}. absent: a line for each part that is not there.
+    suite: evaluations on benchmarks, the models one after another. stages: rows of {stage, seconds, peak_mb}. absent: a
+    line for each part that is not there.
     """
 
     folder: Path
     configs: dict[str, dict[str, Any]]
     metrics: list[Row]
     evaluations: list[Evaluation]
+    suite: list[Evaluation]
     rollouts: list[Path]
     stages: list[Row]
     absent: list[str]
@@ -103,9 +127,11 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, or the folder of a single stage or evaluation. Raises ReportError where there is nothing.
+    """Read a run folder, the folder of a single stage or evaluation, or one of benchmarks. Raises ReportError where
+    there is nothing.
 
-    A stage's files lie in the run folder itself or in its `sft/` and `rl/`.
+    A stage's files lie in the run folder itself or in its `sft/` and `rl/`, evaluations in `eval/NAME/`, benchmarks in
+    `NAME/` or, of several models, in `MODEL/NAME/`.
     """
     if not folder.is_dir():
         raise ReportError(f"{folder}: no such folder; give a run's folder, such as runs/demo")
@@ -113,39 +139,45 @@ def read_run(folder: Path) -> Run:
     configs = {n: read_json(p / "config.json") for n, p in places.items() if (p / "config.json").exists()}
     metrics = [row for place in places.values() for row in read_lines(place / "metrics.jsonl")]
     rollouts = [file for place in places.values() for file in sorted((place / "rollouts").glob("*.parquet"))]
-    summaries = [*folder.glob("summary.json"), *folder.glob("eval/*/summary.json")]
-    evaluations = sorted((read_evaluation(file.parent) for file in summaries), key=_order)
-    if not configs and not metrics and not evaluations:
+    own = [*folder.glob("summary.json"), *folder.glob("eval/*/summary.json")]
+    found = [read_evaluation(file.parent) for file in own]
+    others = sorted({*folder.glob("*/summary.json"), *folder.glob("*/*/summary.json")} - set(own))
+    suite = [e for e in [*found, *map(read_evaluation, (file.parent for file in others))] if e.benchmark]
+    evaluations = sorted((e for e in found if not e.benchmark), key=_order)
+    stages = list(read_lines(folder / "stages.jsonl"))
+    if not configs and not metrics and not evaluations and not suite:
         raise ReportError(
-            f"{folder}: nothing to report; expected config.json, metrics.jsonl or eval/NAME/summary.json of a run"
+            f"{folder}: nothing to report; expected config.json, metrics.jsonl or eval/NAME/summary.json of a run, or "
+            "NAME/summary.json of benchmarks"
         )
+    absent = [] if suite and not configs and not metrics else _absent(configs, metrics, evaluations)
+    return Run(folder, configs, metrics, evaluations, suite, rollouts, stages, [*absent, *_skipped(folder)])
+
+
+def _absent(configs: dict[str, Any], metrics: list[Row], evaluations: list[Evaluation]) -> list[str]:
+    """A line for each part of a run that is not there."""
     stages = {row.get("stage") for row in metrics}
-    absent = {
+    lacks = {
         "config.json: what was run is known from its results alone": not configs,
         "SFT rows in metrics.jsonl: no curves of the cold start": "sft" not in stages,
         "RL rows in metrics.jsonl: no curves of reinforcement learning": "rl" not in stages,
         "eval/NAME/summary.json: no results": not evaluations,
     }
-    stage_rows = list(read_lines(folder / "stages.jsonl"))
-    lines = [line for line, lacks in absent.items() if lacks]
-    return Run(folder, configs, metrics, evaluations, rollouts, stage_rows, lines)
+    return [line for line, lacking in lacks.items() if lacking]
+
+
+def _skipped(folder: Path) -> list[str]:
+    """Why benchmarks of a suite were not run, as its `suite.json` has it."""
+    files = sorted([*folder.glob("suite.json"), *folder.glob("*/suite.json")])
+    return [f"{name}: {why}" for file in files for name, why in read_json(file)["skipped"].items()]
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """The summary and, of all the rows beside it, those that the summary counts."""
+    """An evaluation by its summary. Raises ReportError for another file of that name."""
     summary = read_json(folder / "summary.json")
     if not isinstance(summary, dict) or not {"tasks", "mean", "settings"} <= summary.keys():
         raise ReportError(f"{folder / 'summary.json'}: not an evaluation's summary; run the evaluation again")
-    questions = folder / "questions.json"
-    contents = set(read_json(questions).values()) if questions.exists() else None
-    wanted = set(summary["settings"].values())
-    kept: dict[tuple[str, str, int], Row] = {}
-    for row in read_lines(folder / "results.jsonl"):
-        key = (row["settings"], row["content"], row["index"])
-        counts = row["settings"] in wanted and (contents is None or row["content"] in contents)
-        if counts and (key not in kept or row["status"] != "error" or kept[key]["status"] == "error"):
-            kept[key] = row
-    return Evaluation(folder.name, folder, summary, list(kept.values()))
+    return Evaluation(folder.name, folder, summary)
 
 
 def _order(evaluation: Evaluation) -> tuple[bool, int, str]:

@@ -13,7 +13,7 @@ def test_the_run_in_its_order(run_folder):
 
 def test_only_the_rows_that_a_summary_counts(run_folder):
     evaluation = read_evaluation(run_folder / "eval" / "rl")
-    assert len(evaluation.rows) == 3, "one of another model and one superseded are left out"
+    assert len(evaluation.rows()) == 3, "one of another model and one superseded are left out"
     assert all(row["accuracy"] == 1.0 for row in evaluation.greedy().values())
 
 
