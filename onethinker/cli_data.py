@@ -33,6 +33,38 @@ def world(
 
 
 @data_app.command()
+def sources() -> None:
+    """Public data sets that `convert` and `eval --suite` read: their splits and the layout that is expected."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from onethinker.data.sources import SOURCES
+
+    console = Console(soft_wrap=True, highlight=False)
+    for source in SOURCES.values():
+        console.print(f"[bold]{source.name}[/] · {source.task} · {', '.join(source.splits)}")
+        console.print(escape("\n".join(f"    {line}" for line in source.layout.splitlines())), style="dim")
+
+
+@data_app.command()
+def convert(
+    source: Annotated[str, typer.Argument(help="A public data set, one of `onethinker data sources`.")],
+    root: Annotated[Path, typer.Argument(help="Its folder, laid out as its authors do.")],
+    split: Annotated[str, typer.Option(help="One of its splits.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: samples.jsonl and links to the media.")],
+    limit: Annotated[int | None, typer.Option(help="Take only the first N samples.")] = None,
+) -> None:
+    """Write a public data set as samples. Names every medium that is missing; exit status 1 if any is."""
+    from onethinker.data.sources.convert import convert as write
+
+    made = write(source, root, split, out, limit)
+    for line in made.missing:
+        print(f"missing: {line}")
+    print(f"{made.samples} samples, {len(made.missing)} media missing → {made.file}")
+    raise typer.Exit(1 if made.missing else 0)
+
+
+@data_app.command()
 def check(data: Data, media_root: Root = "") -> None:
     """Open every medium, parse every truth, look for doubles. Exit status 1 if anything is wrong."""
     from onethinker.data.inspect import check as find

@@ -15,8 +15,8 @@ LOG_EVERY = 20.0
 
 
 @contextmanager
-def bar(title: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
-    """Yield `advance(count=1, note="")`. done: what an earlier run had finished."""
+def bar(title: str, total: int | None, done: int = 0) -> Iterator[Callable[..., None]]:
+    """Yield `advance(count=1, note="")`. total: None where it is not known. done: what an earlier run had finished."""
     console = Console(stderr=True)
     if console.is_terminal:
         named = TextColumn("{task.description}", markup=False)
@@ -36,6 +36,10 @@ def bar(title: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
         state["done"] += count
         if time.monotonic() - state["said"] >= LOG_EVERY or state["done"] == total:
             state["said"] = time.monotonic()
-            print(f"{title}: {state['done']}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+            print(
+                f"{title}: {state['done']}/{'?' if total is None else total} {note}".rstrip(),
+                file=sys.stderr,
+                flush=True,
+            )
 
     yield log

@@ -37,7 +37,8 @@ _TIME = re.compile(r"<\s*(\d+(?:\.\d*)?|\.\d+)\s*>")
 
 
 def captions(root: Path, split: str) -> Iterator[Sample]:
-    """A question a sentence; spans are cut to the clip and put in order, as 2D-TAN's loader cuts them."""
+    """A question a sentence; spans are cut to the clip as 2D-TAN's loader cuts them, and put in order where they end
+    before they start, which that loader leaves out."""
     file, videos = root / f"{split}.json", find(root, VIDEOS)
     for video, entry in as_mapping(load_json(file), str(file)).items():
         where = f"{file}, video {show(video)}"

@@ -1,0 +1,139 @@
+"""MeViS, ReasonVOS and Refer-YouTube-VOS: masks a frame, against pycocotools and OpenCV as their tools read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+
+from onethinker.data.sources import read
+from onethinker.data.sources.video_objects import padded
+from onethinker.evaluate.masks import true_masks
+from onethinker.media import open_clip
+from onethinker.sample import DataError
+from onethinker.tasks import get_task
+
+Put = Callable[[str, Any], Path]
+HEIGHT, WIDTH = 24, 36
+NAMES = ["00000", "00005", "00010", "00015"]
+EMPTY = np.zeros((HEIGHT, WIDTH), np.uint8)
+
+
+def square(left: int, side: int) -> np.ndarray:
+    mask = EMPTY.copy()
+    mask[4 : 4 + side, left : left + side] = 1
+    return mask
+
+
+def run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    found = coco.encode(np.asfortranarray(mask))
+    return {"size": found["size"], "counts": found["counts"].decode()}
+
+
+ONE = [square(2, 4), square(4, 8), EMPTY, square(8, 5)]
+TWO = [square(20, 3), EMPTY, EMPTY, square(20, 3)]
+
+
+def put_frames(put: Put, folder: str) -> None:
+    for k, name in enumerate(NAMES):
+        put(f"{folder}/{name}.jpg", np.full((HEIGHT, WIDTH, 3), 60 * k, np.uint8))
+
+
+@pytest.fixture
+def mevis(put: Put, tmp_path: Path) -> Path:
+    expressions = {"0": {"exp": "the left square. ", "anno_id": [11]}, "1": {"exp": "both", "anno_id": [11, 12]}}
+    put("valid_u/meta_expressions.json", {"videos": {"abc": {"frames": NAMES, "expressions": expressions}}})
+    rows = {"11": ONE, "12": TWO}
+    put("valid_u/mask_dict.json", {k: [run_lengths(m) if m.any() else None for m in row] for k, row in rows.items()})
+    put_frames(put, "valid_u/JPEGImages/abc")
+    return tmp_path
+
+
+def test_mevis_masks_of_several_objects_are_one(mevis: Path) -> None:
+    single, both = read("mevis", mevis, "valid_u")
+    assert (single.id, single.question) == ("abc-0", "Please segment the left square.")
+    for sample, expected in ((single, ONE), (both, [a + b for a, b in zip(ONE, TWO)])):
+        times, found = true_masks(sample)
+        assert times == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6])
+        assert (found == (np.stack(expected) > 0)).all()
+    truth = get_task("video_segmentation").truth(single)
+    assert truth.time == pytest.approx(1 / 6, abs=1e-3)  # where most of it is seen
+    assert truth.box == pytest.approx((4 / 36 * 1000, 4 / 24 * 1000, 12 / 36 * 1000, 12 / 24 * 1000), abs=1e-2)
+    clip = open_clip(mevis / single.media[0])
+    assert [int(frame.mean()) for frame in clip.frames] == pytest.approx([0, 60, 120, 180], abs=4)
+    assert clip.times == pytest.approx(times, abs=1e-3)
+
+
+def test_reasonvos_reads_grey_pictures(put: Put, tmp_path: Path) -> None:
+    entry = {"source": "MeViS", "frames": NAMES, "is_sent": True,
+             "expressions": {"3": {"exp_text": "Which one moves?", "obj_id": 5}}}  # fmt: skip
+    put("meta_expressions.json", {"videos": {"abc": entry}})
+    put_frames(put, "JPEGImages/abc")
+    for name, mask in zip(NAMES, ONE):
+        file = put(f"Annotations/mevis_abc_5/{name}.png", b"")
+        cv2.imwrite(str(file), mask * 255)
+    (sample,) = read("reasonvos", tmp_path, "test")
+    assert sample.question == "Which one moves?"
+    files = [str(tmp_path / f"Annotations/mevis_abc_5/{name}.png") for name in NAMES]
+    official = np.stack([cv2.imread(file, cv2.IMREAD_GRAYSCALE) for file in files]) > 0
+    assert (true_masks(sample)[1] == official).all()
+
+
+def test_refer_youtube_vos_reads_palettes(put: Put, tmp_path: Path) -> None:
+    entry = {"frames": NAMES, "expressions": {"0": {"exp": "a dog", "obj_id": "2"}}}
+    put("meta_expressions/train/meta_expressions.json", {"videos": {"v": entry}})
+    put_frames(put, "train/JPEGImages/v")
+    for name, one, two in zip(NAMES, ONE, TWO):
+        picture = Image.fromarray(np.where(two, 2, one).astype(np.uint8), "P")
+        picture.putpalette([0, 0, 0, 236, 95, 103, 249, 145, 87])
+        picture.save(put(f"train/Annotations/v/{name}.png", b""), "PNG")
+    (sample,) = read("ref-youtube-vos", tmp_path, "train")
+    assert (true_masks(sample)[1] == (np.stack(TWO) > 0)).all()
+
+
+def test_masks_grow_with_clips_that_are_padded_to_even_sides() -> None:
+    mask = np.zeros((257, 301), bool)
+    mask[-1, -1] = True
+    assert padded(mask).shape == (258, 302) and padded(mask)[-2:, -2:].all() and padded(mask).sum() == 4
+    assert padded(mask[:31, :33]).shape == (31, 33)  # small clips keep odd sides
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("mask_dict.json", {"11": [None] * 4, "12": [None] * 4}, "no mask in any frame"),
+        ("mask_dict.json", {"11": [None]}, "annotation 11: 1 masks for 4 frames"),
+        ("mask_dict.json", {}, "annotation 11: expected a list, found NoneType"),
+        ("mask_dict.json", {"11": [{"size": [9, 9], "counts": "zzzz"}] * 4}, "frame '00000': run lengths"),
+        ("mask_dict.json", {"11": [{"size": [10**6, 10**6], "counts": [1]}] * 4}, "expected a size"),
+        ("mask_dict.json", '{"11": [', "not whole JSON"),
+        ("meta_expressions.json", {"clips": {}}, "no field 'videos'"),
+        ("meta_expressions.json", {"videos": {"abc": {"frames": NAMES}}}, "video 'abc': no field 'expressions'"),
+        ("meta_expressions.json",
+         {"videos": {"../../../x": {"frames": NAMES, "expressions": {"0": {"exp": "a", "anno_id": [11]}}}}},
+         "leaves the media root"),
+    ],
+)  # fmt: skip
+def test_hostile_sets(mevis: Path, put: Put, name: str, content: Any, message: str) -> None:
+    put(f"valid_u/{name}", content)
+    with pytest.raises(DataError, match=message) as caught:
+        list(read("mevis", mevis, "valid_u"))
+    assert "valid_u" in str(caught.value)
+
+
+def test_a_missing_mask_picture_and_a_frame_of_another_size(mevis: Path, put: Put) -> None:
+    put("valid_u/JPEGImages/abc/00010.jpg", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"00010\.jpg has \(8, 8\) pixels; expected \(36, 24\)"):
+        list(read("mevis", mevis, "valid_u"))
+    entry = {"source": "m", "frames": NAMES, "expressions": {"3": {"exp_text": "x", "obj_id": 5}}}
+    put("meta_expressions.json", {"videos": {"abc": entry}})
+    put("Annotations/m_abc_5/00000.png", EMPTY)
+    (mevis / "JPEGImages").mkdir()
+    with pytest.raises(DataError, match=r"00005\.png: no such file"):
+        list(read("reasonvos", mevis, "test"))
