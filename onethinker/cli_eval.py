@@ -140,6 +140,7 @@ def _print_suite(suite: dict[str, Any], folder: Path) -> None:
         paper = (_percent(entry["published"].get(model)) for model in (BASE, OURS))
         table.add_row(entry["name"], escape(entry["metric"]), *counts, _percent(entry["value"]), interval, *paper)
     _show(table)
+    print(f"metric profile: {', '.join(sorted({entry['metric_profile'] for entry in suite['benchmarks']}))}")
     for name, reason in suite["skipped"].items():
         print(f"not run: {name}: {reason}")
     print(f"results: {folder}")

@@ -262,3 +262,19 @@ def test_a_full_disk_costs_no_more_than_the_torn_row(samples, truths, run, tmp_p
     engine = ScriptedEngine(truths)
     assert run(samples, engine, out)["n"] == 10
     assert engine.asked == [s.id for s in samples[4:]]
+
+
+def test_equal_questions_are_asked_once_and_count_each(samples, truths, run, tmp_path):
+    twice = Samples((*samples.items[:2], replace(samples[0], id="again")), samples.root)
+    engine = ScriptedEngine(truths)
+    summary = run(twice, engine, tmp_path / "eval")
+    assert engine.asked == ["n0", "n1"]
+    assert (summary["n"], summary["missing"], summary["questions"]) == (3, 0, 3)
+
+
+def test_results_belong_to_the_question_whatever_its_number(samples, truths, run, tmp_path):
+    run(samples, ScriptedEngine(truths), tmp_path / "eval")
+    renumbered = Samples(tuple(replace(s, id=f"new-{s.id}") for s in samples), samples.root)
+    engine = ScriptedEngine({})
+    summary = run(renumbered, engine, tmp_path / "eval")
+    assert engine.asked == [] and (summary["n"], summary["missing"]) == (10, 0)

@@ -1,0 +1,93 @@
+"""Grades come in batches and every answer gets its own."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from onethinker.answer import Status
+from onethinker.engines.base import Completion, Sampling
+from onethinker.evaluate.benchmarks import BENCHMARKS
+from onethinker.evaluate.bootstrap import Bootstrap
+from onethinker.evaluate.grading import AT_ONCE, graded
+from onethinker.evaluate.headline import measured
+from onethinker.evaluate.results import Settings, score_row
+from onethinker.judge import JudgeError
+from onethinker.media import MediaBudget
+from onethinker.rollout import score_completion
+from onethinker.sample import Sample
+from onethinker.tasks.base import Score
+
+
+class Lengths:
+    """Grades an answer by its length; one that is `away` cannot be graded."""
+
+    identity = "lengths"
+
+    def __init__(self):
+        self.batches = []
+
+    def grade(self, asks):
+        self.batches.append(len(asks))
+        return [JudgeError("away") if ask.candidate == "away" else float(len(ask.candidate)) for ask in asks]
+
+    def absolute(self, grade):
+        return grade / 100
+
+
+def rollout(name: str, task: str, text: str):
+    sample = Sample(name, task, "text", "?", "3" if task == "numerical" else "a truth")
+    return score_completion(sample, 0, Completion(f"<think>.</think><answer>{text}</answer>", "stop"))
+
+
+def test_every_answer_gets_its_own_grade_in_bounded_batches():
+    answered = [(i, [rollout(str(i), "caption", "x" * (i % 7 + 1))]) for i in range(AT_ONCE + 6)]
+    answered.insert(3, (999, [rollout("n", "numerical", "3")]))
+    judge = Lengths()
+    found = dict(graded(iter(answered), judge))
+    assert judge.batches == [AT_ONCE, 6]
+    assert found.keys() == {position for position, _ in answered}
+    ((number, none),) = found.pop(999)
+    assert none is None and number.score.accuracy == 1.0
+    for position, ((same, grade),) in found.items():
+        assert same.sample.id == str(position)
+        assert grade.accuracy == pytest.approx((position % 7 + 1) / 100)
+
+
+def test_a_failed_grade_is_said_and_without_a_judge_nothing_waits():
+    one = (0, [rollout("0", "caption", "away")])
+    ((_, ((_, grade),)),) = graded(iter([one]), Lengths())
+    assert isinstance(grade, JudgeError)
+    endless = graded((one for _ in iter(int, 1)), None)
+    assert next(endless)[1][0][1] is None
+
+
+def test_the_judge_is_part_of_a_results_identity():
+    def digest(judge):
+        return Settings("e", "p", Sampling(), MediaBudget(), "official", "", judge).digest()
+
+    assert len({digest(""), digest("one"), digest("two")}) == 3
+
+
+def row(name: str, score: Score, task: str = "multiple_choice") -> dict:
+    return {"id": name, "task": task, "decoding": "greedy"} | score_row(score)
+
+
+def test_a_benchmarks_number_is_over_questions_of_whatever_task():
+    right = Score(Status.OK, 1.0)
+    rows = [row("a", right), row("b", Score(Status.OK, 0.0)), row("c", right, "numerical"),
+            row("d", Score(Status.NO_ANSWER, 1.0)), row("e", Score(Status.ERROR)), row("other", right)]  # fmt: skip
+    samples = [Sample(name, "multiple_choice", "text", "?", "A") for name in "abcde"]
+    found = measured(BENCHMARKS["mathvista"], rows, samples, "official", Bootstrap(50))
+    assert (found["value"], found["n"], found["errors"], found["questions"]) == (0.5, 4, 1, 5)
+    assert measured(BENCHMARKS["mathvista"], rows, samples, "released", Bootstrap(50))["value"] == 0.75
+
+
+def test_masks_that_nobody_made_are_no_number():
+    score = Score(Status.OK, 0.9, components={"iou": 0.9, "positive": 1.0, "negative": 1.0})
+    samples = [Sample("a", "image_segmentation", "image", "?", "{}")]
+    found = measured(BENCHMARKS["seg_refcoco"], [row("a", score, "image_segmentation")], samples, "official",
+                     Bootstrap(50))  # fmt: skip
+    assert (found["metric"], found["value"], found["low"]) == ("cIoU", None, None)
+    assert not any(math.isnan(v) for v in found["published"].values())
