@@ -13,6 +13,7 @@ from onethinker.data.sources import get_source
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import Examinee
 from onethinker.evaluate.run import SUMMARY
+from onethinker.judge import JUDGED
 from onethinker.runs import stamp, write_whole
 from onethinker.sample import Samples, load_samples
 from onethinker.sample.tsv import load_tsv
@@ -73,20 +74,23 @@ def load(found: Found, root: Path, limit: int | None = None) -> Samples:
     return Samples(tuple(islice(get_source(place.reader).read(path, place.split), limit)), path)
 
 
-def ready(names: str, root: Path, judged: bool) -> tuple[list[Found], dict[str, str]]:
-    """Those that can be run, and why each other of a family cannot.
+def ready(
+    names: str, root: Path, judged: bool, limit: int | None = None
+) -> tuple[list[tuple[Found, Samples]], dict[str, str]]:
+    """Those that can be run with their questions, and why each other of a family cannot.
 
     One that was named itself and cannot be run is refused: raises BenchmarkError with every reason, as it does where
-    none is left.
+    none is left, and DataError for questions that cannot be read.
     """
-    runnable: list[Found] = []
+    runnable: list[tuple[Found, Samples]] = []
     skipped: dict[str, str] = {}
     refused = []
     for name, named in choose(names).items():
         found = look(BENCHMARKS[name], root)
-        problem = _problem(found, judged)
-        if not problem:
-            runnable.append(found)
+        samples = load(found, root, limit) if found.place else None
+        problem = found.absence() if samples is None else _ungraded(found.benchmark, samples, judged)
+        if samples is not None and not problem:
+            runnable.append((found, samples))
             continue
         skipped[name] = problem
         if named:
@@ -97,23 +101,25 @@ def ready(names: str, root: Path, judged: bool) -> tuple[list[Found], dict[str, 
     return runnable, skipped
 
 
-def _problem(found: Found, judged: bool) -> str:
-    if found.place is None:
-        return found.absence()
-    if found.benchmark.judge and not judged:
-        return "its free text needs a model to grade it; name one with --judge http://host:port/v1"
-    return ""
+def _ungraded(benchmark: Benchmark, samples: Samples, judged: bool) -> str:
+    """Why it cannot be run without a judge: free text that ROUGE would pass for its accuracy."""
+    free = sum(sample.task in JUDGED for sample in samples)
+    if judged or not (benchmark.judge or free):
+        return ""
+    return (
+        f"free text, {free} of its {len(samples)} questions, needs a model to grade it; "
+        "name one with --judge http://host:port/v1"
+    )
 
 
 def run_suite(examinee: Examinee, names: str, out: Path, root: Path, *, limit: int | None = None) -> dict[str, Any]:
     """Each benchmark into `out/NAME`, resumed where it stopped, then `out/suite.json`, which is returned.
 
     `benchmarks` has the entry of each one that `out` holds for this model, `skipped` why others of a family were not
-    run, in the table's order. Everything is read before anything is asked; raises as `ready` and `load` do.
+    run, in the table's order. Everything is read before anything is asked; raises as `ready` does.
     """
-    runnable, skipped = ready(names, root, examinee.judge is not None)
-    questions = [load(found, root, limit) for found in runnable]
-    for number, (found, samples) in enumerate(zip(runnable, questions, strict=True), start=1):
+    runnable, skipped = ready(names, root, examinee.judge is not None, limit)
+    for number, (found, samples) in enumerate(runnable, start=1):
         benchmark = found.benchmark
         print(f"{benchmark.name}: {number} of {len(runnable)}, {len(samples)} questions", file=sys.stderr, flush=True)
         examinee.evaluate(samples, out / benchmark.name, str(found.path(root)), benchmark)

@@ -218,10 +218,22 @@ def test_a_subtask_takes_its_own_rows(root, examinee, tmp_path):
 
 def test_free_text_refuses_to_run_without_a_judge(root, examinee, tmp_path):
     with pytest.raises(
-        BenchmarkError, match="mmt_caption: its free text needs a model to grade it; name one with --"
+        BenchmarkError,
+        match="mmt_caption: free text, 2 of its 2 questions, needs a model to grade it; name one with --judge",
     ):
         run_suite(examinee({}), "mmstar,mmt_caption", tmp_path / "out", root)
     assert not (tmp_path / "out").exists()
+
+
+def test_open_questions_among_others_need_a_judge_too(root, examinee, tmp_path):
+    published(root, "eval_mmvu", [
+        {"problem_id": 30, "problem": "Why?", "data_type": "video", "problem_type": "open-ended", "options": [],
+         "solution": "<answer>because</answer>", "path": "./Evaluation/a.mp4"}
+    ])  # fmt: skip
+    with pytest.raises(BenchmarkError, match="mmvu: free text, 1 of its 1 questions, needs"):
+        run_suite(examinee({}), "mmvu", tmp_path / "out", root)
+    suite = run_suite(examinee({30: "so"}, judge=Grader()), "mmvu", tmp_path / "out", root)
+    assert entry(suite, "mmvu")["value"] == pytest.approx(0.7)
 
 
 def test_a_judges_grade_is_the_captions_number(root, examinee, tmp_path):
@@ -257,8 +269,8 @@ def test_what_is_missing_is_named_with_every_path(root, examinee, tmp_path):
 
 def test_a_family_runs_what_is_there_and_says_what_is_not(root):
     runnable, skipped = ready("image_qa,caption", root, judged=False)
-    assert [found.benchmark.name for found in runnable] == ["mmbench", "mmstar", "mmt_bench"]
-    assert skipped["mmt_caption"].startswith("its free text needs") and "MMMU_DEV_VAL.tsv" in skipped["mmmu"]
+    assert [found.benchmark.name for found, _ in runnable] == ["mmbench", "mmstar", "mmt_bench"]
+    assert "needs a model to grade it" in skipped["mmt_caption"] and "MMMU_DEV_VAL.tsv" in skipped["mmmu"]
     with pytest.raises(BenchmarkError, match=r"(?s)cannot run.*got10k: not on this disk"):
         ready("tracking", root, judged=False)
 
