@@ -30,14 +30,14 @@ def bar(title: str, total: int | None, done: int = 0) -> Iterator[Callable[..., 
 
             yield advance
         return
-    state = {"done": done, "said": time.monotonic()}
+    state, whole = {"done": done, "said": time.monotonic()}, "?" if total is None else total
 
     def log(count: int = 1, note: str = "") -> None:
         state["done"] += count
         if time.monotonic() - state["said"] >= LOG_EVERY or state["done"] == total:
             state["said"] = time.monotonic()
             print(
-                f"{title}: {state['done']}/{'?' if total is None else total} {note}".rstrip(),
+                f"{title}: {state['done']}/{whole} {note}".rstrip(),
                 file=sys.stderr,
                 flush=True,
             )

@@ -65,7 +65,9 @@ class Source:
         seen: set[str] = set()
         for sample in self.samples(root, split):
             if sample.id in seen:
-                raise DataError(f"{self.name} {split}: two questions have the id {sample.id!r}; remove one")
+                raise DataError(
+                    f"{root}: two questions of {self.name} {split} have the id {show(sample.id)}; remove one"
+                )
             seen.add(sample.id)
             yield sample
 

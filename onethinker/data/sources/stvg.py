@@ -34,6 +34,9 @@ from onethinker.sample import DataError, Sample
 
 MAX_SECONDS = 3600
 
+Tracks = dict[int, dict[int, list[float]]]
+"""Object → frame → corners in pixels."""
+
 # ---- HC-STVG ----------------------------------------------------------------------------------------------------
 
 HC_SECONDS = 20.0
@@ -103,6 +106,7 @@ def vidstg_samples(root: Path, split: str) -> Iterator[Sample]:
     file = root / f"{split}_annotations.json"
     annotations = root / "annotation" / ("validation" if split == "test" else "training")
     homes = {path.stem: path for path in annotations.glob("*/*.json")}
+    trajectories = lru_cache(maxsize=2)(_trajectories)
     for at, row in enumerate(as_list(load_json(file), str(file))):
         where = f"{file}, entry {at}"
         video = get(row, "vid", where, str)
@@ -110,10 +114,13 @@ def vidstg_samples(root: Path, split: str) -> Iterator[Sample]:
             raise DataError(f"{where}: no annotation of video {show(video)} in {annotations}; is VidOR's complete?")
         for kind in ("captions", "questions"):
             for place, query in enumerate(get(row, kind, where, list)):
-                yield _vidstg_sample(root, where, homes[video], row, query, f"{at}-{kind[0]}{place}", kind)
+                tracks = trajectories(homes[video])
+                yield _vidstg_sample(root, where, homes[video], tracks, row, query, f"{at}-{kind[0]}{place}", kind)
 
 
-def _vidstg_sample(root: Path, where: str, vidor: Path, row: Any, query: Any, id: str, kind: str) -> Sample:
+def _vidstg_sample(
+    root: Path, where: str, vidor: Path, tracks: Tracks, row: Any, query: Any, id: str, kind: str
+) -> Sample:
     """Frames are counted from the start of the used stretch; a span ends where the frame `end_fid` begins."""
     fps = number(get(row, "fps", where), where, "fps")
     size = image_size(get(row, "width", where), get(row, "height", where), where)
@@ -124,8 +131,7 @@ def _vidstg_sample(root: Path, where: str, vidor: Path, row: Any, query: Any, id
     if not (0 < fps <= 1000 and 0 <= start <= begin < end <= stop + 1):
         raise DataError(f"{where}: frames {begin} to {end} of {start} to {stop} at {fps} a second make no moment")
     target = get(query, "target_id", where, int)
-    found = _trajectories(vidor).get(target, {})
-    track = {frame - start: box for frame, box in found.items() if begin <= frame < end}
+    track = {frame - start: box for frame, box in tracks.get(target, {}).items() if begin <= frame < end}
     source = f"video/{vidor.parent.name}/{vidor.stem}.mp4"
     return _tube(
         where,
@@ -141,10 +147,9 @@ def _vidstg_sample(root: Path, where: str, vidor: Path, row: Any, query: Any, id
     )
 
 
-@lru_cache(maxsize=2)
-def _trajectories(file: Path) -> dict[int, dict[int, list[float]]]:
-    """Object → frame → corners in pixels, of a VidOR annotation."""
-    tracks: dict[int, dict[int, list[float]]] = {}
+def _trajectories(file: Path) -> Tracks:
+    """Those of a VidOR annotation."""
+    tracks: Tracks = {}
     for frame, boxes in enumerate(get(load_json(file), "trajectories", str(file), list)):
         where = f"{file}, frame {frame}"
         for box in as_list(boxes, where):

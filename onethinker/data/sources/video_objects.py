@@ -148,23 +148,21 @@ def _grey_pictures(root: Path, place: str) -> Masks:
     def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
         folder = f"{get(fields, 'source', where, str).lower()}_{video}_{get(fields, 'obj_id', where)}"
         for frame in frames:
-            yield _picture(root / under(root, f"{place}/{folder}/{frame}.png", where)) > 0
+            yield index_picture(root / under(root, f"{place}/{folder}/{frame}.png", where)) > 0
 
     return masks_of
 
 
 def _palette_pictures(root: Path, place: str) -> Masks:
     """A folder for each video, `VIDEO/FRAME.png`; the object is the pixels of its number."""
+    picture = lru_cache(maxsize=64)(index_picture)
 
     def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
         index = number(get(fields, "obj_id", where), where, "obj_id")
         for frame in frames:
-            yield _picture(root / under(root, f"{place}/{video}/{frame}.png", where)) == index
+            yield picture(root / under(root, f"{place}/{video}/{frame}.png", where)) == index
 
     return masks_of
-
-
-_picture = lru_cache(maxsize=64)(index_picture)
 
 
 # ---- the sets ---------------------------------------------------------------------------------------------------

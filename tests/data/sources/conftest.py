@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from onethinker.data.sources import read
 from onethinker.media import write_clip, write_image
+from onethinker.sample import DataError
 
 
 @pytest.fixture
@@ -49,3 +54,69 @@ def png() -> Callable[[int], bytes]:
         return buffer.getvalue()
 
     return make
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    float("inf"),
+    10**400,
+    "",
+    "../../../../x",
+    "\x00",
+    "\ud800",
+    [],
+    {},
+    [[1]],
+    {"a": 1},
+    "9" * 99,
+]
+
+
+@pytest.fixture(scope="session")
+def spoilt() -> Callable[[Any], Iterator[Any]]:
+    """`spoilt(document)`: 80 copies of nested lists and objects, each with one value changed, dropped or doubled."""
+
+    def nodes(value: Any) -> list[tuple[Any, Any]]:
+        keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
+        return [pair for key in keys for pair in [(value, key), *nodes(value[key])]]
+
+    def make(document: Any) -> Iterator[Any]:
+        rng = Random(0)
+        for _ in range(80):
+            copy = deepcopy(document)
+            parent, key = rng.choice(nodes(copy))
+            match rng.randrange(4):
+                case 0:
+                    del parent[key]
+                case 1 if isinstance(parent, list):
+                    parent.append(parent[key])
+                case _:
+                    parent[key] = deepcopy(rng.choice(ODD))
+            yield copy
+
+    return make
+
+
+@pytest.fixture
+def survives(put: Callable[[str, Any], Path], tmp_path: Path, spoilt: Callable[[Any], Iterator[Any]]) -> Any:
+    """`survives("hc-stvg", "test", "test.json", document)`: a spoilt document is read or a DataError, nothing else."""
+
+    def check(name: str, split: str, file: str, document: Any, dump: Callable[[Any], Any] = json.dumps) -> None:
+        counts = Counter()
+        for spoiled in spoilt(document):
+            put(file, dump(spoiled))
+            try:
+                for sample in read(name, tmp_path, split):
+                    sample.paths(tmp_path)
+                counts["read"] += 1
+            except DataError as error:
+                counts["refused"] += 1
+                assert str(tmp_path) in str(error) and len(str(error)) < 2000
+        put(file, dump(document))
+        assert counts["refused"] >= 15 and counts["read"] >= 1, counts
+
+    return check

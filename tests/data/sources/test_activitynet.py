@@ -61,3 +61,9 @@ def test_a_video_outside_the_root_and_an_answer_without_times(put: Put, tmp_path
         list(read("activitynet-captions", tmp_path, "val_1"))
     with pytest.raises(DataError, match=r"entry 0: 1 times in its answer"):
         list(read("anet-rtl", tmp_path, "val"))
+
+
+def test_spoilt_files(put: Put, survives: Any) -> None:
+    put("videos/v_a.mp4", b"x")
+    survives("activitynet-captions", "val_1", "val_1.json", {"v_a": ENTRY})
+    survives("anet-rtl", "val", "temporal_reasoning/annot_val_1_q229.json", [RTL])

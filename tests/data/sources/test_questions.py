@@ -203,7 +203,7 @@ def test_captions(put: Put, tmp_path: Path) -> None:
     put("benchmark/dev/images/n_1.png", b"x")
     put("Video_MMLU.jsonl", json.dumps({"video_id": "k", "caption": "A lecture."}))
     put("youtube_videos/k.mp4", b"x")  # fmt: skip
-    figure, lecture = one("mmsci-caption", tmp_path, "dev"), one("videommlu-caption", tmp_path, "test")
+    (figure,), (lecture,) = read("mmsci-caption", tmp_path, "dev"), read("videommlu-caption", tmp_path, "test")
     assert (figure.task, figure.truth, figure.media) == ("caption", "A graph.", ("benchmark/dev/images/n_1.png",))
     assert (lecture.modality, lecture.truth, lecture.media) == ("video", "A lecture.", ("youtube_videos/k.mp4",))
 
@@ -253,7 +253,7 @@ def test_hostile_rows_name_file_and_row(put: Put, tmp_path: Path, change: dict[s
 def test_ids_that_occur_twice_are_an_error(put: Put, tmp_path: Path) -> None:
     put("lvb_val.json", [LONG, LONG])
     put("videos/a.mp4", b"x")
-    with pytest.raises(DataError, match="two questions have the id 'val-a'"):
+    with pytest.raises(DataError, match="two questions of longvideobench val have the id 'val-a'"):
         list(read("longvideobench", tmp_path, "val"))
 
 
@@ -296,3 +296,31 @@ def test_every_source_says_what_it_expects(name: str, tmp_path: Path) -> None:
         assert source.missing(tmp_path, split) == source.expected(tmp_path, split) != []
         with pytest.raises(DataError, match="not found"):
             next(source.read(tmp_path, split))
+
+
+def test_spoilt_files(put: Put, tmp_path: Path, survives: Any) -> None:
+    put("videos/a.mp4", b"x")
+    survives("longvideobench", "val", "lvb_val.json", [LONG])
+    survives(
+        "mmvu",
+        "validation",
+        "validation.json",
+        [
+            {
+                "id": "v1",
+                "video": "https://hub/videos/Art/1.mp4",
+                "question_type": "multiple-choice",
+                "question": "?",
+                "choices": {"A": "x", "B": "y"},
+                "answer": "B",
+            }
+        ],
+    )
+    survives(
+        "longvideo-reason",
+        "test",
+        "test.json",
+        [{"problem_id": 1, "problem": "Why?\nA. one\nB. two", "answer": "<answer>B</answer>", "videos": "v/c.mp4"}],
+    )
+    survives("mmsci-caption", "dev", "benchmark/dev/image_caption_generation_data.json", [
+        {"image": "n_1.png", "caption": "A graph.", "subject": "Physics"}])  # fmt: skip

@@ -141,3 +141,9 @@ def test_truncated_annotations(root: Path) -> None:
 def test_run_lengths_survive_the_round_trip(root: Path) -> None:
     crowd = list(read("refcoco-segmentation", root, "testA"))[2]
     assert masks.decode(crowd.meta["segmentation"]["segmentation_rle"]).sum() == 30
+
+
+def test_spoilt_files(root: Path, survives: Any) -> None:
+    survives("refcoco-segmentation", "testA", "refcoco/refs(unc).p", REFS, pickle.dumps)
+    survives("refcoco-segmentation", "testA", "refcoco/instances.json", INSTANCES)
+    survives("refcoco", "testA", "refcoco/instances.json", INSTANCES)

@@ -135,3 +135,11 @@ def test_a_clip_that_cannot_be_cut_stands_for_itself(vidstg: Path, data: bytes |
     clip.unlink() if data is None else clip.write_bytes(data)
     assert {s.media for s in read("vidstg", vidstg, "test")} == {("video/0000/77.mp4",)}
     assert not list((vidstg / "onethinker-media").rglob("*.mp4*"))
+
+
+def test_spoilt_files(vidstg: Path, survives: Any) -> None:
+    survives("hc-stvg", "test", "test.json", {"a.mp4": HC})
+    survives("vidstg", "test", "test_annotations.json", [ROW])
+    survives(
+        "vidstg", "test", "annotation/validation/0000/77.json", {"trajectories": [trajectory(k) for k in range(45)]}
+    )

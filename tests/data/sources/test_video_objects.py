@@ -137,3 +137,11 @@ def test_a_missing_mask_picture_and_a_frame_of_another_size(mevis: Path, put: Pu
     (mevis / "JPEGImages").mkdir()
     with pytest.raises(DataError, match=r"00005\.png: no such file"):
         list(read("reasonvos", mevis, "test"))
+
+
+def test_spoilt_files(mevis: Path, survives: Any) -> None:
+    expressions = {"0": {"exp": "the left square. ", "anno_id": [11]}, "1": {"exp": "both", "anno_id": [11, 12]}}
+    document = {"videos": {"abc": {"frames": NAMES, "expressions": expressions}}}
+    survives("mevis", "valid_u", "valid_u/meta_expressions.json", document)
+    rows = {"11": [run_lengths(m) for m in ONE], "12": [run_lengths(m) for m in TWO]}
+    survives("mevis", "valid_u", "valid_u/mask_dict.json", rows)
