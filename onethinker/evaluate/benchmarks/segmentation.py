@@ -33,7 +33,7 @@ BENCHMARKS = (
         metric="J&F", licence="CC BY-NC-SA 4.0 (its repository)", origin=f"{HERE}; repository henghuiding/MeViS",
         places=(released("eval_seg_mevis"), Place("mevis", "MeViS", "valid_u")), table="Table 8",
         published=both("J F J&F", "19.4 26.4 22.9", "48.8 56.7 52.7"),
-        note=SAM2 + "; the split with public truth, the paper does not name its own",
+        note=SAM2 + "; the split with public truth, of version 1 (version 2 has 907), the paper does not name its own",
     ),
     Benchmark(
         name="reasonvos", title="ReasonVOS", family="video_segmentation", task="video_segmentation", split="test",

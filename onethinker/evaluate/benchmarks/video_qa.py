@@ -28,7 +28,7 @@ BENCHMARKS = (
     ),
     Benchmark(
         name="mmvu", title="MMVU (multiple choice)", family="video_qa", task="multiple_choice", split="validation",
-        size=625, metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=f"{HERE}; hub data set yale-nlp/MMVU",
+        size=625, metric="accuracy", licence=UNKNOWN_LICENCE, origin=f"{HERE}; hub data set yale-nlp/MMVU",
         places=(released("eval_mmvu"), Place("mmvu", "MMVU", "validation")), table="Table 2",
         published=both("accuracy", "65.6", "70.5"),
     ),
