@@ -169,11 +169,17 @@ def report(
     watch: Annotated[bool, typer.Option("--watch", help="Keep the page up to date while the run goes on.")] = False,
     every: Annotated[float, typer.Option(help="With --watch: seconds between looks.", min=1.0)] = 10.0,
 ) -> None:
-    """Write RUN/report.html: curves, tables with intervals, answers drawn on their media."""
+    """Write RUN/report.html: curves, tables with intervals, answers drawn on their media; report.md, .tex and .json.
+
+    RUN may also be an evaluation's folder, that of a suite of benchmarks, or one of several models' suites.
+    """
     from onethinker.report.live import follow_report
     from onethinker.report.page import write_report
+    from onethinker.report.terminal import print_run
 
-    print(follow_report(run, every=every) if watch else write_report(run))
+    page = follow_report(run, every=every) if watch else write_report(run)
+    print_run(run)
+    print(page)
 
 
 @app.command()

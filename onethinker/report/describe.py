@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onethinker.report.read import Evaluation, Row, Run
-from onethinker.report.tables import NOTHING, duration, percent, plain
+from onethinker.report.tables import NOTHING, UNREAD, duration, percent, plain
 
 
 def recipe_of(run: Run) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def tiles(run: Run) -> list[tuple[str, str, str]]:
     found = [_tile(first, last, "headline", percent, "mean over tasks, greedy, %")]
     if "sampled_reward" in last["mean"]:
         found.append(_tile(first, last, "sampled_reward", plain, "mean reward of sampled answers"))
-    unread = sum(e["status"].get(s, 0) for e in last["tasks"].values() for s in ("no_answer", "malformed", "truncated"))
+    unread = sum(e["status"].get(s, 0) for e in last["tasks"].values() for s in UNREAD)
     found.append(("", f"{unread / max(1, last['n']):.1%}", f"of the last answers not readable ({unread:,})"))
     found.append(("", f"{last['questions']:,}", f"questions, {last['errors']} errors, {last['missing']} missing"))
     return found

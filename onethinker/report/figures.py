@@ -46,7 +46,7 @@ def _escaped(text: str) -> str:
 
 # ---- bars -------------------------------------------------------------------------------------------------------
 
-_LABELS, _VALUES, _BAR, _GAP = 212, 150, 11, 18
+_LABELS, _VALUES, _BAR, _GAP, _SLIM = 212, 150, 11, 18, 9
 
 
 def bars(rows: Sequence[str], series: Sequence[Series], width: int = 1000) -> str:
@@ -97,17 +97,60 @@ def _gain_text(row: str, series: Sequence[Series], width: int, y: float) -> str:
     return said
 
 
+def gains(rows: Sequence[str], base: Series, series: Sequence[Series], width: int = 1000) -> str:
+    """For each row a bar a series, from 0 to what it has more than `base`, in points of a percent; less goes left."""
+    found = {row: [_difference(row, base, s) for s in series] for row in rows}
+    known = [value for values in found.values() for value in values if value is not None]
+    if not known:
+        return ""
+    group = len(series) * (_BAR + 3)
+    height = len(rows) * (group + _SLIM) + 34
+    low, high = min(0.0, *known), max(0.0, *known)
+    air = 0.09 * (high - low) or 1.0
+    scale = Scale(low - (air if low < 0 else 0), high + air, _LABELS, width - 20)
+    grid = [
+        svg.line((scale(t), 8), (scale(t), height - 26), "grid")
+        + svg.text(f"{t:+g}" if t else "0", scale(t), height - 8, anchor="middle")
+        for t in svg.ticks(scale.low, scale.high, 8)
+    ]
+    body = []
+    for r, row in enumerate(rows):
+        top = 12 + r * (group + _SLIM)
+        body.append(svg.text(row, _LABELS - 14, top + group / 2 + 3, "name small", "end"))
+        for i, (s, gain) in enumerate(zip(series, found[row], strict=True)):
+            if gain is not None:
+                body.append(_gain_bar(f"{row}, {s.label}", gain, top + i * (_BAR + 3), scale, s.class_))
+    zero = svg.line((scale(0), 8), (scale(0), height - 26), "whisker")
+    return svg.figure(width, height, "".join([*grid, *body, zero]), f"Points more than {base.label}")
+
+
+def _difference(row: str, base: Series, series: Series) -> float | None:
+    sides = [s.values[row]["value"] if row in s.values else None for s in (base, series)]
+    return None if sides[0] is None or sides[1] is None else 100 * (sides[1] - sides[0])
+
+
+def _gain_bar(name: str, gain: float, y: float, scale: Scale, class_: str) -> str:
+    start, end = sorted((scale(0), scale(gain)))
+    bar = svg.tag("rect", x=start, y=y, width=max(1.0, end - start), height=_BAR, rx=2, class_=f"fill {class_}")
+    side = 1 if gain >= 0 else -1
+    number = svg.text(f"{gain:+.1f}", scale(gain) + 5 * side, y + _BAR - 1, "label", "start" if side > 0 else "end")
+    return svg.tag("g", svg.tip(f"{name}: {gain:+.1f}") + bar + number)
+
+
 # ---- radar ------------------------------------------------------------------------------------------------------
 
 
 _REACH = 190
+_UPRIGHT = 16
+"""Axes whose names have room side by side; those of more stand along them."""
 
 
-def radar(rows: Sequence[str], series: Sequence[Series]) -> str:
-    """One axis a task, all from 0 at the centre to 100% at the rim; needs three tasks, empty with fewer."""
+def radar(rows: Sequence[str], series: Sequence[Series], label: str = "Headline metric of every task") -> str:
+    """One axis a row, all from 0 at the centre to 100% at the rim; needs three rows, empty with fewer."""
     if len(rows) < 3:
         return ""
-    width, height = 2 * (_REACH + 150), 2 * (_REACH + 34)
+    upright = len(rows) <= _UPRIGHT
+    width, height = 2 * (_REACH + 150), 2 * (_REACH + (34 if upright else 150))
     centre = (width / 2, height / 2)
 
     def at(axis: int, share: float) -> Point:
@@ -116,7 +159,8 @@ def radar(rows: Sequence[str], series: Sequence[Series]) -> str:
 
     rings = [svg.polygon([at(i, share) for i in range(len(rows))], "grid ring") for share in (0.25, 0.5, 0.75, 1)]
     spokes = [svg.line(centre, at(i, 1), "grid") for i in range(len(rows))]
-    names = [_radar_name(row, at(i, 1.08), centre) for i, row in enumerate(rows)]
+    name = _radar_name if upright else _radar_name_along
+    names = [name(row, at(i, 1.08 if upright else 1.04), centre) for i, row in enumerate(rows)]
     shapes = []
     for s in series:
         shares = [max(0.0, min(1.0, _value(s, row))) for row in rows]
@@ -126,7 +170,7 @@ def radar(rows: Sequence[str], series: Sequence[Series]) -> str:
     scale = [
         svg.text(f"{share:.0%}", centre[0] + 4, centre[1] - _REACH * share + 4, "tick") for share in (0.25, 0.5, 0.75)
     ]
-    return svg.figure(width, height, "".join(rings + spokes + shapes + scale + names), "Headline metric of every task")
+    return svg.figure(width, height, "".join(rings + spokes + shapes + scale + names), label)
 
 
 def _value(series: Series, row: str) -> float:
@@ -141,6 +185,14 @@ def _radar_name(name: str, spot: Point, centre: Point) -> str:
     lines = [name] if len(name) <= 16 else [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
     top = spot[1] + 4 - 6.5 * (len(lines) - 1)
     return "".join(svg.text(line, spot[0], top + 13 * i, "name small", anchor) for i, line in enumerate(lines))
+
+
+def _radar_name_along(name: str, spot: Point, centre: Point) -> str:
+    """The name outwards along its axis, never upside down."""
+    turn = math.degrees(math.atan2(spot[1] - centre[1], spot[0] - centre[0]))
+    right = abs(turn) <= 90 + 1e-6
+    turned = f"rotate({turn if right else turn + 180:.1f} {spot[0]:.1f} {spot[1]:.1f})"
+    return svg.text(name, spot[0], spot[1] + 4, "name small", "start" if right else "end", transform=turned)
 
 
 # ---- curves -----------------------------------------------------------------------------------------------------

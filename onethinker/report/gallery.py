@@ -103,7 +103,7 @@ def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 
     benchmark = evaluations[-1].benchmark
     cards = []
     for sample in choose(evaluations[-1], rows[-1][1], samples, each):
-        topic = f"{benchmark['title']} {benchmark['split']}" if benchmark else get_task(sample.task).title
+        topic = str(benchmark["title"]) if benchmark else get_task(sample.task).title
         answers = tuple((label, by_id[sample.id]) for label, by_id in rows if sample.id in by_id)
         try:
             cards.append(Card(sample, topic, answers, tuple(draw(sample, samples.root, answers[-1][1]))))

@@ -8,7 +8,7 @@ from pathlib import Path
 from onethinker.report.page import write_report
 from onethinker.report.read import read_run
 
-_READ = ("*.json", "*.jsonl", "*/*.json", "*/*.jsonl", "eval/*/*.json", "rollouts/*.parquet", "*/rollouts/*.parquet")
+_GROWS = ("metrics.jsonl", "stages.jsonl", "summary.json", "suite.json", "rollouts/*.parquet")
 
 
 def follow_report(folder: Path, *, every: float = 10.0) -> Path:
@@ -30,10 +30,6 @@ def follow_report(folder: Path, *, every: float = 10.0) -> Path:
 
 
 def _state(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Size and time of change of the files that a report is made of."""
-    found = {}
-    for pattern in _READ:
-        for file in folder.glob(pattern):
-            stat = file.stat()
-            found[file] = (stat.st_size, stat.st_mtime_ns)
-    return found
+    """Size and time of change of the files that a report is made of and that a run goes on writing."""
+    files = (file for place in ("", "*/", "*/*/") for name in _GROWS for file in folder.glob(place + name))
+    return {file: (stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]}

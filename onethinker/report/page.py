@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from onethinker.report import gallery, tables
+from onethinker.report import gallery, suite, tables
 from onethinker.report.curves import stage_panels, status_panel, task_panels
 from onethinker.report.describe import recipe_of, sentences, tiles
-from onethinker.report.figures import Series, bars, legend, radar
+from onethinker.report.export import write_results
+from onethinker.report.figures import Series, bars, gains, legend, radar
 from onethinker.report.read import Evaluation, Progress, Run, read_run
+from onethinker.report.suite import Suite
 from onethinker.runs import stamp, write_whole
 from onethinker.sample import DataError
 
@@ -24,28 +26,32 @@ _STAGE_CLASS = {"before": "stage-before", "sft": "stage-sft", "rl": "stage-rl"}
 def write_report(
     folder: str | Path, out: str | Path | None = None, *, each: int = 3, refresh: float | None = None
 ) -> Path:
-    """Write `report.html` of a run folder, or of one evaluation's, and return its path.
+    """Write `report.html` of a run folder, or of one evaluation's or a suite's, and return its path.
 
-    each: right and wrong answers shown a task. refresh: seconds after which the page loads itself again, for a run that
-    goes on. Raises ReportError for a folder that holds nothing to report.
+    The tables of results go beside it, as `report.md`, `.tex` and `.json`. each: right and wrong answers shown a task.
+    refresh: seconds after which the page loads itself again, for a run that goes on. Raises ReportError for a folder
+    that holds nothing to report.
     """
     run = read_run(Path(folder))
     file = Path(out) if out else run.folder / "report.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, page(run, each=each, refresh=refresh))
+    write_results(run, file)
     return file
 
 
 def page(run: Run, *, each: int = 3, refresh: float | None = None) -> str:
     """The whole page."""
-    absent = list(run.absent)
-    body = [_head(run, refresh)]
+    absent, found = list(run.absent), Suite.of(run.suite)
+    body = [_head(run, found, refresh)]
+    if run.suite:
+        body.append(_benchmarks(found))
     if run.evaluations:
         body.append(_results(run))
     body.append(_training(run))
     if run.evaluations:
         body.append(_reading(run))
-    body += [_gallery(run, each, absent), _absent(absent), _foot(run)]
+    body += [_gallery(run, found, each, absent), _absent(absent), _foot(run)]
     style, script = (_asset(name) for name in ("page.css", "page.js"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
@@ -81,15 +87,33 @@ def _section(title: str, lead: str, *parts: str) -> str:
     return f'<section><h2>{_e(title)}</h2><p class="lead">{_e(lead)}</p>{"".join(parts)}</section>'
 
 
-def _head(run: Run, refresh: float | None) -> str:
+def _benchmarks(found: Suite) -> str:
+    """The results of benchmarks, the paper's beside them, and how their answers read."""
+    rows, series = [found.entries[name]["title"] for name in found.shared()], found.series()
+    parts = [tables.to_html(suite.results_table(found))]
+    if wheel := radar(rows, series, "Every benchmark"):
+        words = "Every axis from 0 at the centre to 100% at the rim; benchmarks for which every column has a number."
+        parts.append(_figure(f'<div class="radar wide">{legend(series)}{wheel}</div>', words))
+    if len(found.published) and rows:
+        base, *others = series
+        words = f"Percentage points more than {base.label}."
+        parts += ["<h3>Gains</h3>", _figure(legend(others) + gains(rows, base, others), words)]
+    parts.append("<h3>How answers read</h3>")
+    parts += [tables.to_html(tables.without_zeros(table)) for table in suite.reading_tables(found)]
+    whole = tables.to_html(suite.metrics_table(found))
+    parts.append(f"<details class='fold'><summary>All metrics</summary>{whole}</details>")
+    return _section("Benchmarks", "Greedy answers, each benchmark by its own metric.", *parts)
+
+
+def _head(run: Run, found: Suite, refresh: float | None) -> str:
     name = recipe_of(run).get("name")
     kicker = f'<p class="kicker">{_e(f"Run report · recipe {name}" if name else "Run report")}</p>'
     shown = "".join(
         f'<div class="tile"><b>{f"<i>{_e(before)} → </i>" if before else ""}{_e(after)}</b>'
         f"<span>{_e(words)}</span></div>"
-        for before, after, words in tiles(run)
+        for before, after, words in [*tiles(run), *suite.tiles(found)]
     )
-    said = " ".join(sentences(run))
+    said = " ".join([*sentences(run), *suite.sentences(found)])
     row = f'<div class="tiles">{shown}</div>' if shown else ""
     live = "" if refresh is None else _live(run, refresh)
     return f'<header>{kicker}<h1>{_e(_title(run))}</h1><p class="lead">{_e(said)}</p>{live}{row}</header>'
@@ -180,21 +204,26 @@ def _reading(run: Run) -> str:
     return _section("How answers read", lead, *parts)
 
 
-def _gallery(run: Run, each: int, absent: list[str]) -> str:
-    """The answers of the last main evaluation; what stands in the way is added to `absent`."""
-    if not run.evaluations:
-        return ""
-    main = run.main or run.evaluations
-    try:
-        cards = gallery.make_cards(main, gallery.samples_of(main[-1]), each)
-    except DataError as error:
-        absent.append(f"gallery: {error}")
-        return ""
+def _gallery(run: Run, suite: Suite, each: int, absent: list[str]) -> str:
+    """The answers of the last main evaluation, and of the last model on each benchmark, the others' beside them; what
+    stands in the way is added to `absent`."""
+    shown = [run.main or run.evaluations] if run.evaluations else []
+    shown += [[m[name] for m in suite.models.values() if name in m] for name in suite.entries]
+    cards: list[gallery.Card] = []
+    for together in shown:
+        try:
+            found = gallery.make_cards(together, gallery.samples_of(together[-1]), each)
+        except DataError as error:
+            absent.append(f"gallery of {together[-1].name}: {error}")
+            continue
+        if not found:
+            absent.append(f"gallery of {together[-1].name}: no answer to show")
+        cards += found
     if not cards:
-        absent.append("gallery: no answer to show")
         return ""
     words = "greedy answers, the truth in green and the answer in orange, picked by a hash of the question's id"
-    return _section("Right and wrong answers", f"{main[-1].label}: {words}.", gallery.to_html(cards))
+    who = ", ".join(dict.fromkeys(together[-1].label for together in shown))
+    return _section("Right and wrong answers", f"{who}: {words}.", gallery.to_html(cards))
 
 
 def _absent(absent: Sequence[str]) -> str:
@@ -205,7 +234,8 @@ def _absent(absent: Sequence[str]) -> str:
 
 
 def _foot(run: Run) -> str:
-    facts = "".join(f"<p><b>{_e(e.label)}</b> · {' · '.join(_provenance(e))}</p>" for e in run.evaluations)
+    every = [*run.evaluations, *run.suite]
+    facts = "".join(f"<p><b>{_e(e.label)}</b> · {' · '.join(_provenance(e))}</p>" for e in every)
     return f"<footer>{facts}<p>Made by OneThinker from the files of the run folder alone.</p></footer>"
 
 

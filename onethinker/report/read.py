@@ -27,7 +27,9 @@ class Evaluation:
 
     @property
     def label(self) -> str:
-        """The name for people: `Before`, `After RL`, `Control: more sft`."""
+        """The name for people: `Before`, `After RL`, `Control: more sft`; of a benchmark the model's."""
+        if self.benchmark:
+            return str(self.summary["model"])
         if self.is_control:
             return "Control: " + self.name.removeprefix("control").strip("-_ ").replace("-", " ").replace("_", " ")
         return _STAGES.get(self.name, self.name.replace("-", " ").replace("_", " "))
@@ -82,7 +84,7 @@ class Progress:
     def of(cls, stage: str, rows: list[Row]) -> Progress:
         """From its rows in order; one that does not say how many steps it is to have counts as done."""
         step, seconds = rows[-1]["step"], rows[-1].get("seconds")
-        steps = rows[-1].get("steps", step)
+        steps: Any = rows[-1].get("steps", step)
         pace = seconds / step if isinstance(seconds, int | float) and step else None
         return cls(stage, step, steps, None if pace is None else pace * (steps - step))
 
@@ -139,10 +141,9 @@ def read_run(folder: Path) -> Run:
     configs = {n: read_json(p / "config.json") for n, p in places.items() if (p / "config.json").exists()}
     metrics = [row for place in places.values() for row in read_lines(place / "metrics.jsonl")]
     rollouts = [file for place in places.values() for file in sorted((place / "rollouts").glob("*.parquet"))]
-    own = [*folder.glob("summary.json"), *folder.glob("eval/*/summary.json")]
-    found = [read_evaluation(file.parent) for file in own]
-    others = sorted({*folder.glob("*/summary.json"), *folder.glob("*/*/summary.json")} - set(own))
-    suite = [e for e in [*found, *map(read_evaluation, (file.parent for file in others))] if e.benchmark]
+    files = [*folder.glob("summary.json"), *folder.glob("eval/*/summary.json")]
+    found = [read_evaluation(file.parent) for file in files]
+    suite = [e for e in found if e.benchmark] or _suite(folder)
     evaluations = sorted((e for e in found if not e.benchmark), key=_order)
     stages = list(read_lines(folder / "stages.jsonl"))
     if not configs and not metrics and not evaluations and not suite:
@@ -164,6 +165,18 @@ def _absent(configs: dict[str, Any], metrics: list[Row], evaluations: list[Evalu
         "eval/NAME/summary.json: no results": not evaluations,
     }
     return [line for line, lacking in lacks.items() if lacking]
+
+
+def _suite(folder: Path) -> list[Evaluation]:
+    """Every model's evaluations on benchmarks, in the order of its `suite.json`, those that it does not name last."""
+    found = []
+    for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        file = place / "suite.json"
+        order = [entry["name"] for entry in read_json(file)["benchmarks"]] if file.exists() else []
+        every = [read_evaluation(summary.parent) for summary in sorted(place.glob("*/summary.json"))]
+        mine = [e for e in every if e.benchmark]
+        found += sorted(mine, key=lambda e: order.index(e.name) if e.name in order else len(order))
+    return found
 
 
 def _skipped(folder: Path) -> list[str]:

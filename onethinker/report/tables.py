@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,8 @@ from rich.text import Text
 from onethinker.report.read import Evaluation
 
 STATUSES = {"ok": "OK", "no_answer": "No answer", "malformed": "Malformed", "truncated": "Cut off", "error": "Error"}
+UNREAD = ("no_answer", "malformed", "truncated")
+"""Statuses of an answer that is not one."""
 NOTHING = "–"
 
 Number = Mapping[str, float | None]
@@ -59,8 +60,8 @@ def _interval(number: Number, write: Callable[[float | None], str]) -> str:
     return "" if low is None or high is None else f"[{write(low)}, {write(high)}]"
 
 
-def _number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) -> list[Cell]:
-    """One cell a number, the greatest strong, and the gain of the last over the first where there are several."""
+def number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) -> list[Cell]:
+    """One cell a number, the greatest strong where there are several."""
     values = [number["value"] if number else None for number in numbers]
     best = max((v for v in values if v is not None), default=None)
     several = len(numbers) > 1
@@ -133,48 +134,50 @@ def _task_table(
     main = sum(not e.is_control for e in ordered)
 
     def cells(numbers: Sequence[Number | None]) -> list[Cell]:
-        written = _number_cells(numbers, write)
+        written = number_cells(numbers, write)
         return [*written[:main], *([_gain(numbers[:main], write)] if main > 1 else []), *written[main:]]
 
     rows = []
     for task, name in task_titles(ordered).items():
         known = [about(e, task) for e in ordered if task in e.tasks]
         numbers = cells([pick(e, task) for e in ordered])
-        rows.append((Cell(name), Cell(known[0][0]), Cell(_span([n for _, n in known])), *numbers))
-    total = Cell(_span([sum(about(e, task)[1] for task in e.tasks) for e in ordered]))
+        rows.append((Cell(name), Cell(known[0][0]), Cell(span([n for _, n in known])), *numbers))
+    total = Cell(span([sum(about(e, task)[1] for task in e.tasks) for e in ordered]))
     rows.append((Cell("Mean over tasks"), Cell(""), total, *cells([e.summary["mean"].get(mean) for e in ordered])))
     labels = [e.label for e in ordered]
     columns = ("Task", "Metric", "n", *labels[:main], *(["Gain"] if main > 1 else []), *labels[main:])
     return Table(title, columns, tuple(rows), note, labels=2, totals=1)
 
 
-def _span(counts: Sequence[int]) -> str:
+def span(counts: Sequence[int]) -> str:
+    """`12`, or `10–12` where they differ."""
     low, high = min(counts), max(counts)
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
 def reading_table(evaluations: Sequence[Evaluation]) -> Table:
     """How the answers of every evaluation read, and what they cost."""
-    rows = [_reading_row(e.label, list(e.tasks.values())) for e in evaluations]
-    return Table("How answers read", ("Evaluation", *_READING), tuple(rows), _READING_NOTE)
+    rows = [reading_row(e.label, list(e.tasks.values())) for e in evaluations]
+    return Table("How answers read", ("Evaluation", *READING), tuple(rows), READING_NOTE)
 
 
 def reading_by_task_table(evaluation: Evaluation) -> Table:
     """The same for every task of one evaluation."""
-    rows = [_reading_row(str(entry["title"]), [entry]) for entry in evaluation.tasks.values()]
-    total = _reading_row("All tasks", list(evaluation.tasks.values()))
-    return Table(f"How answers read: {evaluation.label}", ("Task", *_READING), (*rows, total), _READING_NOTE, totals=1)
+    rows = [reading_row(str(entry["title"]), [entry]) for entry in evaluation.tasks.values()]
+    total = reading_row("All tasks", list(evaluation.tasks.values()))
+    return Table(f"How answers read: {evaluation.label}", ("Task", *READING), (*rows, total), READING_NOTE, totals=1)
 
 
-_READING = ("Questions", *STATUSES.values(), "Missing", "At limit", "Lenient", "Tokens", "Seconds")
-_READING_NOTE = (
+READING = ("Questions", *STATUSES.values(), "Missing", "At limit", "Lenient", "Tokens", "Seconds")
+READING_NOTE = (
     "Greedy answers. Errors and missing answers are left out of every average. Cut off: no answer before the length "
     "limit; at limit: all that ran into it. Lenient: answers that a forgiving reader would take otherwise, and the "
     "headline metric that would give, in percent. Tokens and seconds are means an answer."
 )
 
 
-def _reading_row(name: str, entries: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+def reading_row(name: str, entries: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+    """A row under `READING`, of a summary's entries of tasks together."""
     scored = [entry for entry in entries if entry["n"]]
     values = [entry["lenient"]["value"] for entry in scored if entry["lenient"]["value"] is not None]
     needed = sum(entry["lenient"]["needed"] for entry in scored)
@@ -198,7 +201,7 @@ def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
     for task, title in task_titles(evaluations).items():
         entries = [e.tasks.get(task, {}).get("metrics", {}) for e in evaluations]
         for i, name in enumerate(dict.fromkeys(name for metrics in entries for name in metrics)):
-            cells = _number_cells([metrics.get(name) for metrics in entries], percent)
+            cells = number_cells([metrics.get(name) for metrics in entries], percent)
             rows.append((Cell(title if not i else ""), Cell(name), *cells))
     profiles = ", ".join(sorted({str(e.summary["metric_profile"]) for e in evaluations}))
     note = f"All metrics of greedy answers in percent (metric profile: {profiles})."
@@ -323,8 +326,3 @@ def to_html(table: Table) -> str:
 
 def _kind(table: Table, column: int) -> str:
     return "word" if column < table.labels else "number"
-
-
-def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """The summaries themselves, by the evaluations' names."""
-    return json.dumps({e.name: e.summary for e in evaluations}, indent=1, ensure_ascii=False)

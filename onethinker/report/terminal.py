@@ -8,18 +8,24 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from onethinker.report import tables
+from onethinker.report import suite, tables
 from onethinker.report.read import read_evaluation, read_run
+from onethinker.report.suite import Suite
 
 
 def print_run(folder: Path) -> None:
-    """Every evaluation of a run side by side: greedy headline metrics, then mean sampled reward."""
-    evaluations = read_run(folder).evaluations
-    console = Console()
-    _print(console, tables.headline_table(evaluations))
-    sampled = tables.sampled_table(evaluations)
-    if sampled:
-        _print(console, sampled)
+    """Benchmarks, and every evaluation of a run side by side: greedy headline metrics, then mean sampled reward."""
+    run, console = read_run(folder), Console()
+    if run.suite:
+        found = Suite.of(run.suite)
+        _print(console, suite.results_table(found))
+        for table in suite.reading_tables(found):
+            _print(console, tables.without_zeros(table))
+    if run.evaluations:
+        _print(console, tables.headline_table(run.evaluations))
+        sampled = tables.sampled_table(run.evaluations)
+        if sampled:
+            _print(console, sampled)
 
 
 def print_evaluation(folder: Path) -> None:

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from rich.console import Console
 
@@ -80,12 +78,6 @@ def test_terminal(evaluations):
     console.print(tables.to_rich(tables.headline_table(evaluations)))
     text = console.export_text()
     assert "Multiple choice" in text and "50.0 [40.0, 60.0]" in text and "Mean over tasks" in text
-
-
-def test_json_is_the_summaries(evaluations):
-    found = json.loads(tables.to_json(evaluations))
-    assert list(found) == ["before", "rl", "control-lr-0"]
-    assert found["rl"]["tasks"]["ocr"]["metrics"]["1-WER"]["value"] == 0.7
 
 
 def test_columns_of_zeros_may_be_left_out(evaluations):
