@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from onethinker.engines.base import EngineError
 from onethinker.judge import JUDGED, Graded, Judge, JudgeError, regrade
 from onethinker.rollout import Rollout
 from onethinker.tasks.base import Score
 
 AT_ONCE = 64
-"""Questions whose answers are graded together; a run that dies loses at most their rows."""
+"""Questions whose answers are graded together; a run that is killed loses at most their rows."""
 
 Answered = tuple[int, list[Rollout]]
 GradedAnswers = tuple[int, list[tuple[Rollout, Graded | None]]]
 
 
 def graded(answered: Iterator[Answered], judge: Judge | None) -> Iterator[GradedAnswers]:
-    """Each position's answers with the judge's score, None where nothing is to be judged."""
+    """Each position's answers with the judge's score, None where nothing is to be judged.
+
+    What was answered before the engine fails is graded before the failure is raised.
+    """
     waiting: list[Answered] = []
-    for position, rollouts in answered:
-        if judge is None or not any(r.sample.task in JUDGED for r in rollouts):
-            yield position, [(r, None) for r in rollouts]
-            continue
-        waiting.append((position, rollouts))
-        if len(waiting) == AT_ONCE:
+    try:
+        for position, rollouts in answered:
+            if judge is None or not any(r.sample.task in JUDGED for r in rollouts):
+                yield position, [(r, None) for r in rollouts]
+                continue
+            waiting.append((position, rollouts))
+            if len(waiting) == AT_ONCE:
+                yield from _grade(waiting, judge)
+                waiting = []
+    except EngineError:
+        if judge is not None:
             yield from _grade(waiting, judge)
-            waiting = []
+        raise
     if judge is not None:
         yield from _grade(waiting, judge)
 

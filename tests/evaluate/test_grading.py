@@ -7,7 +7,7 @@ import math
 import pytest
 
 from onethinker.answer import Status
-from onethinker.engines.base import Completion, Sampling
+from onethinker.engines.base import Completion, EngineError, Sampling
 from onethinker.evaluate.benchmarks import BENCHMARKS
 from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.grading import AT_ONCE, graded
@@ -61,6 +61,17 @@ def test_a_failed_grade_is_said_and_without_a_judge_nothing_waits():
     assert isinstance(grade, JudgeError)
     endless = graded((one for _ in iter(int, 1)), None)
     assert next(endless)[1][0][1] is None
+
+
+def test_what_was_answered_before_the_engine_failed_is_graded():
+    def dying():
+        yield 0, [rollout("0", "caption", "four")]
+        raise EngineError("gone")
+
+    found = graded(dying(), Lengths())
+    assert next(found)[1][0][1].accuracy == pytest.approx(0.04)
+    with pytest.raises(EngineError, match="gone"):
+        next(found)
 
 
 def test_the_judge_is_part_of_a_results_identity():
