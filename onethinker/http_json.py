@@ -66,24 +66,30 @@ class Server:
         """As `get`, after sending a JSON body."""
         return self._ask(path, json.dumps(body).encode(), read)
 
-    def _ask(self, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
+    def tell(self, path: str, body: Any) -> None:
+        """As `post`, where what the server answers is of no use; it may be empty."""
+        self._ask(path, json.dumps(body).encode(), lambda _: None, parse=bytes)
+
+    def _ask(
+        self, path: str, body: bytes | None, read: Callable[[Any], T], parse: Callable[[bytes], Any] = json.loads
+    ) -> T:
         failure = _NotNow("never asked")
         for attempt in range(self.attempts):
             if attempt:
                 wait = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
                 time.sleep(wait * (0.5 + random.random() / 2))
             try:
-                return self._once(path, body, read)
+                return self._once(path, body, read, parse)
             except _NotNow as error:
                 failure = error
         raise ServerError(f"{self.base}{path}: {failure} ({self.attempts} attempts)", failure.status)
 
-    def _once(self, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
+    def _once(self, path: str, body: bytes | None, read: Callable[[Any], T], parse: Callable[[bytes], Any]) -> T:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         request = urllib.request.Request(self.base + path, body, headers)
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as reply:
-                return read(json.loads(_bounded(reply, time.monotonic() + self.timeout)))
+                return read(parse(_bounded(reply, time.monotonic() + self.timeout)))
         except urllib.error.HTTPError as error:
             with error:
                 said = error.read(300).decode("utf-8", "replace")

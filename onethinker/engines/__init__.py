@@ -10,6 +10,7 @@ from onethinker.engines.base import Engine, EngineError
 _LOADED_BY_NAME = {
     "openai": ("onethinker.engines.openai", "OpenAIEngine"),
     "scripted": ("onethinker.engines.scripted", "ScriptedEngine"),
+    "vllm": ("onethinker.engines.vllm_beside", "VllmBeside"),
 }
 ENGINES = ("local", *_LOADED_BY_NAME)
 

@@ -4,50 +4,45 @@ A model is named `http://host:port/v1`, the server's first model, or `http://hos
 address (`http://host:port/v1?clips=frames&concurrency=4#name`) or are keywords of `OpenAIEngine.load`. The key, if the
 server wants one, is OPENAI_API_KEY.
 
-Images go as PNG, so that the server sees the pixels that the local engine sees. A clip goes in one of two ways:
-
-- `clips=video` (vLLM, SGLang): a `video_url` part, an MP4 of the budget's frames only. Such servers take a frame's
-  time to be its index over the file's rate, so the frames stand at one rate: those of `open_clip` where the budget's
-  fps is met, else as many evenly from the first to the last of them. The server must keep them all: a recent vLLM does
-  as the request says, an older one wants `--media-io-kwargs '{"video": {"num_frames": -1}}'` at its start.
-- `clips=frames` (servers that take images only): the frames of `open_clip`, each an image after its `<1.5 seconds>`.
+How pictures and clips go stands in `engines.content`; `clips` is one of its ways. Unless given it is `sequence` for a
+vLLM that takes it (0.32 or newer, started with `--trust-request-mm-kwargs`), where the answers are the local engine's
+but for rounding, and else `video`.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-import math
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-import numpy as np
-from PIL import Image
-
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
+from onethinker.engines.content import (
+    Part,
+    frame_parts,
+    image_part,
+    sequence,
+    text_part,
+    video,
+)
 from onethinker.http_json import Server, ServerError
-from onethinker.media import MediaBudget, open_clip, open_image, probe, write_clip
+from onethinker.media import open_image
 
-CLIPS = ("video", "frames")
+CLIPS = ("sequence", "video", "frames")
+_TAKES_SEQUENCES = (0, 32)
+"""The oldest vLLM on which clips as sequences were tried; others get what every server with video takes."""
 _OPTIONS = ("clips", "concurrency", "timeout")
 _FOR_ALL = {
     401: "set OPENAI_API_KEY to the server's key",
     404: "expected http://host:port/v1#model with a model that the server has",
 }
 """Statuses that say of every request what they say of one, and what to do about each."""
-_FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length"}
-_KEEP_FRAMES = {
-    "mm_processor_kwargs": {"do_sample_frames": False},
-    "media_io_kwargs": {"video": {"num_frames": -1}},
-}
+FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length"}
 
 
 class OpenAIEngine:
@@ -86,7 +81,12 @@ class OpenAIEngine:
             raise EngineError(f"{model}: timeout={timeout}: expected seconds, more than 0, less than a million")
         base = f"{address.scheme}://{address.netloc}{address.path.rstrip('/') or '/v1'}"
         server = Server(base, os.environ.get("OPENAI_API_KEY", ""), timeout=timeout)
-        return cls(server, address.fragment or _first_model(server), given.get("clips", "video"), concurrency)
+        name, clips = address.fragment, given.get("clips", "")
+        if not name or not clips:
+            first, owner = _first_model(server)
+            name = name or first
+            clips = clips or ("sequence" if owner == "vllm" and _takes_sequences(server, name) else "video")
+        return cls(server, name, clips, concurrency)
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Media are read as their requests' turn comes, in the thread that asks."""
@@ -106,9 +106,9 @@ class OpenAIEngine:
         made: list[Completion] = []
         while (left := sampling.n - len(made)) > 0:  # a server that ignores n is asked again
             began = time.perf_counter()
-            body |= {"n": left, "seed": _seed(request.id, len(made), sampling)}
+            body |= {"n": left, "seed": seed_of(request.id, len(made), sampling)}
             try:
-                got = self.server.post("/chat/completions", body, _read)[:left]
+                got = self.server.post("/chat/completions", body, partial(self._read, request))[:left]
             except ServerError as error:
                 self._check_going_on(error)
                 got = [Completion("", "error", error=str(error))] * left
@@ -131,19 +131,22 @@ class OpenAIEngine:
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         """The request but for `n` and `seed`. Raises MediaError (a ValueError), ValueError, OSError."""
-        content, clips = list[dict[str, Any]](), 0
-        for kind, value in request.parts():
+        parts, content, options = request.parts(), list[Part](), dict[str, Any]()
+        alone = sum(kind == "video" for kind, _ in parts) == 1  # vLLM takes one list of times a request
+        for kind, value in parts:
             if kind == "text":
-                content.append(_text(value))
+                content.append(text_part(value))
             elif kind == "image":
-                content.append(_image(open_image(value, request.budget.image_pixels)))
+                content.append(image_part(open_image(value, request.budget.image_pixels)))
             elif self.clips == "frames":
-                clip = open_clip(value, request.budget)
-                for frame, seconds in zip(clip.frames, clip.times, strict=True):
-                    content += [_text(f"<{seconds:.1f} seconds>"), _image(Image.fromarray(frame))]
+                content += frame_parts(value, request.budget)
             else:
-                content.append(_video(value, request.budget))
-                clips += 1
+                part, times = (sequence if self.clips == "sequence" and alone else video)(value, request.budget)
+                content.append(part)
+                options |= times
+        return self._chat(request, content, sampling) | ({"media_io_kwargs": options} if options else {})
+
+    def _chat(self, request: Request, content: list[Part], sampling: Sampling) -> dict[str, Any]:
         system = [{"role": "system", "content": request.system}] if request.system else []
         return {
             "model": self.model,
@@ -151,41 +154,14 @@ class OpenAIEngine:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
-        } | (_KEEP_FRAMES if clips else {})
+        }
+
+    def _read(self, request: Request, reply: Any) -> list[Completion]:
+        """The completions of a reply, at least one. Raises what `Server` takes for a reply that cannot be used."""
+        return read_completions(reply)
 
 
-# ---- what is sent -----------------------------------------------------------------------------------------------
-
-
-def _text(words: str) -> dict[str, Any]:
-    return {"type": "text", "text": words}
-
-
-def _image(picture: Image.Image) -> dict[str, Any]:
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)
-    return {"type": "image_url", "image_url": {"url": _data_url("image/png", file.getvalue())}}
-
-
-def _video(path: str, budget: MediaBudget) -> dict[str, Any]:
-    clip = open_clip(path, budget, times=even_times(probe(path).duration, budget))
-    with tempfile.TemporaryDirectory() as folder:
-        made = write_clip(Path(folder) / "clip.mp4", clip.frames, clip.times)
-        return {"type": "video_url", "video_url": {"url": _data_url("video/mp4", made.read_bytes())}}
-
-
-def even_times(duration: float, budget: MediaBudget) -> np.ndarray:
-    """(T,) seconds at one distance: as many as `open_clip` takes from a clip of `duration`, with its first and last."""
-    steps = max(1, math.ceil(duration * budget.fps - 1e-6))
-    count = min(steps, budget.max_frames)
-    return np.linspace(0, (steps - 1) / budget.fps if count > 1 else 0, count)
-
-
-def _data_url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _seed(request: str, answer: int, sampling: Sampling) -> int:
+def seed_of(request: str, answer: int, sampling: Sampling) -> int:
     """31 bits of the request's own, so that like questions are not drawn alike."""
     key = hashlib.sha256(f"{sampling.seed}|{request}|{answer}".encode()).digest()
     return int.from_bytes(key[:4], "big") >> 1
@@ -194,16 +170,31 @@ def _seed(request: str, answer: int, sampling: Sampling) -> int:
 # ---- what comes back --------------------------------------------------------------------------------------------
 
 
-def _first_model(server: Server) -> str:
+def _first_model(server: Server) -> tuple[str, str]:
+    """The name of the server's first model, and who is said to own it."""
     try:
-        return server.get("/models", lambda reply: str(reply["data"][0]["id"]))
+        return server.get("/models", lambda reply: (str(reply["data"][0]["id"]), str(reply["data"][0].get("owned_by"))))
     except ServerError as error:
         advice = _FOR_ALL.get(error.status or 0, "is the server up, and is this its address?")
         raise EngineError(f"the server's models cannot be listed: {error}; {advice}") from error
 
 
-def _read(reply: Any) -> list[Completion]:
-    """The completions of a reply, at least one. Raises what `Server` takes for a reply that cannot be used."""
+def _takes_sequences(server: Server, model: str) -> bool:
+    """Whether this vLLM is new enough, and trusts a request to say when a clip's frames are on screen."""
+    root = replace(server, base=server.base.removesuffix("/v1"), attempts=1)
+    told = {"media_io_kwargs": {"video": {"num_frames": -1}}, "max_tokens": 1}
+    try:
+        version = root.get("/version", lambda reply: tuple(map(int, str(reply["version"]).split(".")[:2])))
+        if version < _TAKES_SEQUENCES:
+            return False
+        messages = [{"role": "user", "content": "?"}]
+        return server.post("/chat/completions", {"model": model, "messages": messages, **told}, bool)
+    except ServerError:  # behind a gateway, or not trusting: what every server with video takes will do
+        return False
+
+
+def read_completions(reply: Any) -> list[Completion]:
+    """The completions of a chat reply, at least one. Raises KeyError, ValueError, … for what is not one."""
     choices = [_choice(choice) for choice in reply["choices"]]
     if not choices:
         raise ValueError("no choices")
@@ -211,7 +202,7 @@ def _read(reply: Any) -> list[Completion]:
     prompt, written = (_count(usage.get(key)) for key in ("prompt_tokens", "completion_tokens"))
     made = []
     for i, (text, reason) in enumerate(choices):
-        finish = _FINISHES.get(reason, "error")
+        finish = FINISHES.get(reason, "error")
         problem = f"the server ended the answer with {reason!a:.80}" if finish == "error" else ""
         share = (written + i) // len(choices)
         made.append(Completion(text, finish, prompt_tokens=prompt, tokens=share, error=problem))

@@ -98,7 +98,10 @@ class SFTConfig(Section):
 class RLConfig(Section):
     """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts.
 
-    rows: answers decoded together, which bounds the cache of keys and values.
+    rows: answers decoded together, which bounds the cache of keys and values. engine: who answers, `local` or `vllm`:
+    the server at `server` (http://host:port/v1), which reads the weights from the folder `handover` (the run's own if
+    empty), or else one beside the trainer, with `engine_options` of `vllm.LLM`. importance_cap: bound on the weights
+    for the difference between vLLM's probabilities and ours.
     """
 
     optimizer: OptimizerConfig = OptimizerConfig(lr=2e-6, schedule="constant", warmup=0.0)
@@ -107,6 +110,11 @@ class RLConfig(Section):
     minibatch: PositiveInt = 32
     group: PositiveInt = 8
     rows: PositiveInt = 256
+    engine: Literal["local", "vllm"] = "local"
+    server: str = ""
+    handover: str = ""
+    engine_options: dict[str, Any] = Field(default_factory=dict)
+    importance_cap: PositiveFloat = 2.0
     temperature: PositiveFloat = 1.0
     max_prompt_tokens: PositiveInt = 16_384
     max_tokens: PositiveInt = 4096
@@ -166,8 +174,10 @@ class Recipe(Section):
     evaluate: EvalConfig = EvalConfig()
 
     def deciding(self) -> dict[str, Any]:
-        """The keys that a run must share with its resumption: one may be watched and spread otherwise."""
-        return self.model_dump(exclude={"watch", "parallel"})
+        """The keys that a run must share with its resumption: one may be watched, spread and served otherwise."""
+        return self.model_dump(
+            exclude={"watch": True, "parallel": True, "rl": {"server", "handover", "engine_options"}}
+        )
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:

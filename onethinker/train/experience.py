@@ -26,11 +26,13 @@ from onethinker.train.sampler import Sampler
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """One prompt's group of G answers. rewards_G: NaN where the answer could not be scored."""
+    """One prompt's group of G answers. rewards_G: NaN where the answer could not be scored. importance: a weight for
+    each token of each answer, or empty where sampling and training have the same probabilities."""
 
     position: int
     rollouts: Sequence[Rollout]
     rewards_G: np.ndarray
+    importance: Sequence[np.ndarray] = ()
 
     @property
     def sample(self) -> Sample:
@@ -50,7 +52,10 @@ class Answered:
 
     def answers(self, first: int, last: int) -> Answered:
         """The same group with some of its answers only."""
-        return replace(self, rollouts=self.rollouts[first:last], rewards_G=self.rewards_G[first:last])
+        cut = slice(first, last)
+        return replace(
+            self, rollouts=self.rollouts[cut], rewards_G=self.rewards_G[cut], importance=self.importance[cut]
+        )
 
     def group(self, prompt: Prompt) -> Group:
         """The encoded prompt and the token ids of its answers, as the engine gave them."""

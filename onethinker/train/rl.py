@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onethinker.engines.local import LocalEngine
 from onethinker.models.encode import Encoder, Prompt
 from onethinker.models.forward import autocast, banned_ids, unwrap
 from onethinker.models.load import load
@@ -26,9 +25,11 @@ from onethinker.train.advantage import make
 from onethinker.train.algorithms.base import Algorithm, Candidate
 from onethinker.train.experience import Answered, Collected, Collector, write_rollouts
 from onethinker.train.loss import Batch, Means, denominator, policy_loss
+from onethinker.train.mismatch import correct
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
 from onethinker.train.parallel import Processes, processes, run_folder
 from onethinker.train.prefix import Group, microbatches, take
+from onethinker.train.rollouts import make_rollouts
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import fingerprint, prepare_model
 from onethinker.train.spread import BLANK, Spread
@@ -58,10 +59,8 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     encoder = Encoder(processor)
     sampler = Sampler(config.sampler, samples, recipe.seed)
     algorithm = make(config.algorithm, **config.algorithm_options)
-    engine = LocalEngine(
-        policy.spread.answering, encoder, rows=config.rows, identity="policy", dtype=recipe.model.dtype
-    )
-    collector = Collector(samples, engine, encoder, sampler, load_prompts(recipe.prompts), recipe, team)
+    rollouts = make_rollouts(recipe, policy.spread, processor, encoder, out)
+    collector = Collector(samples, rollouts.engine, encoder, sampler, load_prompts(recipe.prompts), recipe, team)
     step, seconds = 0, 0.0
     if saved:
         state = checkpoint.load_state(saved[-1])
@@ -75,16 +74,19 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     with following("RL", out, recipe.watch, step, config.steps, last, writes=team.leads) as note:
         while step < last:
             began = time.perf_counter()
-            with policy.spread.whole():
+            with policy.spread.whole(), rollouts.ready():
                 collected = collector.collect(step, algorithm)
             _select(algorithm, collected, config.prompts)
             rolled = time.perf_counter()
+            mismatch: dict[str, float] = {}
+            if not rollouts.exact:
+                collected.kept, mismatch = correct(policy, collector.encode, collected.kept)
             advantages = _advantages(algorithm, collected.kept)
             share = schedule(config.optimizer, step, config.steps)
             stats = _update(policy, optimizer, collector.encode, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
             seconds += now - began
-            row = _summary(recipe, collected) | algorithm.stats() | stats
+            row = _summary(recipe, collected) | algorithm.stats() | stats | mismatch
             times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
             row = {"step": step, "stage": "rl", "lr": config.optimizer.lr * share, **times, **row}
             note(row, f"reward {row['reward']:.3f}")
@@ -218,11 +220,13 @@ def _backward(
 def _batch(groups: Sequence[Answered], advantages: Sequence[np.ndarray], device: torch.device) -> Batch:
     """What was known of the groups' answers when they were sampled."""
     completions = [r.completion for g in groups for r in g.rollouts]
+    weights = [w for g in groups for w in g.importance]
     return Batch(
         lengths_A=torch.tensor([len(c.token_ids) for c in completions], device=device),
         advantages_A=torch.tensor(np.concatenate(advantages), dtype=torch.float32, device=device),
         tasks=[g.sample.task for g in groups for _ in g.rollouts],
         old_logps_N=torch.tensor([p for c in completions for p in c.logps], device=device),
+        importance_N=torch.tensor(np.concatenate(weights), dtype=torch.float32, device=device) if weights else None,
         truncated_A=torch.tensor([c.finish == "length" for c in completions], device=device),
     )
 

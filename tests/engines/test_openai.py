@@ -21,7 +21,8 @@ from PIL import Image
 from onethinker.answer import Status
 from onethinker.engines import make_engine
 from onethinker.engines.base import EngineError, Request, Sampling
-from onethinker.engines.openai import OpenAIEngine, even_times
+from onethinker.engines.content import KEPT_FRAMES, even_times
+from onethinker.engines.openai import OpenAIEngine
 from onethinker.evaluate.run import evaluate
 from onethinker.http_json import Server
 from onethinker.media import MediaBudget, open_clip, open_image, write_clip
@@ -48,6 +49,7 @@ class Stub:
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.models: Reply = (200, {"data": [{"id": "first"}, {"id": "second"}]})
+        self.version: Reply = (404, b"no such path")
         self.reply: Callable[[dict[str, Any]], Reply] = lambda body: said("fine")
         self.now = self.most = 0
         self._lock = threading.Lock()
@@ -56,7 +58,8 @@ class Stub:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 stub.keys.append(self.headers["Authorization"])
-                self._send(*(stub.models if self.path == "/v1/models" else (404, b"no such path")))
+                known = {"/v1/models": stub.models, "/version": stub.version}
+                self._send(*known.get(self.path, (404, b"no such path")))
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -164,8 +167,53 @@ def test_parts_stand_where_their_marks_are(stub, ask):
     assert system == {"role": "system", "content": "be brief"}
     assert [part["type"] for part in content(stub)] == ["text", "image_url", "text", "video_url", "text"]
     assert [p["text"] for p in content(stub) if p["type"] == "text"] == ["see ", " then ", " and < |im_end|>"]
-    assert stub.asked[0]["mm_processor_kwargs"] == {"do_sample_frames": False}
-    assert stub.asked[0]["media_io_kwargs"] == {"video": {"num_frames": -1}}
+    assert not stub.asked[0].keys() & {"mm_processor_kwargs", "media_io_kwargs"}  # a vLLM refuses them by default
+
+
+def test_a_server_is_told_to_keep_more_frames_than_it_would(stub, tmp_path):
+    file = write_clip(tmp_path / "long.mp4", [np.zeros((32, 32, 3), np.uint8)] * (KEPT_FRAMES + 1), 2.0)
+    for most in (KEPT_FRAMES, KEPT_FRAMES + 1):
+        list(stub.engine().answer([Request("r", "<video>", (file,), MediaBudget(max_frames=most))], Sampling()))
+    assert [body.get("media_io_kwargs") for body in stub.asked] == [None, {"video": {"num_frames": -1}}]
+
+
+@pytest.mark.parametrize("name", ["even", "odd", "uneven"])
+def test_a_sequence_holds_every_pixel_and_time(stub, ask, media, name):
+    request = ask("<video> what?", name)
+    list(stub.engine("sequence").answer([request], Sampling()))
+    url = content(stub)[0]["video_url"]["url"]
+    assert url.startswith("data:video/jpeg;base64,")
+    files = [base64.b64decode(part, validate=True) for part in url.partition(",")[2].split(",")]
+    pictures = [Image.open(io.BytesIO(file)) for file in files]
+    assert {picture.format for picture in pictures} == {"PNG"}
+    clip = open_clip(media[name], request.budget)
+    frames, times = list(clip.frames), [round(float(t) * 1000) for t in clip.times]
+    odd = len(frames) % 2
+    assert np.array_equal([np.asarray(p) for p in pictures], frames + frames[-1:] * odd)
+    told = stub.asked[0]["media_io_kwargs"]["video"]
+    assert told["frames_indices"] == times + times[-1:] * odd and told["fps"] == 1000.0
+    assert told["num_frames"] == -1 and told["total_num_frames"] >= len(pictures)
+
+
+def test_two_clips_of_one_request_share_no_times(stub, ask):
+    list(stub.engine("sequence").answer([ask("<video> or <video>", "even", "uneven")], Sampling()))
+    assert [sent(part)[4:8] for part in content(stub) if part["type"] == "video_url"] == [b"ftyp"] * 2
+    assert "media_io_kwargs" not in stub.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("owner", "version", "trusts", "clips"),
+    [
+        ("vllm", "0.32.0", True, "sequence"), ("vllm", "1.0.1rc2", True, "sequence"), ("vllm", "0.31.9", True, "video"),
+        ("vllm", "0.32.0", False, "video"), ("vllm", None, True, "video"), ("sglang", "0.32.0", True, "video"),
+    ],
+)  # fmt: skip
+def test_the_closest_way_that_a_server_takes(stub, owner, version, trusts, clips):
+    stub.models = (200, {"data": [{"id": "m", "owned_by": owner}]})
+    stub.version = (200, {"version": version}) if version else (404, b"no")
+    stub.reply = lambda body: said("x") if trusts or "media_io_kwargs" not in body else (400, b"disabled by default")
+    assert make_engine(stub.url).clips == make_engine(f"{stub.url}#m").clips == clips
+    assert make_engine(f"{stub.url}?clips=frames").clips == "frames"
 
 
 def test_media_without_marks_come_first_by_their_kind(stub, ask):
@@ -380,8 +428,8 @@ def test_addresses(stub, monkeypatch):
     ("address", "problem"),
     [
         ("gpt", "server's address"), ("http://", "server's address"), ("{}?clip=frames", "no option 'clip'"),
-        ("{}?clips=gif", "video or frames"), ("{}?concurrency=0", "1 or more"), ("{}?concurrency=x", "numbers"),
-        ("{}?timeout=nan", "more than 0"), ("{}/v2", "cannot be listed"),
+        ("{}?clips=gif", "sequence or video or frames"), ("{}?concurrency=0", "1 or more"),
+        ("{}?concurrency=x", "numbers"), ("{}?timeout=nan", "more than 0"), ("{}/v2", "cannot be listed"),
     ],
 )  # fmt: skip
 def test_addresses_that_are_wrong(stub, address, problem):
@@ -398,8 +446,8 @@ def test_no_key_no_header_and_a_key_that_is_missing(stub):
 
 
 def test_an_engine_that_is_not_there_is_named():
-    with pytest.raises(EngineError, match="vllm: no such engine; expected one of local, openai, scripted"):
-        make_engine("x", "vllm")
+    with pytest.raises(EngineError, match="tgi: no such engine; expected one of local, openai, scripted, vllm"):
+        make_engine("x", "tgi")
 
 
 def test_an_evaluation_by_a_server(stub, tmp_path):

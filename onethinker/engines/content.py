@@ -1,0 +1,93 @@
+"""The parts of a chat message that servers read: words, pictures and clips as JSON.
+
+Pictures go as PNG, so that the server sees the pixels that the local engine sees. A clip goes in one of three ways:
+
+- `sequence` (vLLM): a `video_url` part that holds every frame as a PNG, with its time in milliseconds beside it. Pixels
+  and times are exactly the local engine's, at any frame rate.
+- `video` (vLLM, SGLang): a `video_url` part, an MP4 of the budget's frames only. Such servers take a frame's time to be
+  its index over the file's rate, so the frames stand at one rate: those of `open_clip` where the budget's fps is met,
+  else as many evenly from the first to the last of them. The coding costs grey levels. vLLM keeps 32 frames unless
+  the request says otherwise, which it must be trusted to (`--trust-request-mm-kwargs`), and a processor that takes 2
+  frames a second leaves out some of a clip with more.
+- `frames` (servers that take images only): each frame an image after its `<1.5 seconds>`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from onethinker.media import MediaBudget, open_clip, probe, write_clip
+
+KEPT_FRAMES = 32
+"""A clip's frames that a vLLM keeps unless it is told otherwise."""
+
+Part = dict[str, Any]
+
+
+def text_part(words: str) -> Part:
+    return {"type": "text", "text": words}
+
+
+def image_part(picture: Image.Image) -> Part:
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_png(picture)}"}}
+
+
+def sequence_part(frames: Sequence[np.ndarray]) -> Part:
+    """A clip as its (H, W, 3) uint8 frames; the request's `sequence_times` say when they are on screen."""
+    pictures = ",".join(_png(Image.fromarray(frame)) for frame in frames)
+    return {"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{pictures}"}}
+
+
+def sequence_times(milliseconds: Sequence[int], duration: float) -> dict[str, Any]:
+    """A request's `media_io_kwargs` for the one clip that it holds. duration: seconds."""
+    total = max(max(milliseconds) + 1, len(milliseconds))
+    times = {"fps": 1000.0, "frames_indices": list(milliseconds), "total_num_frames": total, "duration": duration}
+    return {"video": {"num_frames": -1, **times}}
+
+
+def sequence(path: str, budget: MediaBudget) -> tuple[Part, dict[str, Any]]:
+    """A clip's part and its request's `media_io_kwargs`. The last of an odd number of frames stands twice, as the
+    processor would have it for all but a single frame, which it refuses."""
+    clip = open_clip(path, budget)
+    index = [*range(len(clip.times)), *([len(clip.times) - 1] * (len(clip.times) % 2))]
+    milliseconds = [round(float(clip.times[i]) * 1000) for i in index]
+    return sequence_part([clip.frames[i] for i in index]), sequence_times(milliseconds, clip.duration)
+
+
+def video(path: str, budget: MediaBudget) -> tuple[Part, dict[str, Any]]:
+    """A clip's part and its request's `media_io_kwargs`, none where the server keeps all frames without being told."""
+    clip = open_clip(path, budget, times=even_times(probe(path).duration, budget))
+    with tempfile.TemporaryDirectory() as folder:
+        made = write_clip(Path(folder) / "clip.mp4", clip.frames, clip.times)
+        url = f"data:video/mp4;base64,{base64.b64encode(made.read_bytes()).decode()}"
+    times = {"video": {"num_frames": -1}} if len(clip.times) > KEPT_FRAMES else {}
+    return {"type": "video_url", "video_url": {"url": url}}, times
+
+
+def frame_parts(path: str, budget: MediaBudget) -> list[Part]:
+    clip, parts = open_clip(path, budget), list[Part]()
+    for frame, seconds in zip(clip.frames, clip.times, strict=True):
+        parts += [text_part(f"<{seconds:.1f} seconds>"), image_part(Image.fromarray(frame))]
+    return parts
+
+
+def even_times(duration: float, budget: MediaBudget) -> np.ndarray:
+    """(T,) seconds at one distance: as many as `open_clip` takes from a clip of `duration`, with its first and last."""
+    steps = max(1, math.ceil(duration * budget.fps - 1e-6))
+    count = min(steps, budget.max_frames)
+    return np.linspace(0, (steps - 1) / budget.fps if count > 1 else 0, count)
+
+
+def _png(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,91 @@
+"""Answers that another engine sampled: the trainer's log-probabilities of them, and weights for the difference.
+
+An engine with arithmetic of its own samples from μ where the trainer's policy before the update is π_old. The loss is
+then the usual one with ratios to π_old, which is computed again here, each token weighed by min(π_old / μ, cap):
+truncated importance sampling (IMPALA, 1802.01561; for rollout engines: Yao et al. 2025, "Your efficient RL framework
+secretly brings you off-policy RL training").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onethinker.models.encode import Prompt
+from onethinker.recipes.base import Recipe
+from onethinker.train.experience import Answered
+from onethinker.train.loss import MAX_LOG_RATIO
+from onethinker.train.prefix import Group, microbatches, take
+from onethinker.train.spread import BLANK, Spread
+
+
+class Scorer(Protocol):
+    """What this needs of a policy."""
+
+    recipe: Recipe
+    spread: Spread
+
+    def logps(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies (N,) of the groups' answer tokens."""
+        ...
+
+
+def correct(
+    policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[Answered]
+) -> tuple[list[Answered], dict[str, float]]:
+    """The groups with the trainer's log-probabilities and importance weights, and what is logged of the difference.
+
+    `mismatch`: mean |log π_old − log μ| of a token; `mismatch_max`: the largest; `mismatch_kl`: KL(μ ‖ π_old) as k3;
+    `importance`: mean weight; `importance_capped`: share of tokens at the cap. All processes must call it.
+    """
+    if not groups:
+        return [], {}
+    cap = policy.recipe.rl.importance_cap
+    corrected, away, weights = list[Answered](), list[np.ndarray](), list[np.ndarray]()
+    for group, old_N in zip(groups, _old_logps(policy, encode, groups), strict=True):
+        completions = [r.completion for r in group.rollouts]
+        ends = np.cumsum([len(c.token_ids) for c in completions])[:-1]
+        sampled_N = np.concatenate([np.asarray(c.logps, np.float64) for c in completions])
+        away.append((old_N - sampled_N).clip(-MAX_LOG_RATIO, MAX_LOG_RATIO))
+        weights.append(np.minimum(np.exp(away[-1]), cap))
+        rollouts = [
+            replace(rollout, completion=replace(completion, logps=tuple(old.tolist())))
+            for rollout, completion, old in zip(group.rollouts, completions, np.split(old_N, ends), strict=True)
+        ]
+        corrected.append(replace(group, rollouts=rollouts, importance=tuple(np.split(weights[-1], ends))))
+    return corrected, _logged(np.concatenate(away), np.concatenate(weights), cap)
+
+
+def _logged(away_N: np.ndarray, weight_N: np.ndarray, cap: float) -> dict[str, float]:
+    if not len(away_N):
+        return {}
+    return {
+        "mismatch": float(np.abs(away_N).mean()),
+        "mismatch_max": float(np.abs(away_N).max()),
+        "mismatch_kl": float((np.exp(away_N) - away_N - 1).mean()),
+        "importance": float(weight_N.mean()),
+        "importance_capped": float((weight_N >= cap).mean()),
+    }
+
+
+@torch.no_grad()
+def _old_logps(policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[Answered]) -> list[np.ndarray]:
+    """(N,) log-probabilities of each group's answer tokens before the update; every process computes its share."""
+    spread, found = policy.spread, list[Tensor]()
+    own = spread.team.balanced([g.tokens for g in groups])
+    packed = [groups[i].group(encode(groups[i].position)) for i in own]
+    for pieces in spread.passes(microbatches(packed, policy.recipe.rl.micro_tokens)):
+        if pieces is None:
+            policy.logps([BLANK])
+        else:
+            found.append(policy.logps(take(packed, pieces))[0].double().cpu())
+    counts = [sum(map(len, group.answers)) for group in packed]
+    logps = torch.cat(found).split(counts) if found else []
+    shares = spread.team.gather({i: part.numpy() for i, part in zip(own, logps, strict=True)})
+    together = {i: part for share in shares for i, part in share.items()}
+    return [together[i] for i in range(len(groups))]
