@@ -132,8 +132,8 @@ def get(row: Any, key: str, where: str, kind: type = object) -> Any:
     if key not in fields:
         raise DataError(f"{where}: no field {key!r}; it has {', '.join(map(show, list(fields)[:20]))}")
     value = fields[key]
-    odd = isinstance(value, bool) or value.bit_length() > MAX_BITS if kind is int and isinstance(value, int) else False
-    if odd or not isinstance(value, kind):
+    odd = isinstance(value, bool) or (isinstance(value, int) and value.bit_length() > MAX_BITS)
+    if not isinstance(value, kind) or (kind is int and odd):
         raise DataError(f"{where}: field {key!r} is {show(value)}; expected {kind.__name__}")
     return value
 

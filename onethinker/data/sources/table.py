@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.sources.base import (
+    MAX_FILE,
     Place,
     Source,
     as_list,
@@ -128,7 +129,11 @@ def _parquet_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
     at = 0
     try:
-        for batch in pq.ParquetFile(bounded(file)).iter_batches(batch_size=16):
+        table = pq.ParquetFile(bounded(file))
+        groups = [table.metadata.row_group(k).total_byte_size for k in range(table.num_row_groups)]
+        if max(groups, default=0) > MAX_FILE:
+            raise DataError(f"{file}: {max(groups):,} bytes in one of its row groups; at most {MAX_FILE:,} are read")
+        for batch in table.iter_batches(batch_size=16):
             for row in batch.to_pylist():
                 yield f"{file}, row {at}", row
                 at += 1
@@ -203,9 +208,7 @@ def keyed(name: str) -> Read:
 
 def columns(*names: str) -> Read:
     """A column for each option; empty ones are none."""
-    return lambda row, where: [
-        text_of(row, name, where) for name in names if row.get(name) not in (None, "", "nan", "N/A")
-    ]
+    return lambda row, where: [text_of(row, name, where) for name in names if row.get(name) not in EMPTY]
 
 
 def _texts(found: Any, name: str, where: str) -> list[str]:
@@ -269,10 +272,13 @@ def by_text(name: str) -> Answer:
 
     def read(row: Row, options: Sequence[str], where: str) -> str:
         answer = text_of(row, name, where).strip()
-        texts = [_LETTERED.sub("", option, count=1).strip() for option in options]
-        if options and answer not in texts:
+        bare = [_LETTERED.sub("", option, count=1).strip() for option in options]
+        for texts in (options, bare):
+            if answer in texts:
+                return _letters(len(options))[texts.index(answer)]
+        if options:
             raise _none_of(answer, options, where)
-        return _letters(len(options))[texts.index(answer)] if options else answer
+        return answer
 
     return read
 
@@ -333,4 +339,4 @@ def _format(data: bytes, where: str) -> str:
             check_pixels(Path(where), picture.size, MAX_IMAGE_PIXELS)
             return (picture.format or "").lower().replace("jpeg2000", "jp2")
     except MediaError as error:
-        raise DataError(f"{where}: not a picture that can be read ({error})") from error
+        raise DataError(str(error)) from error

@@ -66,9 +66,11 @@ def test_mathvista(put: Put, png: Png, tmp_path: Path) -> None:
         base | {"pid": "1", "choices": ["2", "1"], "answer": "1", "answer_type": "text"},
         base | {"pid": "2", "choices": None, "answer": "1.5", "answer_type": "float", "precision": 1.0, "unit": "m"},
         base | {"pid": "3", "choices": None, "answer": "[1, 2]", "answer_type": "list"},
+        base | {"pid": "4", "choices": ["(A) 2", "(B) 1"], "answer": "(B) 1", "answer_type": "text"},
     ])  # fmt: skip
-    first, second, third = read("mathvista", tmp_path, "testmini")
+    first, second, third, fourth = read("mathvista", tmp_path, "testmini")
     assert (first.options, first.truth) == (("A. 2", "B. 1"), "B")  # the option's text, not its place
+    assert (fourth.options, fourth.truth) == (("(A) 2", "(B) 1"), "B")
     assert second.question == "How long? (Unit: m) Round to 1 decimal places."
     assert [s.task for s in (first, second, third)] == ["multiple_choice", "numerical", "math"]
     assert len({s.media for s in (first, second, third)}) == 1  # the same picture is written once
@@ -264,7 +266,7 @@ AI2D = {"question": "?", "options": ["a"], "answer": "0"}
     ("row", "message"),
     [
         (AI2D, "no field 'image'; it has 'question', 'options', 'answer'"),
-        (AI2D | {"image": {"bytes": b"GIF89a?", "path": ""}}, "not a picture that can be read"),
+        (AI2D | {"image": {"bytes": b"GIF89a?", "path": ""}}, "field 'image': cannot be decoded"),
         (AI2D | {"image": {"bytes": None, "path": "/etc/passwd"}}, "None of a picture; expected its bytes"),
         ({"query": "?"}, "no field 'answer'; it has 'query'"),
     ],

@@ -13,6 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from onethinker.data.sources import read
+from onethinker.data.sources.clips import frames_clip
 from onethinker.data.sources.video_objects import padded
 from onethinker.evaluate.masks import true_masks
 from onethinker.media import open_clip
@@ -97,7 +98,10 @@ def test_refer_youtube_vos_reads_palettes(put: Put, tmp_path: Path) -> None:
     assert (true_masks(sample)[1] == (np.stack(TWO) > 0)).all()
 
 
-def test_masks_grow_with_clips_that_are_padded_to_even_sides() -> None:
+def test_masks_grow_with_clips_that_are_padded_to_even_sides(put: Put, tmp_path: Path) -> None:
+    put("f/0.jpg", np.zeros((257, 301, 3), np.uint8))
+    clip = frames_clip(tmp_path, "x", "f", ["0.jpg"], (301, 257), 6.0, "here")
+    assert open_clip(tmp_path / clip).frames.shape == (1, 258, 302, 3)
     mask = np.zeros((257, 301), bool)
     mask[-1, -1] = True
     assert padded(mask).shape == (258, 302) and padded(mask)[-2:, -2:].all() and padded(mask).sum() == 4
