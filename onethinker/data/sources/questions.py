@@ -1,6 +1,7 @@
 """Questions about pictures and clips: the data sets that are tables, as their hubs and authors lay them out.
 
-MMBench, MMT-Bench and others that are published as TSV are read as such elsewhere; MMBench's Parquet stands here.
+Columns are those that lmms-eval's task files and VLMEvalKit's data set classes read. Where neither says how the hub
+names its files, several patterns are tried. What is published as TSV alone, such as MMT-Bench, is `sample.tsv`'s.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ from onethinker.measure import masks
 from onethinker.sample import DataError, Sample
 
 LAYOUT = """\
-{folder}/refs({by}).p                                    phrases with their split (REFER's own files)
-{folder}/instances.json                                   COCO annotations
-images/mscoco/images/train2014/COCO_train2014_….jpg       COCO's pictures; train2014/ serves too"""
+{folder}/refs({by}).p     phrases with their split (REFER's own files)
+{folder}/instances.json    COCO annotations
+images/mscoco/images/train2014/COCO_train2014_….jpg    COCO's pictures; train2014/ serves too"""
 
 IMAGES = ("images/mscoco/images/train2014", "train2014")
 _SETS = {
