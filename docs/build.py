@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import typer.main
 from onethinker.answer import Status
 from onethinker.cli import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
+from onethinker.report.study_index import study_page
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
 
@@ -98,7 +101,20 @@ def _help(command: Any, path: str) -> list[str]:
     return lines
 
 
-PAGES = {"tasks.md": tasks_page, "benchmarks.md": benchmarks_page, "commands.md": commands_page}
+def results_pages() -> dict[str, Callable[[], str]]:
+    """A page for each study whose numbers are kept in `results/NAME/study.json`."""
+    return {
+        f"results/{data.parent.name}/report.html": partial(study_page, data)
+        for data in sorted(HERE.glob("results/*/study.json"))
+    }
+
+
+PAGES = {
+    "tasks.md": tasks_page,
+    "benchmarks.md": benchmarks_page,
+    "commands.md": commands_page,
+    **results_pages(),
+}
 
 
 def main(check: bool) -> int:

@@ -119,7 +119,7 @@ def _compared(study: Study) -> str:
     rows = []
     for condition in conditions.values():
         for measured in MEASURES:
-            tests = {t["other"]: t for t in _tests_of(condition, measured, OURS)}
+            tests = {t["other"]: t for t in tests_of(condition, measured, OURS)}
             rest = [tests[o] for o in tests]
             closest = min(rest, key=lambda t: t["value"]) if rest else None
             cells = [_difference(tests.get(o), measured) for o in others]
@@ -131,7 +131,7 @@ def _compared(study: Study) -> str:
     return section("When does EMA-GRPO win?", lead, to_html(Table("", columns, tuple(rows), note, labels=2)))
 
 
-def _tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
+def tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
     return [_towards(t, arm) for t in condition["tests"][measured] if arm in (t["a"], t["b"])]
 
 
@@ -226,7 +226,7 @@ def _tests(condition: Mapping[str, Any]) -> str:
     ours = OURS if OURS in condition["arms"] else next(iter(condition["arms"]))
     rows = []
     for measured in MEASURES:
-        for t in sorted(_tests_of(condition, measured, ours), key=lambda t: -t["value"]):
+        for t in sorted(tests_of(condition, measured, ours), key=lambda t: -t["value"]):
             numbers = (
                 _difference(t, measured),
                 Cell(p_value(t["p"])),
@@ -251,7 +251,7 @@ def _pair_map(condition: Mapping[str, Any], measured: str) -> str:
     titles = {arm: name_of(arm) for arm in condition["arms"]}
     numbers, sure = {}, {}
     for arm in titles:
-        for t in _tests_of(condition, measured, arm):
+        for t in tests_of(condition, measured, arm):
             numbers[arm, t["other"]] = {k: t[k] for k in ("value", "low", "high")}
             sure[arm, t["other"]] = t["holm"] < SURE
     drawn = heat(titles, titles, numbers, FACTOR[measured], label="Differences of all pairs", sure=sure)

@@ -61,6 +61,9 @@ class Sizes:
     test: int
 
 
+FULL_SIZES, QUICK_SIZES = Sizes(5200, 650), Sizes(650, 130)
+
+
 @dataclass(frozen=True)
 class Bench:
     """A study that is open. recipe: of every run, starting from the SFT checkpoint; cells differ from it in few keys.
@@ -116,7 +119,7 @@ def open_bench(
     """
     changes = [*COMMON, *(QUICK if quick else FULL), *assignments, f"model.base={model}"]
     recipe = override(trained_with(model) or SHIPPED["mini"], changes)
-    sizes = Sizes(650, 130) if quick else Sizes(5200, 650)
+    sizes = QUICK_SIZES if quick else FULL_SIZES
     weights = engine_of(recipe, model).identity
     world = {"train": sizes.train, "test": sizes.test}
     open_run(out, {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world})

@@ -57,16 +57,17 @@ def mean_of(parts: Sequence[Crossed]) -> Crossed:
 
 
 def read_terms(folder: Path, kinds: Mapping[str, str], measure: Measure, reward: RewardProfile = "released") -> Terms:
-    """Terms of every scored question of an evaluation's folder. kinds: of questions by id; others are passed over."""
+    """Terms of every scored question of an evaluation's folder. kinds: of questions by id, which also gives the kinds'
+    order; other questions are passed over."""
     rows = [r for r in current(JsonLines(folder / RESULTS).rows()).values() if r["id"] in kinds and not is_error(r)]
-    found: Terms = {}
+    found: Terms = {kind: {} for kind in kinds.values()}
     if measure == "headline":
         for row in (r for r in rows if r["decoding"] == "greedy"):
             counted = get_task(row["task"]).counted(score_of(row), "official")
-            found.setdefault(kinds[row["id"]], {})[row["id"]] = next(iter(counted.values()))
+            found[kinds[row["id"]]][row["id"]] = next(iter(counted.values()))
         return found
     for row in (r for r in rows if r["decoding"] == "sampled"):
-        of_kind = found.setdefault(kinds[row["id"]], {})
+        of_kind = found[kinds[row["id"]]]
         total, count = of_kind.get(row["id"], (0.0, 0.0))
         of_kind[row["id"]] = (total + score_of(row).reward(reward), count + 1.0)
     return {kind: {q: (a / b, 1.0) for q, (a, b) in terms.items()} for kind, terms in found.items()}
@@ -84,8 +85,8 @@ def cross(arms: Mapping[str, Sequence[Terms]], resamples: int) -> tuple[dict[str
     weights_RS = seed_weights(seeds, bootstrap)
     left_out, found = 0, {arm: dict[str, Crossed]() for arm in arms}
     for kind in cells[0]:
-        asked = set.union(*(set(cell.get(kind, ())) for cell in cells))
-        questions = sorted(asked.intersection(*(cell.get(kind, ()) for cell in cells)))
+        asked = set.union(*(set(cell[kind]) for cell in cells))
+        questions = sorted(asked.intersection(*(cell[kind] for cell in cells)))
         left_out += len(asked) - len(questions)
         for arm, of_arm in arms.items():
             same = list(of_arm) * (seeds if len(of_arm) == 1 else 1)

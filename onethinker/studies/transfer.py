@@ -131,7 +131,8 @@ def _numbers(
     bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure, *, by_modality: bool
 ) -> dict[str, dict[str, Crossed]]:
     """Arm → target → its number. A modality's is the plain mean over the tasks that it has."""
-    kinds = {s.id: f"{s.task} {modality(s)}" if by_modality else s.task for s in test}
+    ordered = sorted(test, key=lambda s: tasks.index(s.task))
+    kinds = {s.id: f"{s.task} {modality(s)}" if by_modality else s.task for s in ordered}
     reward = bench.recipe.evaluate.reward
     names = {START: [START]}
     names |= {arm: [f"{arm}/seed-{seed}" for seed in range(bench.seeds)] for arm in arms(tasks, test)}

@@ -1,0 +1,160 @@
+"""The studies' pages from hand-made data: what they claim follows from the numbers, and hostile text stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from onethinker.report import study_algorithms, study_transfer, study_zeroshot
+from onethinker.report.read import ReportError
+from onethinker.report.study_figures import Arm, apart, dots, heat
+from onethinker.report.study_index import study_page, write_study_page
+from tests.report.conftest import HOSTILE
+
+GROUPS = {"QA": ["ocr"], "Spatial": ["spatial_grounding"]}
+
+
+def number(value, low=None, high=None, seeds=None):
+    return {"value": value, "low": low, "high": high, "seeds": seeds or [value] * 5}
+
+
+def paired(value, p, low=-1.0, high=1.0, won=5):
+    return {"difference": number(value, low, high), "p": p, "won": won}
+
+
+def head(name, **more):
+    settings = {
+        "model": HOSTILE, "seeds": 5, "steps": 10, "prompts": 13, "group": 6, "rollouts": 780, "sampler": "x",
+        "reward": "released", "lr": 2e-4, "questions": 130, "sampled": 2, "train": 650,
+    }  # fmt: skip
+    return {
+        "study": name, "command": f"onethinker bench {name} --out {HOSTILE}", "commits": ["abc"], "machines": [HOSTILE],
+        "at": "2026-01-01T00:00:00Z", "hours": 1.5, "cells": 11, "settings": settings, **more,
+    }  # fmt: skip
+
+
+def arm():
+    curve = [0.1, None, 0.3]
+    return {
+        "curves": {"QA": curve, "Spatial": curve, "Mean": curve}, "span": {"low": curve, "high": curve},
+        "gradient": {"ocr": [0.4, 0.5, 0.6], "spatial_grounding": [0.6, 0.5, 0.4]},
+        "tokens": {"ocr": [0.5] * 3, "spatial_grounding": [0.5] * 3}, "between": curve, "within": [None] * 3,
+        "seconds": [10.0] * 5, "updates": [3] * 5, "trained_groups": [30] * 5, "asked_groups": [39] * 5,
+    }  # fmt: skip
+
+
+def condition(title="as the recipe has it"):
+    means = {"sft": 0.30, "grpo": 0.40, "ema_grpo": 0.45, "dr_grpo": 0.50, HOSTILE: 0.44}
+    table = {a: {c: number(v, v - 0.01, v + 0.01) for c in ("QA", "Spatial", "Mean")} for a, v in means.items()}
+    tests = [
+        {"a": "grpo", "b": "ema_grpo", "holm": 0.01, **paired(0.05, 0.002, 0.03, 0.07)},
+        {"a": "ema_grpo", "b": "dr_grpo", "holm": 0.02, **paired(0.05, 0.004, 0.02, 0.08)},
+        {"a": "ema_grpo", "b": HOSTILE, "holm": 0.8, **paired(-0.01, 0.4, won=2)},
+    ]
+    arms = [a for a in means if a != "sft"]
+    return {
+        "title": title, "questions": 130, "left_out": 2, "reward": "released", "steps": [3, 6, 10],
+        "tables": {"headline": table, "reward": dict(table)}, "tests": {"headline": tests, "reward": tests},
+        "gains": {m: {a: paired(0.15, 0.0001, 0.1, 0.2) for a in arms} for m in ("headline", "reward")},
+        "arms": {a: arm() for a in arms},
+    }  # fmt: skip
+
+
+def algorithms():
+    return head("algorithms", groups=GROUPS, conditions={"base": condition(), "hard": condition("harder ones")})
+
+
+def transfer():
+    tasks = ["ocr", "math"]
+    targets = {"ocr": number(0.1, 0.05, 0.2), "math": number(-0.2, -0.3, -0.1), "mean": number(0.0, -0.1, 0.1)}
+    maps = {"start": targets, "all": targets, "leave_one_out": dict.fromkeys(tasks, targets),
+            "add_one_in": dict.fromkeys(tasks, targets),
+            "modality": {"image": {"image": number(0.1), "video": number(None)}}}  # fmt: skip
+    return head("transfer", tasks=tasks, questions=26, maps={"headline": maps, "reward": maps})
+
+
+def zeroshot():
+    row = {"gui": number(0.5, 0.4, 0.6), HOSTILE: number(0.1), "mean": number(0.3)}
+    gains = {"gui": paired(0.1, 0.01, 0.05, 0.15), HOSTILE: paired(-0.1, 0.5), "mean": paired(0.0, 1.0)}
+    stages = {"before": row, "sft": row, "rl": row}
+    return head(
+        "zeroshot", questions=140, kinds={"gui": "spatial_grounding", HOSTILE: "numerical"},
+        tables={"headline": stages, "reward": stages}, gains={m: {"sft": gains, "rl": gains} for m in stages_of()},
+        trained_on=[{"data": "SFT", "n": None, "found": None}, {"data": "RL", "n": 650, "found": 0}],
+    )  # fmt: skip
+
+
+def stages_of():
+    return ("headline", "reward")
+
+
+MADE = {"algorithms": (algorithms, study_algorithms), "transfer": (transfer, study_transfer),
+        "zeroshot": (zeroshot, study_zeroshot)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_page_is_whole_and_hostile_text_stays_text(name: str) -> None:
+    make, module = MADE[name]
+    page = module.page(make())
+    assert page == module.page(json.loads(json.dumps(make())))
+    assert "<script" not in page and "<img" not in page and "NaN" not in page
+    assert "&lt;script&gt;" in page
+    assert f"onethinker bench {name} --out" in page and "<code>abc</code>" in page
+    for drawing in re.findall(r"<svg.*?</svg>", page, re.S):
+        ET.fromstring(drawing)
+
+
+def test_the_verdict_says_what_the_tests_say() -> None:
+    said = study_algorithms.verdict(condition())
+    assert said.startswith(
+        "In greedy answers EMA-GRPO is number 2 of 4, better than GRPO, worse than Dr.GRPO, not told"
+    )
+    assert "moved by +15.0 [+10.0, +20.0] from the start" in said
+    assert "moved by +0.150 [+0.100, +0.200] from the start" in said
+
+
+def test_a_test_read_from_the_other_side() -> None:
+    tests = {t["other"]: t for t in study_algorithms.tests_of(condition(), "headline", "ema_grpo")}
+    assert (tests["grpo"]["value"], tests["grpo"]["low"], tests["grpo"]["won"]) == (0.05, 0.03, 5)
+    assert (tests["dr_grpo"]["value"], tests["dr_grpo"]["low"], tests["dr_grpo"]["high"]) == (-0.05, -0.08, -0.02)
+    assert tests["dr_grpo"]["won"] == 0
+    assert tests[HOSTILE]["won"] == 3
+
+
+def test_a_study_without_our_arm_speaks_of_the_best() -> None:
+    made = condition()
+    for part in (made["arms"], *made["tables"].values(), *made["gains"].values()):
+        part.pop("ema_grpo")
+    made["tests"] = {measured: [] for measured in made["tests"]}
+    assert "Dr.GRPO is number 1 of 3" in study_algorithms.verdict(made)
+    study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
+
+
+def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
+    said = study_transfer.page(transfer())
+    assert "of 2 pairs of different tasks the sampled reward gains in 1 and loses in 1" in said
+
+
+def test_a_map_is_bold_where_the_interval_leaves_out_zero() -> None:
+    cells = {("a", "a"): number(0.2, 0.1, 0.3), ("a", "b"): number(-0.1, -0.3, 0.1)}
+    drawn = heat({"a": "A"}, {"a": "A", "b": "B"}, cells, 100, label="map")
+    assert re.search(r'class="sure"[^>]*>\+20\.0<', drawn) and re.search(r'class="unsure"[^>]*>-10\.0<', drawn)
+    assert drawn.count('class="own"') == 1 and drawn.count('class="gained"') == 1
+    assert apart(number(1, 0.5, 2)) and not apart(number(1)) and not apart(number(0, -1, 1))
+
+
+def test_dots_need_a_number() -> None:
+    assert dots([Arm("A", "arm-0", number(None, seeds=[None]), [])], None, 100, "x") == ""
+    assert dots([Arm("A", "arm-0", number(0.5), [0.4, 0.6])], number(0.2), 100, "x").count("<circle") == 2
+
+
+def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text('{"study": "art"}')
+    with pytest.raises(ReportError, match="not a study"):
+        study_page(tmp_path / "study.json")
+    (tmp_path / "study.json").write_text(json.dumps(zeroshot()))
+    assert write_study_page(tmp_path / "study.json").read_text() == study_page(tmp_path / "study.json")

@@ -1,0 +1,73 @@
+"""The Table 9 study end to end: cells, data and page; growing; what stays the same for all algorithms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onethinker.recipes import RecipeError
+from onethinker.report.study_index import study_page
+from onethinker.studies.algorithms import CONDITIONS, GROUPS, MEAN, VARIANTS, arms, bench_algorithms
+from onethinker.studies.bench import cell_row
+from onethinker.tasks import list_tasks
+from onethinker.train.advantage import ALGORITHMS, make
+
+
+def run(out: Path, small: list[str], *algorithms: str, seeds: int = 1) -> dict:
+    page = bench_algorithms(
+        out, "mini", seeds=seeds, quick=True, algorithms=algorithms, assignments=small, command="onethinker bench"
+    )
+    data = page.with_name("study.json")
+    assert page.read_text() == study_page(data)
+    return json.loads(data.read_text())
+
+
+def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list[str]) -> None:
+    first = run(tmp_path, small, "grpo")["conditions"]["base"]
+    assert list(first["tables"]["headline"]) == ["sft", "grpo"]
+    assert list(first["tables"]["reward"]["grpo"]) == [*GROUPS, MEAN]
+    assert first["tests"] == {"headline": [], "reward": []}
+    before = cell_row(tmp_path, "base/grpo/seed-0")
+
+    study = run(tmp_path, small, "ema_grpo")
+    grown = study["conditions"]["base"]
+    assert list(grown["arms"]) == ["grpo", "ema_grpo"]
+    assert cell_row(tmp_path, "base/grpo/seed-0") == before
+    assert [(t["a"], t["b"]) for t in grown["tests"]["reward"]] == [("grpo", "ema_grpo")]
+    assert study["cells"] == 3 and study["commits"] and study["command"] == "onethinker bench"
+
+    row = cell_row(tmp_path, "base/ema_grpo/seed-0")
+    assert row["asked_groups"] == before["asked_groups"] == 2 * 4
+    assert row["steps"] == [1, 2]
+    shares = row["influence"]["gradient"]
+    for block in range(2):
+        assert sum(share[block] for share in shares.values()) == pytest.approx(1, abs=1e-3)
+    model = tmp_path / "cells/base/ema_grpo/seed-0" / row["model"]
+    assert (model / "model.safetensors").exists() and not (model / "trainer.pt").exists()
+    steps = [
+        (tmp_path / f"cells/base/{arm}/seed-0/rl/metrics.jsonl").read_text().splitlines()[0]
+        for arm in ("grpo", "ema_grpo")
+    ]
+    assert len({json.loads(step)["reward"] for step in steps}) == 1, "the first step asks and samples the same"
+
+
+def test_names_that_are_not_known_name_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"grop: no such name.*ema_grpo"):
+        bench_algorithms(tmp_path, "mini", algorithms=["grop"])
+    with pytest.raises(RecipeError, match=r"tough: no such name.*hard"):
+        bench_algorithms(tmp_path, "mini", conditions=["tough"])
+
+
+def test_every_arm_and_condition_is_a_recipe() -> None:
+    from onethinker.recipes import SHIPPED, override
+
+    assert set(ALGORITHMS) | set(VARIANTS) == set(arms())
+    for changes in arms().values():
+        rl = override(SHIPPED["mini"], list(changes)).rl
+        make(rl.algorithm, **rl.algorithm_options)
+    for condition in CONDITIONS.values():
+        override(SHIPPED["mini"], list(condition.changes))
+        assert set(condition.tasks) <= set(list_tasks())
+    assert sorted(task for group in GROUPS.values() for task in group) == sorted(list_tasks())

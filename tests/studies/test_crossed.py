@@ -1,0 +1,136 @@
+"""The crossed bootstrap against what is known without it, and against evaluation's own numbers."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onethinker.engines.scripted import ScriptedEngine
+from onethinker.evaluate.bootstrap import Bootstrap
+from onethinker.evaluate.run import evaluate
+from onethinker.recipes.base import EvalConfig
+from onethinker.sample import Samples
+from onethinker.studies.crossed import cross, holm, mean_of, paired_test, read_terms, seed_weights
+from onethinker.tasks.prompts import load_prompts
+
+R = 4000
+
+
+def terms(values_SN: np.ndarray) -> list[dict]:
+    return [{"k": {f"q{i}": (float(v), 1.0) for i, v in enumerate(row)}} for row in values_SN]
+
+
+def test_questions_alone_spread_as_the_standard_error() -> None:
+    values = np.random.default_rng(0).normal(0.5, 0.2, (1, 400))
+    found = cross({"a": terms(values)}, R)[0]["a"]["k"]
+    assert found.draws_R.std() == pytest.approx(values.std() / 20, rel=0.05)
+    assert found.row()["value"] == pytest.approx(values.mean())
+
+
+def test_seeds_alone_spread_as_the_unbiased_standard_error() -> None:
+    """Every question of a seed has one value, so that only the seeds differ: sd / √S with S − 1 in the sd."""
+    seeds = [0.1, 0.4, 0.5, 0.9, 0.35]
+    found = cross({"a": terms(np.repeat(np.array(seeds)[:, None], 50, 1))}, R)[0]["a"]["k"]
+    assert found.draws_R.std() == pytest.approx(statistics.stdev(seeds) / 5**0.5, rel=0.05)
+    assert found.by_seed_S.tolist() == pytest.approx(seeds)
+
+
+def test_both_spreads_add_up() -> None:
+    rng = np.random.default_rng(1)
+    by_seed, by_question = rng.normal(0, 0.1, (8, 1)), rng.normal(0, 1.0, (1, 300))
+    found = cross({"a": terms(by_seed + by_question)}, R)[0]["a"]["k"]
+    expected = by_seed.var(ddof=1) / 8 + by_question.var() / 300
+    assert found.draws_R.var() == pytest.approx(expected, rel=0.1)
+
+
+def test_intervals_hold_what_they_say() -> None:
+    """Of 95% intervals over fresh seeds and questions about 95% hold the truth; few seeds make them a little short."""
+    rng = np.random.default_rng(2)
+    held = 0
+    for _ in range(200):
+        values = 0.3 + rng.normal(0, 0.1, (8, 1)) + rng.normal(0, 0.5, (1, 60)) + rng.normal(0, 0.3, (8, 60))
+        row = cross({"a": terms(values)}, 400)[0]["a"]["k"].row()
+        held += row["low"] <= 0.3 <= row["high"]
+    assert 0.88 <= held / 200 <= 0.99
+
+
+def test_seed_weights_sum_to_one_and_one_seed_counts_whole() -> None:
+    weights = seed_weights(5, Bootstrap(100))
+    assert weights.shape == (100, 5)
+    assert weights.sum(1) == pytest.approx(1)
+    assert (seed_weights(1, Bootstrap(7)) == 1).all()
+
+
+def test_pairing_removes_what_the_arms_share() -> None:
+    rng = np.random.default_rng(3)
+    shared = rng.normal(0, 1, (5, 200))
+    found, _ = cross({"a": terms(shared), "b": terms(shared + 0.05 + rng.normal(0, 0.01, shared.shape))}, R)
+    test = paired_test(found["a"]["k"], found["b"]["k"])
+    assert test["difference"]["value"] == pytest.approx(0.05, abs=0.002)
+    assert test["p"] < 1e-6 and test["won"] == 5
+    alone = found["b"]["k"].row()
+    assert alone["high"] - alone["low"] > 10 * (test["difference"]["high"] - test["difference"]["low"])
+
+
+def test_an_arm_against_itself_is_no_difference() -> None:
+    found, _ = cross({"a": terms(np.random.default_rng(4).normal(size=(3, 20)))}, 100)
+    same = paired_test(found["a"]["k"], found["a"]["k"])
+    assert (same["p"], same["won"], same["difference"]["value"]) == (1.0, 0, 0.0)
+
+
+def test_false_alarms_come_about_as_often_as_they_should() -> None:
+    rng = np.random.default_rng(5)
+    alarms = 0
+    for _ in range(200):
+        a, b = (terms(rng.normal(0, 0.1, (8, 1)) + rng.normal(0, 1, (8, 40))) for _ in range(2))
+        found, _ = cross({"a": a, "b": b}, 300)
+        alarms += paired_test(found["a"]["k"], found["b"]["k"])["p"] < 0.05
+    assert alarms / 200 < 0.13
+
+
+def test_one_cell_stands_for_every_seed_and_gaps_are_left_out_for_all() -> None:
+    arm = terms(np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]))
+    start = terms(np.array([[1.0, 1.0, 0.0]]))
+    del arm[1]["k"]["q0"]
+    found, left_out = cross({"sft": start, "a": arm}, 50)
+    assert left_out == 1
+    assert found["sft"]["k"].by_seed_S.tolist() == [0.5, 0.5]
+    assert found["a"]["k"].by_seed_S.tolist() == [0.5, 0.5]
+
+
+def test_ratios_are_pooled_and_means_are_plain() -> None:
+    cell = {"k": {"x": (1.0, 4.0), "y": (3.0, 4.0)}, "l": {"z": (1.0, 1.0)}}
+    found, _ = cross({"a": [cell]}, 50)
+    assert found["a"]["k"].row()["value"] == 0.5
+    assert mean_of(list(found["a"].values())).row()["value"] == 0.75
+
+
+def test_holm_as_worked_by_hand() -> None:
+    """0.005·4; 0.01·3; then 0.03·2 carries over 0.04·1."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_numbers_are_those_of_the_evaluation(world: Samples, tmp_path: Path) -> None:
+    """Truths as answers for some, nothing for others: headline and reward of every task as the summary has them."""
+    truths = {s.id: f"<think>x</think><answer>{s.truth}</answer>" for s in world if hash_of(s.id) % 3}
+    config = EvalConfig(sampled=2, bootstrap=20)
+    engine = ScriptedEngine(lambda request, index: truths.get(request.id, "nothing") if index == 0 else "nothing")
+    summary = evaluate(world, engine, tmp_path, config=config, prompts=load_prompts("short"))
+    kinds = {s.id: s.task for s in world}
+    for measure in ("headline", "reward"):
+        found, left_out = cross({"a": [read_terms(tmp_path, kinds, measure)]}, 20)  # type: ignore[arg-type]
+        assert left_out == 0
+        for task, entry in summary["tasks"].items():
+            peer = entry["metrics"][entry["headline"]] if measure == "headline" else entry["sampled"]["reward"]
+            assert found["a"][task].row()["value"] == pytest.approx(peer["value"]), (task, measure)
+    assert json.loads((tmp_path / "summary.json").read_text())["n"] == len(world)
+
+
+def hash_of(name: str) -> int:
+    return int(name.rpartition("-")[2])

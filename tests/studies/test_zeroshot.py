@@ -1,0 +1,38 @@
+"""The zero-shot study: nothing of it is in what is trained on, and a whole small one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onethinker.data.worlds import build_world, leaks
+from onethinker.data.worlds.zeroshot import MAKERS
+from onethinker.report.study_index import study_page
+from onethinker.sample import load_samples
+from onethinker.studies import zeroshot
+from onethinker.studies.zeroshot import bench_zeroshot
+
+
+@pytest.mark.parametrize("difficulty", (0, 3))
+def test_nothing_that_sft_or_rl_sees_has_a_zeroshot_template(difficulty: int, tmp_path: Path) -> None:
+    """Both train on a world's train split: questions, options, truths and worked answers; the other splits too."""
+    world = build_world(tmp_path / "w", 130, seed=11, difficulty=difficulty, validation=13, test=13)
+    for split in ("train", "validation", "test"):
+        assert leaks(load_samples(world / split)) == []
+
+
+def test_a_whole_one(tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zeroshot, "QUICK_QUESTIONS", len(MAKERS))
+    page = bench_zeroshot(tmp_path, "mini:1", seeds=1, quick=True, untrained="mini:0", assignments=small)
+    data = page.with_name("study.json")
+    assert page.read_text() == study_page(data)
+    study = json.loads(data.read_text())
+    assert list(study["kinds"]) == list(MAKERS)
+    assert list(study["tables"]["headline"]) == ["before", "sft", "rl"]
+    assert list(study["tables"]["reward"]["rl"]) == [*MAKERS, "mean"]
+    assert study["trained_on"] == [
+        {"data": "SFT", "n": None, "found": None},
+        {"data": "RL", "n": 26, "found": 0},
+    ]

@@ -1,0 +1,34 @@
+"""Results that are kept: every page says what its data say, and the data can be read as what they claim to be."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onethinker.report.study_index import PAGES, study_page
+
+DOCS = Path(__file__).parent.parent / "docs"
+KEPT = sorted((DOCS / "results").glob("*/study.json"))
+
+
+@pytest.mark.parametrize("data", KEPT, ids=lambda path: path.parent.name)
+def test_a_page_is_its_data(data: Path) -> None:
+    study = json.loads(data.read_text(encoding="utf-8"))
+    assert study["study"] == data.parent.name
+    assert study["command"].startswith("onethinker bench ") and study["commits"] and study["machines"]
+    assert data.with_name("report.html").read_text(encoding="utf-8") == study_page(data)
+
+
+def test_nothing_else_lies_among_the_results() -> None:
+    found = {path.relative_to(DOCS / "results").as_posix() for path in (DOCS / "results").rglob("*") if path.is_file()}
+    allowed = {f"{name}/{file}" for name in PAGES for file in ("study.json", "report.html")}
+    assert found <= {"README.md", *allowed}
+
+
+def test_the_page_on_own_estimators_shows_the_example_as_it_is() -> None:
+    """The lines of the class in the page are those that run in CI; only the annotations are left out."""
+    example = (DOCS.parent / "examples" / "own_estimator.py").read_text(encoding="utf-8")
+    shown = (DOCS / "own_estimator.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    lines = [line for line in shown.splitlines() if line.strip() and "def advantages" not in line]
+    assert len(lines) > 5
+    assert all(line in example for line in lines)
