@@ -17,7 +17,7 @@ from onethinker.recipes.base import Recipe
 from onethinker.runs import RunError
 from onethinker.train.optimizer import Optimizer
 from onethinker.train.parallel import ALONE, Processes
-from onethinker.train.spread import gathered, load_moments, whole_weights
+from onethinker.train.spread import checkpoint_weights, gathered, load_moments
 
 STATE = "trainer.pt"
 
@@ -44,7 +44,7 @@ def save_checkpoint(
     All processes of a run must call it; the leading one writes, what one process alone would write.
     """
     target = run / "checkpoints" / f"step-{step:06d}"
-    weights = whole_weights(model, team.leads)
+    weights = checkpoint_weights(model, team.leads)
     everything = {
         "step": step,
         "optimizer": gathered(optimizer.state_dict(), team.leads),

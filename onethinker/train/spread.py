@@ -61,7 +61,12 @@ class Spread:
 
     def logps(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
         """As `answer_logps`; all processes must call it equally often."""
-        return self._root(groups, **options) if self._root else answer_logps(self.model, groups, **options)
+        if self._root is None:
+            return answer_logps(self.model, groups, **options)
+        found = self._root(groups, **options)
+        if self._sharded and not torch.is_grad_enabled():
+            self._root.reshard()  # with gradients the backward pass does it
+        return found
 
     def passes(self, plan: Sequence[T]) -> Iterator[T | None]:
         """The items of this process's plan, then None until every process has made as many passes as the longest plan.
@@ -154,7 +159,7 @@ def gathered(tree: Any, keep: bool) -> Any:
     return whole.cpu() if keep else None
 
 
-def whole_weights(model: nn.Module, keep: bool) -> dict[str, Tensor] | None:
+def checkpoint_weights(model: nn.Module, keep: bool) -> dict[str, Tensor] | None:
     """What a checkpoint takes of a sharded model: its weights, or its adapters where it has some; else None."""
     weights = {name: p.detach() for name, p in model.named_parameters()}
     if not any(hasattr(p, "full_tensor") for p in weights.values()):
