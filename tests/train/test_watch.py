@@ -23,7 +23,7 @@ def points(run: Path) -> list[tuple[str, int, float]]:
         for raw in RawEventFileLoader(str(file)).Load():
             event = Event.FromString(raw)
             for value in event.summary.value:
-                found.append((value.tag, event.step, value.simple_value or value.tensor.float_val[0]))
+                found.append((value.tag, event.step, value.simple_value))
     return found
 
 
