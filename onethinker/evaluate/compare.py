@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
 
 Comparison = dict[str, Any]
+Question = tuple[str, int]
+"""Content, and how many questions of equal content stand before it."""
 
 RIGHT = 0.5
 """An answer counts as right from this accuracy on; a flip crosses it."""
@@ -28,7 +31,8 @@ def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstra
     compare what both have where they differ in questions, with a note. Raises RunError for folders without a summary,
     with different questions (unless intersecting) or with different metric profiles.
     """
-    (summary_a, rows_a), (summary_b, rows_b) = (_read(Path(folder), "greedy") for folder in (folder_a, folder_b))
+    (summary_a, greedy_a), (summary_b, greedy_b) = (_read(Path(folder), "greedy") for folder in (folder_a, folder_b))
+    rows_a, rows_b = ({key: rows[0] for key, rows in greedy.items()} for greedy in (greedy_a, greedy_b))
     profile = summary_a["metric_profile"]
     if profile != summary_b["metric_profile"]:
         raise RunError(
@@ -36,7 +40,7 @@ def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstra
             f"{summary_b['metric_profile']!r}; evaluate one of them again with --set evaluate.metric_profile={profile}"
         )
     notes = _notes(folder_a, folder_b, rows_a, rows_b, intersect)
-    both = sorted(rows_a.keys() & rows_b.keys(), key=lambda content: (str(rows_a[content]["id"]), content))
+    both = sorted(rows_a.keys() & rows_b.keys(), key=lambda key: (str(rows_a[key]["id"]), key))
     pairs = [(rows_a[k], rows_b[k]) for k in both if not is_error(rows_a[k]) and not is_error(rows_b[k])]
     tasks: dict[str, Any] = {}
     means: list[Estimate] = []
@@ -77,29 +81,37 @@ def _compare_sampled(folder_a: Path, folder_b: Path, bootstrap: Bootstrap) -> di
     return {"reward_profile": profile} | _beside(*means)
 
 
-def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, str], float]:
-    """Mean reward of a question's sampled answers, by task and content."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for row in _read(folder, "sampled")[1].values():
-        if not is_error(row):
-            found.setdefault((row["task"], row["content"]), []).append(score_of(row).reward(profile))
-    return {key: sum(rewards) / len(rewards) for key, rewards in found.items()}
+def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, Question], float]:
+    """Mean reward of a question's sampled answers, by task and question."""
+    found: dict[tuple[str, Question], float] = {}
+    for question, rows in _read(folder, "sampled")[1].items():
+        rewards = [score_of(row).reward(profile) for row in rows if not is_error(row)]
+        if rewards:
+            found[rows[0]["task"], question] = sum(rewards) / len(rewards)
+    return found
 
 
-def _read(folder: Path, decoding: str) -> tuple[dict[str, Any], dict[Any, Row]]:
-    """The summary, and the rows of one decoding that it counts: by content if greedy, else by content and index."""
+def _read(folder: Path, decoding: str) -> tuple[dict[str, Any], dict[Question, list[Row]]]:
+    """The summary, and every question's rows of one decoding, of which a greedy one has a single row."""
     if not (folder / SUMMARY).exists():
         raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation")
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    rows = current(JsonLines(folder / RESULTS).rows())
-    contents = set(json.loads((folder / QUESTIONS).read_text(encoding="utf-8")).values())
-    wanted = {(summary["settings"][decoding], content) for content in contents}
-    kept = {key: row for key, row in rows.items() if key[:2] in wanted}
-    return summary, {key[1] if decoding == "greedy" else key[1:]: row for key, row in kept.items()}
+    wanted = summary["settings"][decoding]
+    kept: dict[str, list[Row]] = {}
+    for (settings, content, _), row in current(JsonLines(folder / RESULTS).rows()).items():
+        if settings == wanted:
+            kept.setdefault(content, []).append(row)
+    found: dict[Question, list[Row]] = {}
+    times: Counter[str] = Counter()
+    for name, content in json.loads((folder / QUESTIONS).read_text(encoding="utf-8")).items():
+        if content in kept:
+            found[content, times[content]] = [row | {"id": name} for row in kept[content]]
+        times[content] += 1
+    return summary, found
 
 
 def _notes(
-    folder_a: Path, folder_b: Path, rows_a: Mapping[str, Row], rows_b: Mapping[str, Row], intersect: bool
+    folder_a: Path, folder_b: Path, rows_a: Mapping[Question, Row], rows_b: Mapping[Question, Row], intersect: bool
 ) -> list[str]:
     only_a, only_b = len(rows_a.keys() - rows_b.keys()), len(rows_b.keys() - rows_a.keys())
     shared = len(rows_a.keys() & rows_b.keys())

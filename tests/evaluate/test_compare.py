@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from onethinker.engines.scripted import ScriptedEngine
@@ -75,3 +77,13 @@ def test_sampled_rewards_are_compared_question_by_question(samples, truths, run,
     assert found["difference"]["value"] == pytest.approx(0.9 * 3 / 6 / 2), "three of six numbers, one task of two"
     assert found["difference"]["low"] > 0
     assert compare(tmp_path / "greedy", tmp_path / "b", bootstrap=FAST)["sampled"] is None
+
+
+def test_equal_questions_count_each(samples, truths, run, tmp_path):
+    first = samples[0]
+    twice = replace(samples, items=(*samples.items[:3], replace(first, id="again")))
+    answers = truths | {"again": truths[first.id]}
+    for name in "ab":
+        run(twice, ScriptedEngine(answers, identity=name), tmp_path / name)
+    found = compare(tmp_path / "a", tmp_path / "b", bootstrap=FAST)
+    assert found["n"] == 4 and found["errors"] == 0
