@@ -61,10 +61,10 @@ def _interval(number: Number, write: Callable[[float | None], str]) -> str:
 
 
 def number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) -> list[Cell]:
-    """One cell a number, the greatest strong where there are several."""
+    """One cell a number, the greatest strong where they differ."""
     values = [number["value"] if number else None for number in numbers]
     best = max((v for v in values if v is not None), default=None)
-    several = len(numbers) > 1
+    several = len({value for value in values if value is not None}) > 1
     return [
         Cell(write(value), _interval(number, write) if number else "", several and value is not None and value == best)
         for value, number in zip(values, numbers)
