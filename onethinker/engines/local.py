@@ -8,7 +8,9 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +22,8 @@ from onethinker.models.decode import Decoder
 from onethinker.models.encode import Encoder, Prompt, batch_media
 from onethinker.models.forward import adjusted, autocast, banned_ids, unwrap
 from onethinker.models.load import weights_digest
-from onethinker.sample import DataError
+from onethinker.overlap import beside
+from onethinker.sample import VIDEO_SUFFIXES
 
 
 @dataclass
@@ -50,108 +53,194 @@ class LocalEngine:
         self.stops = set(stop if isinstance(stop, list) else [stop]) | {self.tokenizer.eos_token_id}
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
-        """See `Engine.answer`. Requests of like size are decoded together, longest first."""
-        order = sorted(
-            range(len(requests)), key=lambda i: (len(requests[i].media), len(requests[i].text)), reverse=True
-        )
+        """See `Engine.answer`. Requests of like size are decoded together and those that share media one after the
+        other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""
+        order = sorted(range(len(requests)), key=lambda i: _size(requests[i]))
         step = max(1, self.rows // sampling.n)
-        for start in range(0, len(order), step):
+        encoded = beside(lambda i: self._encoded(i, requests[i]), order, ahead=2 * step)
+        taken = list(islice(encoded, -(-step // 4)))
+        while taken:
             prompts: list[tuple[int, Prompt]] = []
-            for index in order[start : start + step]:
-                try:
-                    prompts.append((index, self.encoder.encode(requests[index])))
-                except (ValueError, DataError) as error:
-                    yield index, [Completion("", "error", error=str(error))] * sampling.n
+            for index, prompt in taken:
+                if isinstance(prompt, Prompt):
+                    prompts.append((index, prompt))
+                else:
+                    yield index, [Completion("", "error", error=str(prompt))] * sampling.n
             if prompts:
                 yield from self._decode(requests, prompts, sampling)
+            taken = list(islice(encoded, step))
 
-    @torch.inference_mode()
+    def _encoded(self, index: int, request: Request) -> tuple[int, Prompt | ValueError]:
+        """The index, and the prompt or why there is none."""
+        try:
+            return index, self.encoder.encode(request)
+        except ValueError as error:
+            return index, error
+
     def _decode(
         self, requests: Sequence[Request], prompts: Sequence[tuple[int, Prompt]], sampling: Sampling
-    ) -> list[tuple[int, list[Completion]]]:
-        began = time.perf_counter()
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """Answers to prompts that are decoded together, each prompt's as soon as the last of them has ended."""
         rows = [
             _Row(index, answer, _uniforms(requests[index].id, answer, sampling))
             for index, _ in prompts
             for answer in range(sampling.n)
         ]
+        lengths = {index: len(prompt) for index, prompt in prompts}
+        made: dict[int, dict[int, Completion]] = {index: {} for index, _ in prompts}
         training = self.model.training
         self.model.eval()
         try:
-            with autocast(unwrap(self.model).lm_head.weight.device, self.dtype):
-                finished = self._steps([p for _, p in prompts], rows, sampling)
+            for row, stopped, seconds in self._steps([(requests[i], p) for i, p in prompts], rows, sampling):
+                answers = made[row.request]
+                answers[row.answer] = self._completion(row, stopped, seconds, lengths[row.request])
+                if len(answers) == sampling.n:
+                    yield row.request, [answers[i] for i in range(sampling.n)]
         finally:
             self.model.train(training)
-        seconds = (time.perf_counter() - began) / len(rows)
-        lengths = {index: len(prompt) for index, prompt in prompts}
-        made: dict[int, list[Completion]] = {index: [] for index, _ in prompts}
-        for row in rows:
-            stopped = id(row) in finished
-            made[row.request].append(
-                Completion(
-                    text=self.tokenizer.decode(row.ids[: -1 if stopped else None], skip_special_tokens=True),
-                    finish="stop" if stopped else "length",
-                    token_ids=tuple(row.ids),
-                    logps=tuple(row.logps),
-                    prompt_tokens=lengths[row.request],
-                    tokens=len(row.ids),
-                    seconds=seconds,
-                )
-            )
-        return list(made.items())
 
-    def _steps(self, prompts: Sequence[Prompt], rows: list[_Row], sampling: Sampling) -> set[int]:
-        """Prefill, then one token a row and step until every row has stopped. Returns the ids of stopped rows."""
+    def _completion(self, row: _Row, stopped: bool, seconds: float, prompt_tokens: int) -> Completion:
+        return Completion(
+            text=self.tokenizer.decode(row.ids[: -1 if stopped else None], skip_special_tokens=True),
+            finish="stop" if stopped else "length",
+            token_ids=tuple(row.ids),
+            logps=tuple(row.logps),
+            prompt_tokens=prompt_tokens,
+            tokens=len(row.ids),
+            seconds=seconds,
+        )
+
+    def _steps(
+        self, asked: Sequence[tuple[Request, Prompt]], rows: list[_Row], sampling: Sampling
+    ) -> Iterator[tuple[_Row, bool, float]]:
+        """Prefill, then one token a row and step. Yields each row as it ends, whether it stopped by itself, and its
+        seconds: of every step an even share with the rows that were then active."""
         core = unwrap(self.model)
-        device = core.lm_head.weight.device
-        hidden, mask, cache = self._prefill(core, prompts, device)
-        positions = torch.tensor([p.next_position for p in prompts], device=device)
-        decoder = Decoder(core, cache, mask, positions, sampling.n)
-        hidden = hidden.repeat_interleave(sampling.n, dim=0)
-        active, finished = list(rows), set()
+        began = time.perf_counter()
+        decoder, hidden = self._start(core, asked, sampling.n)
+        active, seconds = rows, 0.0
         for step in range(sampling.max_tokens):
-            logits = adjusted(core.lm_head(hidden), self.banned, sampling.temperature or 1.0)
-            tokens, logps = _choose(logits, [r.uniforms[step] if len(r.uniforms) else 0.0 for r in active], sampling)
-            keep = []
-            for i, (row, token, logp) in enumerate(zip(active, tokens.tolist(), logps.tolist(), strict=True)):
+            tokens, logps = self._draw(core, hidden, active, step, sampling)
+            for row, token, logp in zip(active, tokens.tolist(), logps, strict=True):
                 row.ids.append(token)
                 row.logps.append(logp)
-                if token in self.stops:
-                    finished.add(id(row))
-                else:
-                    keep.append(i)
-            if not keep or step + 1 == sampling.max_tokens:
-                break
+            last = step + 1 == sampling.max_tokens
+            keep = [i for i, row in enumerate(active) if not last and row.ids[-1] not in self.stops]
+            ended = [row for row in active if last or row.ids[-1] in self.stops]
+            seconds += (time.perf_counter() - began) / len(active)
+            for row in ended:
+                yield row, row.ids[-1] in self.stops, seconds
+            if not keep:
+                return
+            began = time.perf_counter()
+            hidden, active = self._go_on(decoder, tokens, keep, active), [active[i] for i in keep]
+
+    @torch.inference_mode()
+    def _start(self, core: Any, asked: Sequence[tuple[Request, Prompt]], answers: int) -> tuple[Decoder, Tensor]:
+        """The decoder of `answers` rows a prompt, and their last hidden states (B, H)."""
+        device = core.lm_head.weight.device
+        requests, prompts = zip(*asked)
+        with autocast(device, self.dtype):
+            hidden, mask, cache = self._prefill(core, requests, prompts, device)
+            positions = torch.tensor([p.next_position for p in prompts], device=device)
+            return Decoder(core, cache, mask, positions, answers), hidden.repeat_interleave(answers, dim=0)
+
+    @torch.inference_mode()
+    def _draw(
+        self, core: Any, hidden: Tensor, active: Sequence[_Row], step: int, sampling: Sampling
+    ) -> tuple[Tensor, list[float]]:
+        """The next token of each row (B,) and its log-probability."""
+        with autocast(hidden.device, self.dtype):
+            logits = adjusted(core.lm_head(hidden), self.banned, sampling.temperature or 1.0)
+            tokens, logps = _choose(logits, [r.uniforms[step] if len(r.uniforms) else 0.0 for r in active], sampling)
+            return tokens, logps.tolist()
+
+    @torch.inference_mode()
+    def _go_on(self, decoder: Decoder, tokens: Tensor, keep: list[int], active: Sequence[_Row]) -> Tensor:
+        """Last hidden states after these tokens, of the rows to keep."""
+        with autocast(tokens.device, self.dtype):
             if len(keep) < len(active):
-                index = torch.tensor(keep, device=device)
+                index = torch.tensor(keep, device=tokens.device)
                 decoder.keep(index)
                 tokens = tokens[index]
-                active = [active[i] for i in keep]
-            hidden = decoder.step(tokens)
-        return finished
+            return decoder.step(tokens)
 
     def _prefill(
-        self, core: Any, prompts: Sequence[Prompt], device: torch.device
+        self, core: Any, requests: Sequence[Request], prompts: Sequence[Prompt], device: torch.device
     ) -> tuple[Tensor, Tensor, GrowingCache]:
-        """Last hidden state (P, H), mask (P, T) and cache of the prompts, padded on the left."""
-        longest = max(map(len, prompts))
-        ids = torch.full((len(prompts), longest), self.tokenizer.pad_token_id)
-        mask = torch.zeros(len(prompts), longest, dtype=torch.long)
-        positions = torch.zeros(3, len(prompts), longest, dtype=torch.long)
-        for i, prompt in enumerate(prompts):
-            ids[i, -len(prompt) :] = prompt.ids_T
-            mask[i, -len(prompt) :] = 1
-            positions[:, i, -len(prompt) :] = prompt.positions_3T
-        cache = GrowingCache()
+        """Last hidden state (P, H), mask (P, T) and cache of the prompts. Where some begin with the same media, that
+        beginning passes through the model once, and then what each prompt adds to it."""
+        cache, stems = GrowingCache(), _stems(requests, prompts)
+        if len(stems.firsts) == len(prompts):
+            pieces = [(p.ids_T, p.positions_3T) for p in prompts]
+            return *self._pass(core, pieces, cache, None, batch_media(prompts, device)), cache
+        firsts = [(prompts[i], stems.lengths[i]) for i in stems.firsts]
+        pieces = [(p.ids_T[:n], p.positions_3T[:, :n]) for p, n in firsts]
+        _, seen = self._pass(core, pieces, cache, None, batch_media([p for p, _ in firsts], device))
+        owners = torch.tensor(stems.owners, device=device)
+        cache.batch_select_indices(owners)
+        pieces = [(p.ids_T[n:], p.positions_3T[:, n:]) for p, n in zip(prompts, stems.lengths, strict=True)]
+        return *self._pass(core, pieces, cache, seen[owners], {}), cache
+
+    def _pass(
+        self,
+        core: Any,
+        pieces: Sequence[tuple[Tensor, Tensor]],
+        cache: GrowingCache,
+        seen: Tensor | None,
+        media: dict[str, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Last hidden states (P, H) and the mask of all that is in the cache then, of pieces (ids, positions) padded on
+        the left. seen: the mask of what is in the cache already."""
+        device = core.lm_head.weight.device
+        longest = max(len(ids_T) for ids_T, _ in pieces)
+        ids = torch.full((len(pieces), longest), self.tokenizer.pad_token_id)
+        mask = torch.zeros(len(pieces), longest, dtype=torch.long)
+        positions = torch.zeros(3, len(pieces), longest, dtype=torch.long)
+        for i, (ids_T, positions_3T) in enumerate(pieces):
+            ids[i, -len(ids_T) :] = ids_T
+            mask[i, -len(ids_T) :] = 1
+            positions[:, i, -len(ids_T) :] = positions_3T
+        mask = mask.to(device) if seen is None else torch.cat([seen, mask.to(device)], dim=1)
         out = core.model(
             input_ids=ids.to(device),
-            attention_mask=mask.to(device),
+            attention_mask=mask,
             position_ids=positions.to(device),
             past_key_values=cache,
             use_cache=True,
-            **batch_media(prompts, device),
+            **media,
         )
-        return out.last_hidden_state[:, -1], mask.to(device), cache
+        return out.last_hidden_state[:, -1], mask
+
+
+class _Stems(NamedTuple):
+    """How prompts begin. firsts: those whose beginning none before them has. owners: for each prompt, which of these it
+    begins like. lengths: of each prompt's beginning, in tokens."""
+
+    firsts: list[int]
+    owners: list[int]
+    lengths: list[int]
+
+
+def _stems(requests: Sequence[Request], prompts: Sequence[Prompt]) -> _Stems:
+    """A prompt's beginning ends with its media; without any it is the first token."""
+    known: dict[Any, int] = {}
+    stems = _Stems([], [], [])
+    for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
+        places = prompt.types_T.nonzero()
+        length = int(places[-1]) + 1 if len(places) else 1
+        owner = known.setdefault((request.media, request.budget, tuple(prompt.ids_T[:length].tolist())), len(known))
+        if owner == len(stems.firsts):
+            stems.firsts.append(place)
+        stems.owners.append(owner)
+        stems.lengths.append(length)
+    return stems
+
+
+def _size(request: Request) -> tuple[int, bool, tuple[str, ...], int]:
+    """By which requests are put in order: how many media, clips or pictures, which, and how long the words are."""
+    media = tuple(map(str, request.media))
+    return len(media), any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in media), media, len(request.text)
 
 
 def _choose(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Tensor, Tensor]:

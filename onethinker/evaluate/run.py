@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
 from onethinker.evaluate.summary import Summary, summarise
 from onethinker.judge import Graded, Judge, JudgeError
+from onethinker.overlap import beside
 from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
 from onethinker.rollout import Rollout, make_request, roll_out, score_completion
@@ -74,9 +76,7 @@ def evaluate(
             ask = _Ask(samples, questions, engine, prompts, settings, segmenter, judge)
             todo = ask.missing(results)
             with bar(f"{settings.decoding} answers", len(samples), len(samples) - len(todo)) as advance:
-                for rows in ask.answers(todo):
-                    for row in rows:
-                        results.append(row)
+                for _ in ask.answer(todo, results):
                     advance()
         rows = _rows_that_count(results, samples, questions, every_settings)
         summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
@@ -134,22 +134,32 @@ class _Ask:
             p for c, p in sorted(first.items(), key=itemgetter(1)) if not all((digest, c, i) in found for i in answers)
         ]
 
-    def answers(self, todo: list[int]) -> Iterator[list[Row]]:
-        """The rows of each question as it is answered, those that cannot be asked first."""
+    def answer(self, todo: list[int], results: JsonLines) -> Iterator[int]:
+        """Ask, append each question's rows as it is answered and yield its position, those that cannot be asked first.
+
+        Masks, the lenient reading and the writing go on beside the engine, which does not wait for them.
+        """
+
+        def keep(answered: tuple[int, list[tuple[Rollout, Graded | None]]]) -> int:
+            position, answers = answered
+            for rollout, grade in answers:
+                results.append(self._row(position, rollout, grade))
+            return position
+
         askable = [p for p in todo if not self.questions[p].problem]
+        sampling, budget = self.settings.sampling, self.settings.budget
+        answered = roll_out(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
+        return beside(keep, chain(self._refused(todo), graded(answered, self.judge)), threads=1)
+
+    def _refused(self, todo: list[int]) -> Iterator[tuple[int, list[tuple[Rollout, Graded | None]]]]:
+        """The questions that cannot be asked, each with errors for answers."""
         for position in todo:
             if problem := self.questions[position].problem:
                 failed = Completion("", "error", error=problem)
-                rollouts = [
-                    score_completion(self.samples[position], i, failed) for i in range(self.settings.sampling.n)
-                ]
-                yield [self._row(position, r) for r in rollouts]
-        sampling, budget = self.settings.sampling, self.settings.budget
-        answered = roll_out(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
-        for position, answers in graded(answered, self.judge):
-            yield [self._row(position, r, grade) for r, grade in answers]
+                answers = range(self.settings.sampling.n)
+                yield position, [(score_completion(self.samples[position], i, failed), None) for i in answers]
 
-    def _row(self, position: int, rollout: Rollout, grade: Graded | None = None) -> Row:
+    def _row(self, position: int, rollout: Rollout, grade: Graded | None) -> Row:
         score = lenient = rollout.score
         problem = rollout.completion.error
         if isinstance(grade, JudgeError):

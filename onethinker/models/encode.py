@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.base import Request
-from onethinker.media import Clip, MediaError, open_clip, open_image
+from onethinker.media import Clip, MediaBudget, MediaError, open_clip, open_image
+from onethinker.models.recent import Recent
 
 PIXELS = ("pixel_values", "pixel_values_videos")
 GRIDS = ("image_grid_thw", "video_grid_thw")
@@ -88,27 +89,24 @@ def mrope_positions(types_T: Tensor, grids: dict[str, Tensor], merge: int) -> Te
 
 
 class Encoder:
-    """Encodes requests with a Qwen3-VL processor. Recent prompts are kept, up to `cache_bytes`."""
+    """Encodes requests with a Qwen3-VL processor, in many threads at a time if so called.
+
+    Recent prompts are kept, and recent media for other prompts about them, each up to `cache_bytes`.
+    """
 
     def __init__(self, processor: Any, cache_bytes: int = 2 << 30) -> None:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.merge = processor.image_processor.merge_size
         self.unit = processor.image_processor.patch_size * self.merge
-        self._cache: OrderedDict[Request, Prompt] = OrderedDict()
-        self._room = cache_bytes
+        self._prompts = Recent[Prompt](lambda prompt: prompt.nbytes, cache_bytes)
+        self._images = Recent[Image.Image](lambda image: 3 * image.width * image.height, cache_bytes // 2)
+        self._clips = Recent[Clip](lambda clip: clip.frames.nbytes, cache_bytes // 2)
+        self._turn = threading.Lock()
 
     def encode(self, request: Request) -> Prompt:
         """Raises MediaError for unreadable media and ValueError where marks and media do not match."""
-        if request in self._cache:
-            self._cache.move_to_end(request)
-            return self._cache[request]
-        prompt = self._encode(request)
-        self._cache[request] = prompt
-        self._room -= prompt.nbytes
-        while self._room < 0 and self._cache:
-            self._room += self._cache.popitem(last=False)[1].nbytes
-        return prompt
+        return self._prompts.get(request, lambda: self._encode(request))
 
     def _encode(self, request: Request) -> Prompt:
         inputs = self.inputs(request)
@@ -117,7 +115,10 @@ class Encoder:
             arguments["images"] = inputs.images
         if inputs.clips:
             arguments |= {"videos": inputs.clips, "video_metadata": inputs.metadata}
-        encoded = self.processor(text=[inputs.text], return_tensors="pt", return_mm_token_type_ids=True, **arguments)
+        with self._turn:  # a tokenizer serves one thread at a time
+            encoded = self.processor(
+                text=[inputs.text], return_tensors="pt", return_mm_token_type_ids=True, **arguments
+            )
         types = encoded["mm_token_type_ids"][0]
         media = {key: encoded[key] for key in (*PIXELS, *GRIDS) if key in encoded}
         positions = mrope_positions(types, {k: v for k, v in media.items() if k in GRIDS}, self.merge)
@@ -128,10 +129,9 @@ class Encoder:
         parts, images, clips = request.parts(), list[Image.Image](), list[Clip]()
         for kind, value in parts:
             if kind == "image":
-                pixels = request.budget.image_pixels
-                images.append(_within(open_image(value, pixels), pixels, self.unit))
+                images.append(self._image(value, request.budget.image_pixels))
             elif kind == "video":
-                clips.append(open_clip(value, request.budget))
+                clips.append(self._clip(value, request.budget))
         content = [{"type": kind} | ({"text": value} if kind == "text" else {}) for kind, value in parts]
         messages = [{"role": "system", "content": request.system}] if request.system else []
         text = self.processor.apply_chat_template(
@@ -146,6 +146,12 @@ class Encoder:
             sizes["videos_kwargs"] = {"do_sample_frames": False, "size": self._size("video", longest)}
         frames_of_clips = [_frames(clip, request.budget.frame_pixels, self.unit) for clip in clips]
         return Inputs(text, images, frames_of_clips, [_metadata(clip) for clip in clips], sizes)
+
+    def _image(self, path: str, pixels: int) -> Image.Image:
+        return self._images.get((path, pixels), lambda: _within(open_image(path, pixels), pixels, self.unit))
+
+    def _clip(self, path: str, budget: MediaBudget) -> Clip:
+        return self._clips.get((path, budget), lambda: open_clip(path, budget))
 
     def _size(self, kind: str, longest: int) -> dict[str, int]:
         processor = self.processor.image_processor if kind == "image" else self.processor.video_processor

@@ -201,3 +201,41 @@ def test_leaves_the_model_as_it_was(engine, mini_model, requests):
     answers(engine, requests[:1], max_tokens=2)
     assert mini_model.training
     assert dict(engine.answer([], Sampling())) == {}
+
+
+def test_questions_on_the_same_media_share_its_pass(engine, mini_model, ask):
+    """Their common beginning, pictures included, goes through the model once; the answers are those of each alone."""
+    asked = [
+        *(ask(f"<image>{text}", "wide", id=f"wide {text}") for text in ("What?", "Where is it, and how large?")),
+        ask("<image>What?", "square", id="square"),
+        ask("How many are three and four?", id="text"),
+        *(ask(f"<video>{text}", "even", id=f"clip {text}") for text in ("When?", "What moves, and when?", "Why?")),
+    ]
+    alone = {request.id: answers(engine, [request], n=2, max_tokens=6)[request.id] for request in asked}
+    patches, rows = [], []
+    mini_model.model.visual.register_forward_pre_hook(lambda m, args: patches.append(len(args[0])))
+    layer = mini_model.model.language_model.layers[0]
+    layer.mlp.register_forward_pre_hook(lambda m, args: rows.append(args[0].shape[:-1]))
+    together = answers(engine, asked, n=2, max_tokens=6)
+    for name, completions in together.items():
+        assert [c.token_ids for c in completions] == [c.token_ids for c in alone[name]], name
+        for found, expected in zip(completions, alone[name]):
+            np.testing.assert_allclose(found.logps, expected.logps, atol=2e-4)
+    prompts = {request.media: engine.encoder.encode(request) for request in asked}
+    assert sum(patches) == sum(len(v) for p in prompts.values() for k, v in p.media.items() if "pixel" in k)
+    assert [len(shape) for shape in rows[:2]] == [2, 2] and rows[0][0] == 4 and rows[1][0] == 7
+
+
+def test_answers_come_as_they_end(engine, mini_model, requests):
+    """Not with the last of their batch: the consumer sees the first while others are still being written."""
+    stop, steps = engine.tokenizer.eos_token_id, []
+
+    def change(logits):
+        steps.append(len(logits))
+        logits[0, stop] = 1e4
+
+    bend(mini_model, change)
+    answered = engine.answer(requests, Sampling(max_tokens=6))
+    next(answered)
+    assert len(steps) == 1
+    assert len(list(answered)) == len(requests) - 1
