@@ -47,8 +47,8 @@ def assert_same_gradients(found, expected, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("mix", MIXES)
-def test_equals_plain(mix, model, prompts, answers, processor):
-    options = {"banned": banned_ids(processor.tokenizer), "temperature": 0.7}
+def test_equals_plain(mix, model, prompts, answers, mini_processor):
+    options = {"banned": banned_ids(mini_processor.tokenizer), "temperature": 0.7}
     groups = groups_of(MIXES[mix], prompts, answers)
     shared = answer_logps(model, groups, **options)
     found = gradients(model, shared[0])

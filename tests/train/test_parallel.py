@@ -1,0 +1,251 @@
+"""Two processes against one: the same losses, weights and state, whatever each of them has to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from onethinker.sample import Samples, load_samples, save_samples
+from onethinker.train import checkpoint
+from onethinker.train.batches import sft_batches
+from onethinker.train.parallel import ALONE, Processes, processes
+from onethinker.train.prefix import answer_logps
+from onethinker.train.spread import Spread
+from tests.train import two
+from tests.train.runs import lasting
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 600
+"""Seconds after which two processes that wait for each other are ended."""
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+# -- alone -----------------------------------------------------------------------------------------------------------
+
+
+def test_alone_nothing_is_exchanged(mini_model):
+    team = processes()
+    assert team is ALONE and team.leads
+    assert team.share([3, 1, 2]) == [3, 1, 2] and team.gather("a") == ["a"] and team.first(lambda: 7) == 7
+    assert team.balanced([5, 1, 9]) == [0, 1, 2]
+    spread = Spread(mini_model, team, "fsdp")
+    assert spread.answering is spread.model is mini_model
+    assert list(spread.passes(["a", "b"])) == ["a", "b"]
+    groups = two.text_groups()
+    assert torch.equal(spread.logps(groups, banned=[])[0], answer_logps(mini_model, groups, banned=[])[0])
+    assert not torch.distributed.is_initialized()
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=40), st.integers(1, 9))
+def test_every_item_has_one_process(costs, size):
+    teams = [Processes(rank, size) for rank in range(size)]
+    assert sorted(chain(*(team.share(range(len(costs))) for team in teams))) == list(range(len(costs)))
+    parts = [team.balanced(costs) for team in teams]
+    assert sorted(chain(*parts)) == list(range(len(costs)))
+    loads = [sum(costs[i] for i in part) for part in parts]
+    assert max(loads) - min(loads) <= max(costs, default=0), "no process has more than an item more than another"
+
+
+# -- two -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed(world) -> Path:
+    """Text, pictures and clips in turn, and text alone: the file of 16 samples."""
+    stills = [s for s in world if s.modality == "image"]
+    clips = [s for s in world if s.modality == "video"]
+    words = [
+        replace(s, id=f"text-{i}", task="open_ended", modality="text", media=(), question="Where is it?", options=())
+        for i, s in enumerate(world[:8])
+    ]
+    items = tuple(chain(*zip(words[:4], stills, clips, strict=False), words[4:]))
+    return save_samples(Samples(items, world.root), world.root / "mixed.jsonl")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def described(tiny, mixed, runs) -> Callable[..., dict[str, Any]]:
+    """`described("rl", "name", *changes, …)`: the arguments of `two.train` for one run."""
+
+    def describe(kind: str, name: str, *changes: str, **more: Any) -> dict[str, Any]:
+        recipe = tiny(
+            "watch=[]", "sft.optimizer.kind=adamw", "sft.optimizer.schedule=constant", "sft.optimizer.warmup=0",
+            "sft.optimizer.lr=1e-4", "sft.optimizer.weight_decay=0.1", "sft.steps=3", "sft.batch=3",
+            "sft.micro_tokens=200", "seed=2", "rl.optimizer.lr=2e-5", "rl.sampler=uniform", "rl.prompts=5",
+            "rl.minibatch=3", "rl.kl=0.02", "rl.max_tokens=24", "rl.micro_tokens=100", *changes,
+        )  # fmt: skip
+        arguments = {"kind": kind, "recipe": recipe.model_dump_json(), "data": str(mixed), "out": str(runs / name)}
+        return arguments | more
+
+    return describe
+
+
+def launch(plan: dict[str, Any], folder: Path, *, fails: str = "") -> list[dict[str, Any]]:
+    """Carry out a plan in two processes; what each of them did, by run. fails: what they say when they are to fail."""
+    folder.mkdir(exist_ok=True)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    started = subprocess.Popen(
+        [*command, "tests.train.two", str(folder / "plan.json")], cwd=ROOT, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        told, _ = started.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGKILL)
+        pytest.fail(f"two processes did not end: {started.communicate()[0][-3000:]}")
+    if fails:
+        assert started.returncode and told.count(fails) == 1, told[-3000:]
+        return []
+    assert started.returncode == 0, "\n".join(line for line in told.splitlines() if line.startswith("[rank"))
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def together(described, runs) -> list[dict[str, Any]]:
+    """The runs that the quick tests look at, in two processes."""
+    plan = {f"{kind}-{way}": described(kind, f"{kind}-{way}", f"parallel={way}")
+            for kind in ("sft", "rl") for way in ("ddp", "fsdp")}  # fmt: skip
+    plan["half"] = described("rl", "half", "parallel=fsdp", stop_after=1)
+    plan["resumed"] = described("rl", "resumed", "parallel=fsdp", copy=str(runs / "half"))
+    return launch(plan | {"parts": {}}, runs / "plan")
+
+
+@pytest.fixture(scope="module")
+def alone(described, runs) -> Path:
+    """The same runs in this process."""
+    torch.set_num_threads(1)
+    for kind in ("sft", "rl"):
+        two.train(**described(kind, f"{kind}-one"))
+    return runs
+
+
+def weights(run: Path) -> torch.Tensor:
+    """Those of the last checkpoint, in one row."""
+    found = load_file(next(checkpoint.folders(run)[-1].glob("*model.safetensors")))
+    return torch.cat([found[name].flatten() for name in sorted(found)])
+
+
+def numbers(tree: Any) -> list[float]:
+    """All numbers of a state, in order."""
+    if isinstance(tree, torch.Tensor):
+        return tree.double().flatten().tolist()
+    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else None
+    if values is None:
+        return [float(tree)] if isinstance(tree, int | float) else []
+    return list(chain(*map(numbers, values)))
+
+
+def assert_same_run(run: Path, peer: Path) -> None:
+    """The logs, the weights and what else the last checkpoint holds, to 1e-5."""
+    logs = [lasting(run), lasting(peer)]
+    assert len(logs[0]) == len(logs[1]) > 0
+    for ours, theirs in zip(*logs, strict=True):
+        assert ours.keys() == theirs.keys()
+        assert numbers(ours) == pytest.approx(numbers(theirs), rel=TOLERANCE, abs=TOLERANCE)
+    assert (weights(run) - weights(peer)).abs().max() < TOLERANCE
+    ours, theirs = (checkpoint.load_state(checkpoint.folders(folder)[-1]) for folder in (run, peer))
+    for part in ("step", "left_out", "sampler", "algorithm", "optimizer"):
+        assert numbers(ours.get(part, [])) == pytest.approx(numbers(theirs.get(part, [])), rel=1e-4, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("way", ["ddp", "fsdp"])
+@pytest.mark.parametrize("kind", ["sft", "rl"])
+def test_two_processes_equal_one(kind, way, together, alone):
+    assert_same_run(alone / f"{kind}-{way}", alone / f"{kind}-one")
+    assert lasting(alone / f"{kind}-{way}")[-1]["loss"] != 0
+    for did in together:
+        assert did[f"{kind}-{way}"]["kinds"] == ["DTensor" if way == "fsdp" else "Parameter"]
+
+
+def test_their_work_was_not_the_same(together, mixed, described):
+    """What the comparison is to hold for: other lengths, fewer passes, text here and clips there, text alone."""
+    for way in ("ddp", "fsdp"):
+        first, second = (did[f"rl-{way}"] for did in together)
+        assert first["decoding"] != second["decoding"]
+        assert first["blank"] + second["blank"] > 0, "one had fewer passes than the other"
+        assert first["passes"] == second["passes"]
+    samples, seed = load_samples(mixed), json.loads(described("sft", "any")["recipe"])["seed"]
+    batches = [[bool(samples[i].media) for i in batch] for batch in sft_batches(len(samples), 3, seed, 3)]
+    assert any(b[1] != (b[0] or b[2]) for b in batches), "a batch whose processes differ in having media"
+    assert any(any(b) for b in batches[: next(i for i, b in enumerate(batches) if not any(b))]), (
+        "a batch of text after one with media"
+    )
+
+
+def test_each_holds_half_of_every_weight(together, mini_model):
+    for did in together:
+        part = did["parts"]
+        assert part["kinds"] == ["DTensor"]
+        assert part["own"] == pytest.approx(part["all"] / 2, rel=0.01)
+        expected = answer_logps(mini_model, two.text_groups(), banned=[])[0]
+        assert part["logps"] == pytest.approx(expected.tolist(), abs=TOLERANCE)
+        assert part["answers with all"] and part["left"] == ["meta"]
+
+
+def test_a_resumed_run_of_two_is_the_same_to_the_bit(together, alone):
+    assert torch.equal(weights(alone / "resumed"), weights(alone / "rl-fsdp"))
+    assert lasting(alone / "resumed") == lasting(alone / "rl-fsdp")
+
+
+def test_one_goes_on_where_two_stopped(together, alone, described):
+    two.train(**described("rl", "taken-over", "parallel=fsdp", copy=str(alone / "half")))
+    assert_same_run(alone / "taken-over", alone / "rl-one")
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(described, runs, tmp_path):
+    """One of two is killed after the first checkpoint; what torchrun starts anew goes on to the same weights."""
+    changes = ("parallel=fsdp", "sft.save_every=1")
+    launch({"whole": described("sft", "whole", *changes)}, tmp_path / "whole")
+    launch({"cut": described("sft", "cut", *changes, dies_at=2)}, tmp_path / "cut", fails="Signal 9 (SIGKILL)")
+    assert [p.name for p in checkpoint.folders(runs / "cut")] == ["step-000001"]
+    launch({"again": described("sft", "cut", *changes)}, tmp_path / "again")
+    assert torch.equal(weights(runs / "cut"), weights(runs / "whole"))
+    assert lasting(runs / "cut") == lasting(runs / "whole")
+    refused = {"other": described("sft", "cut", *changes, "sft.optimizer.lr=0.5")}
+    launch(refused, tmp_path / "refused", fails="recipe.sft.optimizer.lr: 0.0001 → 0.5")
+
+
+SPREAD_OTHERWISE = {
+    "adapters": ("rl", "lora.rank=2", "rl.optimizer.lr=1e-4"),
+    "checkpointed": ("sft", "sft.gradient_checkpointing=true"),
+    "frozen": ("sft", "sft.freeze_vision=true"),
+    "bfloat16": ("rl", "model.dtype=bfloat16", "rl.kl=0"),
+}
+
+
+@pytest.mark.slow
+def test_adapters_checkpointing_and_frozen_towers(described, runs, tmp_path):
+    """The same, with what a large model is trained with. bfloat16 arithmetic is only asked to run."""
+    plan = {f"{name}-{way}": described(kind, f"{name}-{way}", f"parallel={way}", *changes)
+            for name, (kind, *changes) in SPREAD_OTHERWISE.items() for way in ("ddp", "fsdp")}  # fmt: skip
+    launch(plan, tmp_path / "plan")
+    for name, (kind, *changes) in SPREAD_OTHERWISE.items():
+        if name != "bfloat16":
+            two.train(**described(kind, f"{name}-one", *changes))
+            for way in ("ddp", "fsdp"):
+                assert_same_run(runs / f"{name}-{way}", runs / f"{name}-one")

@@ -1,0 +1,147 @@
+"""Started by torchrun from `test_parallel.py`: the runs of a plan, one after the other. Alone, what they must equal.
+
+torchrun --nproc-per-node 2 -m tests.train.two PLAN.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from onethinker.answer import Status
+from onethinker.engines.local import LocalEngine
+from onethinker.models import decode
+from onethinker.models.encode import Prompt
+from onethinker.models.load import load
+from onethinker.recipes.base import Recipe
+from onethinker.rollout import roll_out
+from onethinker.sample import load_samples
+from onethinker.tasks.base import Score
+from onethinker.train import experience, rl, rollouts, sft
+from onethinker.train.parallel import Processes, processes
+from onethinker.train.prefix import Group
+from onethinker.train.spread import Spread
+
+
+def scored(rollout: Any) -> Any:
+    """A reward that follows from the answer's tokens: a model that knows nothing would earn nothing."""
+    accuracy = sum(rollout.completion.token_ids) % 7 / 6
+    return replace(rollout, score=Score(Status.OK, accuracy=accuracy, format=1, components={"luck": accuracy}))
+
+
+def lucky_roll_out(*args: Any, **kwargs: Any) -> Iterator[tuple[int, list[Any]]]:
+    """`roll_out` with the rewards of `scored`."""
+    return ((position, [scored(r) for r in answered]) for position, answered in roll_out(*args, **kwargs))
+
+
+class TalkativeEngine(LocalEngine):
+    """Every fifth token ends an answer, so that answers differ in length."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stops |= set(range(8, 1288, 5))
+
+
+@contextmanager
+def watched(dies_at: int | None) -> Iterator[dict[str, Any]]:
+    """Rewards and lengths as above; yields what this process did: kinds of parameters, decoding steps, passes."""
+    seen: dict[str, Any] = {"kinds": set(), "decoding": 0, "blank": 0, "passes": 0, "updates": 0}
+    update, step, blank, logps = sft.update, decode.Decoder.step, Spread.blank, Spread.logps
+
+    def counting_update(model: Any, *args: Any) -> float:
+        seen["updates"] += 1
+        if seen["updates"] == dies_at and processes().rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen["kinds"] |= {type(p).__name__ for p in model.parameters()}
+        return update(model, *args)
+
+    def counting(name: str, function: Any) -> Any:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            seen[name] += 1
+            return function(*args, **kwargs)
+
+        return counted
+
+    with (
+        patch.object(experience, "roll_out", lucky_roll_out),
+        patch.object(rollouts, "LocalEngine", TalkativeEngine),
+        patch.object(rl, "update", counting_update),
+        patch.object(sft, "update", counting_update),
+        patch.object(decode.Decoder, "step", counting("decoding", step)),
+        patch.object(Spread, "blank", counting("blank", blank)),
+        patch.object(Spread, "logps", counting("passes", logps)),
+    ):
+        yield seen
+
+
+def train(
+    kind: str,
+    recipe: str,
+    data: str,
+    out: str,
+    stop_after: int | None = None,
+    copy: str | None = None,
+    dies_at: int | None = None,
+) -> dict[str, Any]:
+    """One run; what this process did.
+
+    copy: go on from a copy of this run's folder. dies_at: process 1 is killed before this update.
+    """
+    team = processes()
+    if copy:
+        team.first(lambda: bool(shutil.copytree(copy, out)))
+    run = {"sft": sft.run_sft, "rl": rl.run_rl}[kind]
+    with watched(dies_at) as seen:
+        run(Recipe.model_validate_json(recipe), load_samples(data), Path(out), stop_after=stop_after)
+    return seen | {"kinds": sorted(seen["kinds"])}
+
+
+def text_groups() -> list[Group]:
+    """A prompt of ten tokens with two answers."""
+    ids = torch.arange(20, 30)
+    prompt = Prompt(ids, torch.arange(10).expand(3, -1), torch.zeros(10, dtype=torch.long), {})
+    return [Group(prompt, [[40, 41, 42], [50]])]
+
+
+def parts(team: Processes, groups: list[Group]) -> dict[str, Any]:
+    """What FSDP2 makes of a model: how much of it this process holds, and whether it still is the same model."""
+    model, _ = load("mini", device="cpu")
+    weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+    spread = Spread(model, team, "fsdp")
+    with torch.no_grad():
+        logps = spread.logps(groups, banned=[])[0]
+    with spread.whole():
+        answering = dict(spread.answering.named_parameters())
+        same = all(torch.equal(answering[name], weight) for name, weight in weights.items())
+    return {
+        "kinds": sorted({type(p).__name__ for p in model.parameters()}),
+        "own": sum(p.to_local().numel() for p in model.parameters()),
+        "all": sum(weight.numel() for weight in weights.values()),
+        "logps": logps.tolist(),
+        "answers with all": same,
+        "left": sorted({p.device.type for p in spread.answering.parameters()}),
+    }
+
+
+def main(file: Path) -> None:
+    torch.set_num_threads(1)
+    plan, team = json.loads(file.read_text()), processes()
+    done = {name: train(**run) for name, run in plan.items() if name != "parts"}
+    if "parts" in plan:
+        done["parts"] = parts(team, text_groups())
+    file.with_name(f"rank-{team.rank}.json").write_text(json.dumps(done))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
