@@ -211,7 +211,8 @@ def _gain_and_spread(condition: Mapping[str, Any], measured: str, arm: str) -> t
         return Cell(NOTHING), Cell(NOTHING)
     gain = condition["gains"][measured][arm]["difference"]
     spread = max(gain["seeds"]) - min(gain["seeds"])
-    return Cell(write(measured, gain["value"], True), interval(gain, measured, True)), Cell(write(measured, spread))
+    shown = write(measured, spread) if len(gain["seeds"]) > 1 else NOTHING
+    return Cell(write(measured, gain["value"], True), interval(gain, measured, True)), Cell(shown)
 
 
 def _paper_table(study: Study) -> Table:

@@ -34,17 +34,17 @@ def dots(arms: Sequence[Arm], start: Number | None, factor: float, unit: str, wi
         return ""
     air = 0.05 * (max(reach) - min(reach)) or 0.01
     low, high = min(reach) - air, max(reach) + air
-    height = _ROW * len(arms) + 44
+    height = _ROW * len(arms) + 56
     across = Scale(low, high, _NAMES, width - _AIR)
     body = [
-        svg.line((across(t / factor), 6), (across(t / factor), height - 30), "grid")
+        svg.line((across(t / factor), 18), (across(t / factor), height - 30), "grid")
         + svg.text(svg.short(t), across(t / factor), height - 12, anchor="middle")
         for t in svg.ticks(factor * low, factor * high, 8)
     ]
     if began is not None:
-        body.append(svg.line((across(began), 6), (across(began), height - 30), "start"))
-        body.append(svg.text("start", across(began), height - 1, anchor="middle"))
-    body += [_dots_row(arm, 10 + _ROW * (i + 0.5), across, factor, width) for i, arm in enumerate(arms)]
+        body.append(svg.line((across(began), 18), (across(began), height - 30), "start"))
+        body.append(svg.text("start", across(began), 12, anchor="middle"))
+    body += [_dots_row(arm, 22 + _ROW * (i + 0.5), across, factor, width) for i, arm in enumerate(arms)]
     return svg.figure(width, height, "".join(body), f"Every arm's seeds, {unit}")
 
 

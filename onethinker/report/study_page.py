@@ -16,6 +16,9 @@ MEASURES = {"headline": "Greedy answers, headline metric (%)", "reward": "Sample
 FACTOR = {"headline": 100.0, "reward": 1.0}
 """What a number is multiplied with to be shown."""
 
+ENOUGH = 3
+"""Seeds below which a page says that it decides nothing."""
+
 ARMS = 12
 """Colours that the style sheet has for arms."""
 
@@ -23,13 +26,15 @@ ARMS = 12
 def whole(study: Study, title: str, lead: str, tiles: Sequence[tuple[str, str]], parts: Sequence[str]) -> str:
     """The page. lead: what the study found, in plain words. tiles: (number, what it is). parts: sections."""
     style = "".join((files("onethinker.report") / "assets" / n).read_text("utf-8") for n in ("page.css", "study.css"))
+    seeds = study["settings"]["seeds"]
+    few = f" With {counted(seeds, 'seed')} this shows that the study runs, not who wins." if seeds < ENOUGH else ""
     shown = "".join(f'<div class="tile"><b>{escape(n)}</b><span>{escape(words)}</span></div>' for n, words in tiles)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>OneThinker · {escape(title)}</title><style>{style}</style></head><body><main>"
-        f'<header><p class="kicker">Study</p><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>'
+        f'<header><p class="kicker">Study</p><h1>{escape(title)}</h1><p class="lead">{escape(lead + few)}</p>'
         f'<div class="tiles">{shown}</div></header>{"".join(parts)}{_made(study)}</main></body></html>\n'
     )
 
@@ -62,6 +67,11 @@ def figure(content: str, caption: str, class_: str = "") -> str:
     return f'<figure class="{class_}">{content}<figcaption>{escape(caption)}</figcaption></figure>'
 
 
+def counted(number: int, word: str) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def panels(drawn: Sequence[str], size: str = "") -> str:
     return f'<div class="panels {size}">{"".join(drawn)}</div>'
 
@@ -73,11 +83,11 @@ def fold(title: str, *parts: str) -> str:
 def settings_words(study: Study) -> str:
     """One sentence on what every run did."""
     s = study["settings"]
-    runs = "one seed" if s["seeds"] == 1 else f"{s['seeds']} seeds"
     return (
         f"Every run starts from {s['model']} and takes {s['steps']:,} steps of {s['prompts']} prompts, each answered "
-        f"{s['group']} times ({s['rollouts']:,} rollouts) at a peak learning rate of {s['lr']:g}; {runs}, the same for "
-        f"all. Measured on held-out questions, greedily and by {s['sampled']} sampled answers each."
+        f"{s['group']} times ({s['rollouts']:,} rollouts) at a peak learning rate of {s['lr']:g}; "
+        f"{counted(s['seeds'], 'seed')}, the same for all. Measured on held-out questions, greedily and by "
+        f"{s['sampled']} sampled answers each."
     )
 
 
@@ -90,10 +100,8 @@ def _made(study: Study) -> str:
         "machine time": f"{duration(3600 * study['hours'])} over {study['cells']} cells",
     }
     lines = "".join(f"<p><b>{name}</b> · <code>{escape(value)}</code></p>" for name, value in facts.items())
-    few = study["settings"]["seeds"] < 5
-    quick = "<p>With fewer than five seeds this page shows that the study runs, not who wins.</p>" if few else ""
     return (
         f'<section><h2>To do it again</h2><p class="lead">{escape(settings_words(study))}</p>'
-        f"<pre>{escape(study['command'])}</pre></section><footer>{quick}{lines}"
+        f"<pre>{escape(study['command'])}</pre></section><footer>{lines}"
         "<p>Made by OneThinker from study.json alone.</p></footer>"
     )

@@ -266,12 +266,9 @@ def _tests(means: Mapping[str, Crossed]) -> list[Row]:
 
 
 def _arm(runs: Sequence[Row]) -> Row:
-    """Means over an arm's seeds of what its runs logged; of the mean reward also the least and greatest seed."""
-    curves = {group: _over_seeds([run["curves"][group] for run in runs]) for group in runs[0]["curves"]}
-    every = np.array([run["curves"][MEAN] for run in runs], dtype=float)
+    """Means over an arm's seeds of what its runs logged."""
     return {
-        "curves": curves,
-        "span": {"low": every.min(0).tolist(), "high": every.max(0).tolist()},
+        "curves": {group: _over_seeds([run["curves"][group] for run in runs]) for group in runs[0]["curves"]},
         "gradient": _by_task([run["influence"]["gradient"] for run in runs]),
         "tokens": _by_task([run["influence"]["tokens"] for run in runs]),
         "between": _over_seeds([run["influence"]["between"] for run in runs]),

@@ -226,8 +226,10 @@ def write_study(bench: Bench, rows: Mapping[str, Row], results: Row) -> Path:
 
 def provenance() -> Row:
     """Commit and machine of this process."""
-    threads = os.environ.get("OMP_NUM_THREADS", os.cpu_count())
-    system = f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, {threads} threads"
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    system = (
+        f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}"
+    )
     return {"commit": _commit(), "machine": f"{system}, torch {importlib.metadata.version('torch')}"}
 
 

@@ -40,7 +40,7 @@ def head(name, **more):
 def arm():
     curve = [0.1, None, 0.3]
     return {
-        "curves": {"QA": curve, "Spatial": curve, "Mean": curve}, "span": {"low": curve, "high": curve},
+        "curves": {"QA": curve, "Spatial": curve, "Mean": curve},
         "gradient": {"ocr": [0.4, 0.5, 0.6], "spatial_grounding": [0.6, 0.5, 0.4]},
         "tokens": {"ocr": [0.5] * 3, "spatial_grounding": [0.5] * 3}, "between": curve, "within": [None] * 3,
         "seconds": [10.0] * 5, "updates": [3] * 5, "trained_groups": [30] * 5, "asked_groups": [39] * 5,

@@ -15,10 +15,11 @@ from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS, make
 
 
-def run(out: Path, small: list[str], *algorithms: str, seeds: int = 1) -> dict:
+def run(out: Path, small: list[str], *algorithms: str, condition: str = "base") -> dict:
     page = bench_algorithms(
-        out, "mini", seeds=seeds, quick=True, algorithms=algorithms, assignments=small, command="onethinker bench"
-    )
+        out, "mini", seeds=1, quick=True, algorithms=algorithms, conditions=[condition], assignments=small,
+        command="onethinker bench",
+    )  # fmt: skip
     data = page.with_name("study.json")
     assert page.read_text() == study_page(data)
     return json.loads(data.read_text())
@@ -51,6 +52,12 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
         for arm in ("grpo", "ema_grpo")
     ]
     assert len({json.loads(step)["reward"] for step in steps}) == 1, "the first step asks and samples the same"
+
+    wider = run(tmp_path, small, "ema_grpo", condition="one_task")["conditions"]
+    assert wider["base"]["arms"] == grown["arms"]
+    assert list(wider["one_task"]["tables"]["headline"]["ema_grpo"]) == ["Spatial", MEAN]
+    assert wider["one_task"]["questions"] == 1
+    assert "When does EMA-GRPO win?" in (tmp_path / "report.html").read_text()
 
 
 def test_names_that_are_not_known_name_those_that_are(tmp_path: Path) -> None:
