@@ -1,7 +1,8 @@
 """A straightforward pure-Python scorer: the same formulas as the package's, and the same scores, one answer at a time.
 
-The baseline of `benchmarks/score.py`. It reads the standard way (`json`, one check a number) and measures pair by pair.
-Only multiple choice and mathematics are less than the package's: they compare text.
+The baseline of `benchmarks/score.py`. It reads the standard way (a regular expression for the tags, `json`, one check a
+number), measures pair by pair, and shares no code with the package. What it does less: multiple choice and mathematics
+compare text, an answer is readable or not (no partial credit), and nothing is read leniently.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from onethinker.sample import Sample
 
 Box = Sequence[float]
 Tracks = dict[int, Box]
+POINTS = ("positive", "negative")
 
 
 # ---- reading --------------------------------------------------------------------------------------
@@ -33,6 +35,25 @@ def numbers(value: Any, count: int) -> list[float]:
     if not isinstance(value, list) or len(value) != count:
         raise ValueError(f"not {count} numbers: {value}")
     return [number(v) for v in value]
+
+
+def choice(text: str) -> str:
+    if not text.strip():
+        raise ValueError("nothing")
+    return text.strip().upper()
+
+
+def words(text: str) -> list[str]:
+    if not text.split():
+        raise ValueError("nothing")
+    return text.split()
+
+
+def finite(text: str) -> float:
+    value = float(text.replace(",", ""))
+    if not math.isfinite(value):
+        raise ValueError(f"not finite: {text}")
+    return value
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,6 +82,36 @@ def track(value: Any) -> Tracks:
             raise ValueError(f"not a second: {key}")
         made[int(key)] = numbers(box, 4)
     return made
+
+
+def read_box(text: str) -> list[float]:
+    return numbers(load(text).get("boxes"), 4)
+
+
+def read_span(text: str) -> list[float]:
+    return numbers(load(text).get("time"), 2)
+
+
+def read_path(text: str) -> Tracks:
+    return track(load(text).get("boxes"))
+
+
+def read_tube(text: str) -> tuple[list[float], Tracks]:
+    found = load(text)
+    return numbers(found.get("time"), 2), track(found.get("boxes"))
+
+
+def read_prompts(text: str) -> dict[str, Any]:
+    return prompts(load(text))
+
+
+def read_timed_prompts(text: str) -> dict[str, Any]:
+    found = load(text)
+    return prompts(found) | {"time": number(found.get("time"))}
+
+
+def prompts(found: dict[str, Any]) -> dict[str, Any]:
+    return {"boxes": numbers(found.get("boxes"), 4)} | {p: points(found.get(f"{p}_points")) for p in POINTS}
 
 
 def points(value: Any) -> list[list[float]]:
@@ -148,36 +199,34 @@ Found = tuple[float, dict[str, Any], dict[str, Any], float, float, float]
 """accuracy, components, evidence, R_acc of `paper` and of `hardened`, structure."""
 
 
-def plain_text(pred: str, true: str) -> Found:
-    value = float(pred.strip().upper() == true.strip().upper())
+def equal(pred: str, true: str) -> Found:
+    value = float(pred == true)
     return value, {}, {}, value, value, 0.5
 
 
-def numerical(pred: str, true: str) -> Found:
-    value = float(round(float(pred.replace(",", "")), 2) == round(float(true.replace(",", "")), 2))
+def numerical(pred: float, true: float) -> Found:
+    value = float(round(pred, 2) == round(true, 2))
     return value, {}, {}, value, value, 0.5
 
 
-def regression(pred: str, true: str) -> Found:
-    a, b = float(pred.replace(",", "")), float(true.replace(",", ""))
-    value = mra(a, b, -1e-9)
-    return value, {"mra": value}, {"mra_official": mra(a, b, 1e-9)}, value, value, 0.5
+def regression(pred: float, true: float) -> Found:
+    value = mra(pred, true, -1e-9)
+    return value, {"mra": value}, {"mra_official": mra(pred, true, 1e-9)}, value, value, 0.5
 
 
-def ocr(pred: str, true: str) -> Found:
-    words = true.split()
-    errors = edit_distance(words, pred.split())
-    value = max(0.0, 1 - errors / len(words))
-    return value, {"1-WER": value}, {"words": len(words), "errors": errors}, value, value, 0.5
+def ocr(pred: list[str], true: list[str]) -> Found:
+    errors = edit_distance(true, pred)
+    value = max(0.0, 1 - errors / len(true))
+    return value, {"1-WER": value}, {"words": len(true), "errors": errors}, value, value, 0.5
 
 
-def make_rouge() -> Callable[[str, str], Found]:
+def make_rouge() -> Callable[[list[str], list[str]], Found]:
     from nltk.stem.porter import PorterStemmer
 
     stemmer = PorterStemmer()
 
-    def rouge(pred: str, true: str) -> Found:
-        a, b = stems(true, stemmer), stems(pred, stemmer)
+    def rouge(pred: list[str], true: list[str]) -> Found:
+        a, b = stems(" ".join(true), stemmer), stems(" ".join(pred), stemmer)
         common = common_length(a, b)
         one, two = f_measure(Counter(a), Counter(b)), f_measure(Counter(pairwise(a)), Counter(pairwise(b)))
         long = 2 * common / (len(a) + len(b)) if common else 0.0
@@ -187,21 +236,18 @@ def make_rouge() -> Callable[[str, str], Found]:
     return rouge
 
 
-def spatial(pred: str, true: str) -> Found:
-    value = iou(numbers(load(pred).get("boxes"), 4), numbers(load(true).get("boxes"), 4))
+def spatial(pred: Box, true: Box) -> Found:
+    value = iou(pred, true)
     return value, {"iou": value}, {}, value, value, 0.5
 
 
-def temporal(pred: str, true: str) -> Found:
-    a, b = numbers(load(pred).get("time"), 2), numbers(load(true).get("time"), 2)
-    value = span_iou(a, b)
-    return value, {"tiou": value}, {"tiou_official": span_iou_official(a, b)}, value, value, 0.5
+def temporal(pred: Box, true: Box) -> Found:
+    value = span_iou(pred, true)
+    return value, {"tiou": value}, {"tiou_official": span_iou_official(pred, true)}, value, value, 0.5
 
 
-def tube(pred: str, true: str) -> Found:
-    said, known = load(pred), load(true)
-    a, b = numbers(said.get("time"), 2), numbers(known.get("time"), 2)
-    boxes, truth = track(said.get("boxes")), track(known.get("boxes"))
+def tube(pred: tuple[Box, Tracks], true: tuple[Box, Tracks]) -> Found:
+    (a, boxes), (b, truth) = pred, true
     ious = {k: iou(boxes[k], truth[k]) for k in boxes if k in truth}
     tiou, common = span_iou(a, b), sum(ious.values()) / max(len(ious), 1)
     union = sum(ious.values()) / len(boxes.keys() | truth.keys())
@@ -219,8 +265,7 @@ def tube(pred: str, true: str) -> Found:
     return 0.5 * tiou + 0.5 * common, parts, evidence, tiou + common, tiou + union, structure
 
 
-def tracking(pred: str, true: str) -> Found:
-    boxes, truth = track(load(pred).get("boxes")), track(load(true).get("boxes"))
+def tracking(boxes: Tracks, truth: Tracks) -> Found:
     ious = {k: iou(boxes[k], truth[k]) if k in boxes else 0.0 for k in truth}
     value = sum(ious.values()) / len(truth)
     frames = [iou(clip(boxes[k]), clip(truth[k])) if k in boxes else 0.0 for k in sorted(truth)][1:]
@@ -243,56 +288,73 @@ def tracking(pred: str, true: str) -> Found:
     return value, {"miou": value}, evidence, value, hardened, structure
 
 
-def prompts(pred: str, true: str) -> tuple[dict[str, float], dict[str, Any], dict[str, Any]]:
-    said, known = load(pred), load(true)
-    parts = {"iou": iou(numbers(said.get("boxes"), 4), numbers(known.get("boxes"), 4))}
-    for part in ("positive", "negative"):
-        parts[part] = near(points(said.get(f"{part}_points")), points(known.get(f"{part}_points")))
-    return parts, said, known
+def overlap(pred: dict[str, Any], true: dict[str, Any]) -> dict[str, float]:
+    return {"iou": iou(pred["boxes"], true["boxes"])} | {p: near(pred[p], true[p]) for p in POINTS}
 
 
-def image_segmentation(pred: str, true: str) -> Found:
-    parts, _, _ = prompts(pred, true)
+def image_segmentation(pred: dict[str, Any], true: dict[str, Any]) -> Found:
+    parts = overlap(pred, true)
     accuracy = 0.5 * parts["iou"] + 0.25 * parts["positive"] + 0.25 * parts["negative"]
     return accuracy, parts, {}, sum(parts.values()), sum(parts.values()), 0.5
 
 
-def video_segmentation(pred: str, true: str) -> Found:
-    parts, said, known = prompts(pred, true)
-    away = abs(number(said.get("time")) - number(known.get("time")))
+def video_segmentation(pred: dict[str, Any], true: dict[str, Any]) -> Found:
+    parts, away = overlap(pred, true), abs(pred["time"] - true["time"])
     total = sum(parts.values()) + math.exp(-(away**2) / 2)
     parts["time"] = math.exp(-away / 2)
     accuracy = 0.3 * parts["iou"] + 0.3 * parts["time"] + 0.2 * parts["positive"] + 0.2 * parts["negative"]
     return accuracy, parts, {}, total, total, 0.5
 
 
-def baseline() -> dict[str, Callable[[str, str], Found]]:
+Scorer = tuple[Callable[[str], Any], Callable[[Any, Any], Found], Any]
+"""Reads an answer's text or raises ValueError; measures what was read; what stands for one that cannot be read."""
+_NO_BOX, _AWAY = [0.0] * 4, [[math.inf, math.inf]] * 3
+_NO_PROMPTS = {"boxes": _NO_BOX, "positive": _AWAY, "negative": _AWAY}
+
+
+def baseline() -> dict[str, Scorer]:
     """Task → its scorer."""
     rouge = make_rouge()
     return {
-        "multiple_choice": plain_text, "numerical": numerical, "regression": regression, "math": plain_text, "ocr": ocr,
-        "open_ended": rouge, "caption": rouge, "spatial_grounding": spatial, "temporal_grounding": temporal,
-        "spatial_temporal_grounding": tube, "tracking": tracking, "image_segmentation": image_segmentation,
-        "video_segmentation": video_segmentation,
-    }  # fmt: skip
+        "multiple_choice": (choice, equal, ""),
+        "numerical": (finite, numerical, math.nan),
+        "regression": (finite, regression, math.nan),
+        "math": (choice, equal, ""),
+        "ocr": (words, ocr, []),
+        "open_ended": (words, rouge, []),
+        "caption": (words, rouge, []),
+        "spatial_grounding": (read_box, spatial, _NO_BOX),
+        "temporal_grounding": (read_span, temporal, [0.0, 0.0]),
+        "spatial_temporal_grounding": (read_tube, tube, ([0.0, 0.0], {})),
+        "tracking": (read_path, tracking, {}),
+        "image_segmentation": (read_prompts, image_segmentation, _NO_PROMPTS),
+        "video_segmentation": (read_timed_prompts, video_segmentation, _NO_PROMPTS | {"time": math.inf}),
+    }
 
 
 ANSWER = re.compile(r"<think>(.*?)</think>\s*<answer>(.*?)</answer>", re.DOTALL)
+TEXT_TASKS = ("multiple_choice", "numerical", "regression", "math", "ocr", "open_ended", "caption")
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
 
-def score_plainly(sample: Sample, response: str, scorers: dict[str, Callable[[str, str], Found]]) -> dict[str, Any]:
+def score_plainly(sample: Sample, response: str, scorers: dict[str, Scorer]) -> dict[str, Any]:
     """One row by the baseline. Status, format and structure as the design has them for whole responses."""
-    match = ANSWER.fullmatch(response.strip())
-    if match is None:
-        return {"status": "no_answer"}
-    tidy = (
-        all(response.count(tag) == 1 for tag in ("<think>", "</think>", "<answer>", "</answer>")) and match[1].strip()
-    )
+    read, measure, nothing = scorers[sample.task]
+    response = response.strip()
+    match = ANSWER.fullmatch(response)
+    status, text, form, tidy = "no_answer", response, 0, 0
+    if match is not None:
+        status, text, form = "ok", match[2].strip(), 1
+        tidy = int(all(response.count(tag) == 1 for tag in TAGS) and bool(match[1].strip()))
     try:
-        accuracy, parts, evidence, paper, hardened, structure = scorers[sample.task](match[2].strip(), sample.truth)
+        pred = read(text)
     except (ValueError, RecursionError):
-        return {"status": "malformed"}
+        status, pred = "malformed" if form else status, nothing
+    accuracy, parts, evidence, paper, hardened, structure = measure(pred, read(sample.truth))
+    ok = status == "ok"
+    given = structure if form and (ok or sample.task in TEXT_TASKS) else 0.0
     return {
-        "status": "ok", "accuracy": accuracy, "format": 1, "structure": structure, "components": parts,
-        "evidence": evidence, "r_acc": {"paper": paper, "hardened": hardened}, "tidy": int(bool(tidy)),
+        "status": status, "accuracy": accuracy, "format": form, "components": parts, "evidence": evidence,
+        "structure": given, "tidy": tidy, "reward": 0.9 * accuracy + 0.1 * form + given,
+        "r_acc": {"paper": paper if ok else 0.0, "hardened": hardened if ok else 0.0},
     }  # fmt: skip

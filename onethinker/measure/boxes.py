@@ -36,18 +36,20 @@ def _ratio(part_N: Floats, whole_N: Floats) -> Floats:
 
 def area(boxes_N4: ArrayLike) -> Floats:
     """max(0, x2 − x1) · max(0, y2 − y1), in squared units of the coordinates, shape (N,)."""
-    boxes = _boxes(boxes_N4)
+    return _area(*_boxes(boxes_N4).T)
+
+
+def _area(x1_N: Floats, y1_N: Floats, x2_N: Floats, y2_N: Floats) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
-        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-        return sides[:, 0] * sides[:, 1]
+        return np.maximum(x2_N - x1_N, 0.0) * np.maximum(y2_N - y1_N, 0.0)
 
 
 def intersection_union(a_N4: ArrayLike, b_N4: ArrayLike) -> tuple[Floats, Floats]:
     """Areas of the intersection and of the union of each pair, both of shape (N,)."""
-    a, b = _pairs(a_N4, b_N4)
-    common = np.concatenate([np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])], axis=1)
-    area_a, area_b = area(a), area(b)
-    inter = np.where((area_a > 0) & (area_b > 0), area(common), 0.0)
+    a_4N, b_4N = (side.T.copy() for side in _pairs(a_N4, b_N4))
+    common = _area(*np.maximum(a_4N[:2], b_4N[:2]), *np.minimum(a_4N[2:], b_4N[2:]))
+    area_a, area_b = _area(*a_4N), _area(*b_4N)
+    inter = np.where((area_a > 0) & (area_b > 0), common, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         return inter, area_a + area_b - inter
 

@@ -132,7 +132,8 @@ def _length(first: int, last: int) -> int:
 
 def clip(boxes_F4: Floats, size: tuple[float, float]) -> Floats:
     """Boxes cut to the image as GOT-10k's toolkit cuts them; see `got10k`. size: width and height."""
-    limit = np.asarray(size, dtype=np.float64)
-    corner = np.clip(boxes_F4[:, :2], 0.0, limit)
-    sides = np.clip(boxes_F4[:, 2:] - boxes_F4[:, :2], 0.0, limit - corner)
-    return np.concatenate([corner, corner + sides], axis=1)
+    x1_F, y1_F, x2_F, y2_F = boxes_F4.T
+    width, height = size
+    left_F, top_F = np.clip(x1_F, 0.0, width), np.clip(y1_F, 0.0, height)
+    right_F = left_F + np.clip(x2_F - x1_F, 0.0, width - left_F)
+    return np.stack([left_F, top_F, right_F, top_F + np.clip(y2_F - y1_F, 0.0, height - top_F)], axis=1)

@@ -3,145 +3,176 @@
 from __future__ import annotations
 
 import json
+import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from itertools import chain
+from typing import Any, TypeAlias, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from onethinker.answer import Answer, Status
 from onethinker.measure import boxes, points, spans
 from onethinker.sample import DataError, Sample
+from onethinker.tasks import TASKS
 from onethinker.tasks.base import Score
-from onethinker.tasks.reading import MAX_NUMBER
+from onethinker.tasks.reading import MAX_NUMBER, NO_BOX
 
 Floats: TypeAlias = NDArray[np.float64]
 Result: TypeAlias = Score | DataError
+Asked: TypeAlias = tuple[Sample, Answer]
+Scored: TypeAlias = tuple[Result, bool]
+"""A score, and whether lenient reading is known to give the same."""
+Together: TypeAlias = Callable[[Sequence[Asked]], list[Scored | None]]
+"""The scores of answers to one task, None in place of one that is to be scored alone."""
+Row: TypeAlias = tuple[float, float, dict[str, float], dict[str, Any], float, float]
+"""What is measured of one answer: structure, accuracy, components, evidence, R_acc of `paper` and of `hardened`."""
+Two: TypeAlias = tuple[float, float]
+Four: TypeAlias = tuple[float, float, float, float]
 
-NUMBERS = frozenset((int, float))
-UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
-"""What reading a text that is not in plain form may raise."""
-_decode = json.JSONDecoder().raw_decode
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One answer to score, with its sample."""
-
-    sample: Sample
-    answer: Answer
-
-
-def _four(found: Mapping[str, Any]) -> Sequence[float]:
-    return found["boxes"]
+OK = Status.OK
+T = TypeVar("T")
 
 
-def _two(found: Mapping[str, Any]) -> Sequence[float]:
-    return found["time"]
+# ---- reading ----------------------------------------------------------------------------------------------------
 
 
-def _prompts(found: Mapping[str, Any]) -> Sequence[float]:
-    (a, b), (c, d), (e, f) = found["positive_points"]
-    (g, h), (i, j), (k, m) = found["negative_points"]
-    return [*found["boxes"], a, b, c, d, e, f, g, h, i, j, k, m]
+class _Box(msgspec.Struct, forbid_unknown_fields=True):
+    boxes: Four
 
 
-def _timed_prompts(found: Mapping[str, Any]) -> Sequence[float]:
-    return [*_prompts(found), found["time"]]
+class _Span(msgspec.Struct, forbid_unknown_fields=True):
+    time: Two
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """keys: how many the object has. width: how many numbers it holds. flat: them, from the object."""
+class _Prompts(msgspec.Struct, forbid_unknown_fields=True):
+    boxes: Four
+    positive_points: tuple[Two, Two, Two]
+    negative_points: tuple[Two, Two, Two]
 
-    keys: int
-    width: int
-    flat: Callable[[Mapping[str, Any]], Sequence[float]]
 
-    def read(self, text: str) -> array[float] | None:
-        """The numbers of an answer in plain form; None for any other."""
+class _TimedPrompts(_Prompts, forbid_unknown_fields=True):
+    time: float
+
+
+def _flat(found: _Prompts) -> tuple[float, ...]:
+    return *found.boxes, *chain(*found.positive_points, *found.negative_points)
+
+
+def plain_reader(record: type[msgspec.Struct]) -> Callable[[str], Any]:
+    """Reads JSON of exactly a record's keys and types; None for any other text.
+
+    msgspec takes only finite JSON numbers for floats and rounds them as Python does. Of keys that stand twice it takes
+    the last: the caller counts them.
+    """
+    decode = msgspec.json.Decoder(record).decode
+
+    def read(text: str) -> Any:
         try:
-            found = plain_object(text, self.keys)
-            return None if found is None else packed_numbers(self.flat(found), self.width)
-        except UNREADABLE:
+            return decode(text)
+        except (ValueError, RecursionError):
             return None
 
-
-_FORMS = {
-    "spatial_grounding": _Form(1, 4, _four),
-    "temporal_grounding": _Form(1, 2, _two),
-    "image_segmentation": _Form(3, 16, _prompts),
-    "video_segmentation": _Form(4, 17, _timed_prompts),
-}
+    return read
 
 
-def plain_object(text: str, keys: int) -> dict[str, Any] | None:
-    """The JSON object with that many keys, each once: no string but its keys stands in the text (tracks add theirs)."""
-    found, end = _decode(text)
-    if end != len(text) or type(found) is not dict or len(found) != keys:
-        return None
-    inner = found.get("boxes")
-    names = keys + (len(inner) if type(inner) is dict else 0)
-    return found if text.count('"') == 2 * names else None
+def remembered(read: Callable[[str], T]) -> Callable[[str], T]:
+    """`read`, remembering what it made of the last texts of usual length."""
+    known = lru_cache(maxsize=1024)(read)
+
+    def recall(text: str) -> T:
+        return known(text) if len(text) <= 10_000 else read(text)
+
+    return recall
 
 
-def packed_numbers(flat: Sequence[float], width: int) -> array[float] | None:
-    """The numbers, none of them a bool or a text; None for another width."""
-    if type(flat) is not list or len(flat) != width or not NUMBERS.issuperset(map(type, flat)):
-        return None
-    return array("d", flat)
+def unread_status(task: str, sample: Sample, answer: Answer) -> Status | None:
+    """The status of an answer of which nothing can be read; None where `Task.score` finds more in it."""
+    try:
+        json.loads(answer.text)
+    except json.JSONDecodeError:  # most often: it was cut short
+        return Status.MALFORMED if answer.status is OK else answer.status
+    except (ValueError, RecursionError):
+        pass  # the task's own reading tells
+    status, value = TASKS[task].read(sample, answer)
+    return status if value is None else None
 
 
-@lru_cache(maxsize=8192)
-def _true_numbers(task: str, truth: str) -> array[float] | None:
-    return _FORMS[task].read(truth)
+# ---- scores -----------------------------------------------------------------------------------------------------
 
 
-Fixed: TypeAlias = Callable[[list[Asked], Floats, Floats], tuple[Iterable[tuple[Any, ...]], NDArray[np.bool_]]]
-"""(asked, pred_NW, true_NW) → per row accuracy, components, evidence, both R_acc; whether lenient reading is equal."""
+@dataclass(slots=True)
+class Kept:
+    """The answers that are measured together: their places, statuses (not OK: nothing could be read) and rows."""
 
+    places: list[int]
+    statuses: list[Status]
 
-def _fixed(task: str, measure: Fixed) -> Callable[[list[Asked]], list[tuple[Result, bool] | None]]:
-    form = _FORMS[task]
-
-    def score(asked: list[Asked]) -> list[tuple[Result, bool] | None]:
-        made: list[tuple[Result, bool] | None] = [None] * len(asked)
-        pred, true, kept = array("d"), array("d"), []
-        for place, one in enumerate(asked):
-            said, known = form.read(one.answer.text), _true_numbers(task, one.sample.truth)
-            if said is not None and known is not None:
-                pred += said
-                true += known
-                kept.append(place)
-        if not kept:
-            return made
-        pred_NW, true_NW = (np.frombuffer(side).reshape(-1, form.width) for side in (pred, true))
-        usable = np.abs(np.hstack([pred_NW, true_NW])).max(axis=1) <= MAX_NUMBER
-        kept = [place for place, good in zip(kept, usable.tolist()) if good]
-        rows, same_N = measure([asked[p] for p in kept], pred_NW[usable], true_NW[usable])
-        for place, row, same in zip(kept, rows, same_N.tolist(), strict=True):
-            answer = asked[place].answer
-            made[place] = ok_score(answer, 0.5, *row), same
+    def scores(
+        self, asked: Sequence[Asked], rows: Iterable[Row], same_N: NDArray[np.bool_], bounded_N: NDArray[np.bool_]
+    ) -> list[Scored | None]:
+        """rows: what was measured. same_N: a lenient reading is equal. bounded_N: no number is beyond bounds."""
+        made: list[Scored | None] = [None] * len(asked)
+        each = zip(self.places, self.statuses, rows, same_N.tolist(), bounded_N.tolist(), strict=True)
+        for place, status, (structure, accuracy, components, evidence, paper, hardened), same, bounded in each:
+            answer, ok = asked[place][1], status is OK
+            if bounded or not ok:
+                form, r_acc = answer.format, {"paper": paper, "hardened": hardened}
+                given = structure if ok and form else 0.0
+                score = Score(status, accuracy, form, given, components, evidence, r_acc, answer.tidy)
+                made[place] = score, same and ok
         return made
 
-    return score
+
+@dataclass(frozen=True)
+class _Fixed:
+    """A task whose answer is some numbers.
+
+    read: them, from a text in plain form whose keys stand once; else None. nothing: those that measure exactly 0.
+    measure: (asked, pred_NW, true_NW) → a row each, and whether a lenient reading is equal.
+    """
+
+    task: str
+    read: Callable[[str], Sequence[float] | None]
+    nothing: Sequence[float]
+    true: Callable[[str], Sequence[float] | None]
+    measure: Callable[[Sequence[Asked], Floats, Floats], tuple[Iterable[Row], NDArray[np.bool_]]]
+
+    def __call__(self, asked: Sequence[Asked]) -> list[Scored | None]:
+        kept, pred, true = Kept([], []), array("d"), array("d")
+        for place, (sample, answer) in enumerate(asked):
+            said, known = self.read(answer.text) if answer.status is OK else None, self.true(sample.truth)
+            status = OK if said is not None else unread_status(self.task, sample, answer)
+            if known is not None and status is not None:
+                kept.places.append(place)
+                kept.statuses.append(status)
+                pred.extend(self.nothing if said is None else said)
+                true.extend(known)
+        pred_NW, true_NW = (np.frombuffer(side).reshape(-1, len(self.nothing)) for side in (pred, true))
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows, same_N = self.measure([asked[place] for place in kept.places], pred_NW, true_NW)
+        return kept.scores(asked, rows, same_N, bounded(pred_NW))
 
 
-def ok_score(
-    answer: Answer,
-    structure: float,
-    accuracy: float,
-    components: dict[str, float],
-    evidence: dict[str, Any],
-    paper: float,
-    hardened: float,
-) -> Score:
-    r_acc = {"paper": paper, "hardened": hardened}
-    given = structure if answer.format else 0.0
-    return Score(Status.OK, accuracy, answer.format, given, components, evidence, r_acc, answer.tidy)
+def _fixed(task: str, record: type[msgspec.Struct], flat: Any, nothing: Sequence[float], measure: Any) -> _Fixed:
+    plain, quotes = plain_reader(record), 2 * len(record.__struct_fields__)
+
+    def read(text: str) -> Sequence[float] | None:
+        found = plain(text)
+        return None if found is None or text.count('"') != quotes else flat(found)
+
+    def true(text: str) -> Sequence[float] | None:
+        found = read(text)
+        return None if found is None or max(map(abs, found)) > MAX_NUMBER else found
+
+    return _Fixed(task, read, nothing, remembered(true), measure)
+
+
+# ---- measures ---------------------------------------------------------------------------------------------------
 
 
 def upright(boxes_N4: Floats) -> NDArray[np.bool_]:
@@ -152,24 +183,34 @@ def upright(boxes_N4: Floats) -> NDArray[np.bool_]:
 
 
 def _not_fractions(numbers_NW: Floats) -> NDArray[np.bool_]:
-    outside: NDArray[np.bool_] = (numbers_NW.min(axis=1) < 0) | (numbers_NW.max(axis=1) > 1)
+    numbers_WN = numbers_NW.T.copy()
+    outside: NDArray[np.bool_] = (numbers_WN.min(axis=0) < 0) | (numbers_WN.max(axis=0) > 1)
     return outside
 
 
-def _spatial(asked: list[Asked], pred_N4: Floats, true_N4: Floats) -> Any:
+def bounded(numbers_NW: Floats) -> NDArray[np.bool_]:
+    """Rows without a number beyond MAX_NUMBER."""
+    beyond_NW = np.abs(numbers_NW) > MAX_NUMBER
+    within: NDArray[np.bool_] = np.ones(len(numbers_NW), dtype=bool)
+    if beyond_NW.any():
+        within[beyond_NW.any(axis=1)] = False
+    return within
+
+
+def _spatial(asked: Sequence[Asked], pred_N4: Floats, true_N4: Floats) -> Any:
     iou = boxes.iou(pred_N4, true_N4).tolist()
-    return ((v, {"iou": v}, {}, v, v) for v in iou), upright(pred_N4)
+    return [(0.5, v, {"iou": v}, {}, v, v) for v in iou], upright(pred_N4)
 
 
-def _temporal(asked: list[Asked], pred_N2: Floats, true_N2: Floats) -> Any:
+def _temporal(asked: Sequence[Asked], pred_N2: Floats, true_N2: Floats) -> Any:
     tiou = spans.iou(pred_N2, true_N2).tolist()
     official_N = spans.iou_official(pred_N2, true_N2)
-    clips = [n for n, one in enumerate(asked) if one.sample.meta.get("duration") is not None]
+    clips = [n for n, (sample, _) in enumerate(asked) if sample.meta.get("duration") is not None]
     if clips:
-        ends = [asked[n].sample.meta["duration"] for n in clips]
+        ends = [asked[n][0].meta["duration"] for n in clips]
         official_N[clips] = spans.iou_official(pred_N2[clips], true_N2[clips], ends)
-    rows = zip(tiou, official_N.tolist())
-    return ((v, {"tiou": v}, {"tiou_official": w}, v, v) for v, w in rows), pred_N2[:, 0] <= pred_N2[:, 1]
+    rows = [(0.5, v, {"tiou": v}, {"tiou_official": w}, v, v) for v, w in zip(tiou, official_N.tolist())]
+    return rows, pred_N2[:, 0] <= pred_N2[:, 1]
 
 
 def _parts(pred_NW: Floats, true_NW: Floats) -> tuple[list[Floats], NDArray[np.bool_]]:
@@ -182,27 +223,33 @@ def _parts(pred_NW: Floats, true_NW: Floats) -> tuple[list[Floats], NDArray[np.b
     return found, same
 
 
-def _image(asked: list[Asked], pred_NW: Floats, true_NW: Floats) -> Any:
+def _image(asked: Sequence[Asked], pred_NW: Floats, true_NW: Floats) -> Any:
     (iou, near, off), same = _parts(pred_NW, true_NW)
     columns = [iou, near, off, 0.5 * iou + 0.25 * near + 0.25 * off, iou + near + off]
     rows = zip(*(column.tolist() for column in columns))
-    return ((a, {"iou": i, "positive": p, "negative": n}, {}, r, r) for i, p, n, a, r in rows), same
+    return [(0.5, a, {"iou": i, "positive": p, "negative": n}, {}, r, r) for i, p, n, a, r in rows], same
 
 
-def _video(asked: list[Asked], pred_NW: Floats, true_NW: Floats) -> Any:
+def _video(asked: Sequence[Asked], pred_NW: Floats, true_NW: Floats) -> Any:
     (iou, near, off), same = _parts(pred_NW, true_NW)
     away = np.abs(pred_NW[:, 16] - true_NW[:, 16])
     when = np.exp(-away / 2)
     accuracy = 0.3 * iou + 0.3 * when + 0.2 * near + 0.2 * off
     columns = [iou, near, off, when, accuracy, iou + np.exp(-(away**2) / 2) + near + off]
     rows = zip(*(column.tolist() for column in columns))
-    return ((a, {"iou": i, "positive": p, "negative": n, "time": t}, {}, r, r) for i, p, n, t, a, r in rows), same
+    return [(0.5, a, {"iou": i, "positive": p, "negative": n, "time": t}, {}, r, r) for i, p, n, t, a, r in rows], same
 
 
-FIXED: dict[str, Callable[[list[Asked]], list[tuple[Result, bool] | None]]] = {
-    "spatial_grounding": _fixed("spatial_grounding", _spatial),
-    "temporal_grounding": _fixed("temporal_grounding", _temporal),
-    "image_segmentation": _fixed("image_segmentation", _image),
-    "video_segmentation": _fixed("video_segmentation", _video),
+_FAR = [math.inf] * 12
+FIXED: dict[str, Together] = {
+    "spatial_grounding": _fixed("spatial_grounding", _Box, lambda found: found.boxes, NO_BOX, _spatial),
+    "temporal_grounding": _fixed("temporal_grounding", _Span, lambda found: found.time, (0.0, 0.0), _temporal),
+    "image_segmentation": _fixed("image_segmentation", _Prompts, _flat, (*NO_BOX, *_FAR), _image),
+    "video_segmentation": _fixed(
+        "video_segmentation",
+        _TimedPrompts,
+        lambda found: (*_flat(found), found.time),
+        (*NO_BOX, *_FAR, math.inf),
+        _video,
+    ),
 }
-"""Task → score together; None in place of an answer or truth that is not in plain form."""

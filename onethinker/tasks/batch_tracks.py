@@ -2,192 +2,257 @@
 
 from __future__ import annotations
 
-import re
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from onethinker.measure import boxes, spans, tracks
 from onethinker.tasks.batch_numbers import (
-    UNREADABLE,
+    OK,
     Asked,
     Floats,
-    Result,
-    ok_score,
-    packed_numbers,
-    plain_object,
+    Four,
+    Kept,
+    Row,
+    Scored,
+    Together,
+    Two,
+    bounded,
+    plain_reader,
+    remembered,
+    unread_status,
     upright,
 )
 from onethinker.tasks.reading import MAX_NUMBER
 from onethinker.tasks.tracking import FRAME_SIZE
 
-_KEY = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+Second: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
+"""A key: msgspec takes one in plain form only, no leading zero, no plus; `-0` is told by its minus."""
+
+
+class _Path(msgspec.Struct, forbid_unknown_fields=True):
+    boxes: dict[Second, Four]
+
+
+class _Tube(msgspec.Struct, forbid_unknown_fields=True):
+    boxes: dict[Second, Four]
+    time: Two
 
 
 @dataclass(frozen=True, slots=True)
-class _Tracked:
-    """boxes: four numbers a key, in the order of the keys, which are whole seconds in plain form. span: or none."""
+class _Track:
+    """boxes: four numbers a key. seconds: the keys. span: zeros where the task has none."""
 
-    keys: tuple[str, ...]
     boxes: array[float]
-    span: tuple[float, float]
+    seconds: array[int]
+    span: Two = (0.0, 0.0)
 
 
-def _read_track(text: str, timed: bool) -> _Tracked | None:
-    try:
-        found = plain_object(text, 2 if timed else 1)
-        if found is None:
+_NOTHING = _Track(array("d"), array("q"))
+"""Measures exactly 0 beside any truth."""
+
+
+def _reader(record: type[_Path | _Tube]) -> Callable[[str], _Track | None]:
+    """Reads a track in plain form, None for any other text."""
+    plain, quotes = plain_reader(record), 2 * len(record.__struct_fields__)
+
+    def read(text: str) -> _Track | None:
+        found = plain(text)
+        if found is None or not found.boxes or '"-' in text or text.count('"') != quotes + 2 * len(found.boxes):
             return None
-        track = found["boxes"]
-        if type(track) is not dict or not track or set(map(len, track.values())) != {4}:
-            return None
-        if not all(map(_KEY.fullmatch, track)):
-            return None
-        packed = packed_numbers(list(chain.from_iterable(track.values())), 4 * len(track))
-        span = packed_numbers(found["time"], 2) if timed else array("d", (0.0, 0.0))
-    except UNREADABLE:
-        return None
-    if packed is None or span is None or not max(map(abs, span)) <= MAX_NUMBER:
-        return None
-    return _Tracked(tuple(track), packed, (span[0], span[1]))
+        numbers = array("d", list(chain.from_iterable(found.boxes.values())))
+        return _Track(numbers, array("q", list(found.boxes)), getattr(found, "time", (0.0, 0.0)))
+
+    return read
 
 
-_true_track = lru_cache(maxsize=8192)(_read_track)
+# ---- laying side by side ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """N answers' tracks laid beside their truths' K keys in all, row by row.
+@dataclass(frozen=True)
+class _Laid:
+    """N tracks of M keys in all, one after another.
 
-    pred_K4, true_K4: boxes, without area where the answer has none. has_K: whether it has one. row_K: whose key it is.
-    key_K: the second. counts: of keys a row.
+    boxes_M4, second_M: of each key. count_N: keys a track. span_N2: zeros where the task has none.
     """
 
+    boxes_M4: Floats
+    second_M: Ints
+    count_N: Ints
+    span_N2: Floats
+
+    @classmethod
+    def of(cls, said: Sequence[_Track]) -> _Laid:
+        numbers, seconds = array("d"), array("q")
+        for track in said:
+            numbers += track.boxes
+            seconds += track.seconds
+        return cls(
+            np.frombuffer(numbers).reshape(-1, 4),
+            np.frombuffer(seconds, dtype=np.int64),
+            np.array([len(track.seconds) for track in said], dtype=np.int64),
+            np.array([track.span for track in said]),
+        )
+
+    @property
+    def row_M(self) -> Ints:
+        """Whose key it is."""
+        return np.repeat(np.arange(len(self.count_N)), self.count_N)
+
+    def codes(self) -> Ints:
+        """One number for row and second of each key."""
+        return (self.row_M << 30) | self.second_M  # a second has fewer bits
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """N answers' tracks beside their truths' K keys.
+
+    pred_K4: the answer's box at each true key, without area where it has none. has_K: whether it has one.
+    row_K: whose key it is.
+    """
+
+    pred: _Laid
+    true: _Laid
     pred_K4: Floats
-    true_K4: Floats
-    has_K: NDArray[np.bool_]
-    row_K: NDArray[np.int64]
-    key_K: Floats
-    true_N: NDArray[np.int64]
-    pred_N: NDArray[np.int64]
-    same_N: NDArray[np.bool_]
+    has_K: Bools
+    row_K: Ints
+
+    @classmethod
+    def of(cls, pred: _Laid, true: _Laid) -> _Pairs:
+        pred_codes, true_codes = pred.codes(), true.codes()
+        order = np.argsort(pred_codes, kind="stable")
+        sorted_codes = np.append(pred_codes[order], -1)  # what is beyond all
+        place_K = np.searchsorted(sorted_codes[:-1], true_codes)
+        has_K, pred_K4 = sorted_codes[place_K] == true_codes, np.zeros_like(true.boxes_M4)
+        pred_K4[has_K] = pred.boxes_M4[order[place_K[has_K]]]
+        return cls(pred, true, pred_K4, has_K, true.row_M)
 
     def sums(self, values_K: NDArray[Any]) -> Floats:
-        return np.bincount(self.row_K, values_K, len(self.true_N)).astype(np.float64, copy=False)
+        """By row, over its true keys."""
+        return np.bincount(self.row_K, values_K, len(self.true.count_N)).astype(np.float64, copy=False)
+
+    def none(self, fault_M: Bools) -> Bools:
+        """Rows of whose answer no key has the fault."""
+        return np.bincount(self.pred.row_M, fault_M, len(self.pred.count_N)) == 0
+
+    def bounded(self) -> Bools:
+        """Answers without a number beyond bounds."""
+        return self.none(~bounded(self.pred.boxes_M4)) & bounded(self.pred.span_N2)
+
+    def same(self) -> Bools:
+        """Answers that a lenient reading leaves as they are."""
+        return self.none(~upright(self.pred.boxes_M4)) & (self.pred.span_N2[:, 0] <= self.pred.span_N2[:, 1])
 
 
-def _lay(said: list[_Tracked], known: list[_Tracked]) -> tuple[_Pairs, NDArray[np.bool_]]:
-    """The pairs, and which rows' numbers are all within bounds."""
-    given, true, index, keys = array("d"), array("d"), array("q"), array("d")
-    for pred, truth in zip(said, known, strict=True):
-        first = len(given) // 4
-        if pred.keys == truth.keys:
-            index.extend(range(first, first + len(pred.keys)))
-        else:
-            place = dict(zip(pred.keys, range(first, first + len(pred.keys))))
-            index.extend([place.get(key, -1) for key in truth.keys])
-        given += pred.boxes
-        true += truth.boxes
-        keys.extend(map(float, truth.keys))
-    given_M4 = np.vstack([np.frombuffer(given).reshape(-1, 4), np.zeros((1, 4))])
-    true_K4 = np.frombuffer(true).reshape(-1, 4)
-    index_K = np.frombuffer(index, dtype=np.int64)
-    pred_N, true_N = (np.array([len(t.keys) for t in side]) for side in (said, known))
-    owner_M, row_K = (np.repeat(np.arange(len(n)), n) for n in (pred_N, true_N))
-    bounded = np.ones(len(said), dtype=bool)
-    for boxes_X4, owner_X in ((given_M4[:-1], owner_M), (true_K4, row_K)):
-        bounded[owner_X[~(np.abs(boxes_X4) <= MAX_NUMBER).all(axis=1)]] = False
-    same = np.bincount(owner_M, ~upright(given_M4[:-1]), len(said)) == 0
-    pairs = _Pairs(
-        given_M4[index_K], true_K4, index_K >= 0, row_K, np.frombuffer(keys), true_N, pred_N, same
+# ---- scores -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """A task whose answer is boxes by second, and a span if it is timed.
+
+    read: an answer in plain form; true: a truth.
+    """
+
+    task: str
+    read: Callable[[str], _Track | None]
+    true: Callable[[str], _Track | None]
+    measure: Callable[[_Pairs], Iterable[Row]]
+
+    def __call__(self, asked: Sequence[Asked]) -> list[Scored | None]:
+        kept = Kept([], [])
+        pred: list[_Track] = []
+        true: list[_Track] = []
+        for place, (sample, answer) in enumerate(asked):
+            said, known = self.read(answer.text) if answer.status is OK else None, self.true(sample.truth)
+            status = OK if said is not None else unread_status(self.task, sample, answer)
+            if known is not None and status is not None:
+                kept.places.append(place)
+                kept.statuses.append(status)
+                pred.append(said or _NOTHING)
+                true.append(known)
+        if not kept.places:
+            return [None] * len(asked)
+        pairs = _Pairs.of(_Laid.of(pred), _Laid.of(true))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return kept.scores(asked, self.measure(pairs), pairs.same(), pairs.bounded())
+
+
+def _tracked(task: str, record: type[_Path | _Tube], measure: Callable[[_Pairs], Iterable[Row]]) -> _Tracked:
+    read = _reader(record)
+
+    def true(text: str) -> _Track | None:
+        found = read(text)
+        return found if found and max(map(abs, (*found.boxes, *found.span))) <= MAX_NUMBER else None
+
+    return _Tracked(task, read, remembered(true), measure)
+
+
+def _structure(pairs: _Pairs, has_N: Floats) -> Floats:
+    return 0.25 + 0.25 * (has_N / pairs.true.count_N)
+
+
+def _rows(*columns: Floats) -> Iterable[Any]:
+    return zip(*(column.tolist() for column in columns))
+
+
+def _tracking(pairs: _Pairs) -> Iterable[Row]:
+    pred, true = pairs.pred, pairs.true
+    first_N = np.minimum.reduceat(true.second_M, np.cumsum(true.count_N) - true.count_N)
+    later_K = true.second_M != first_N[pairs.row_K]
+    searched_K = (true.second_M != 1) | (true.count_N == 1)[pairs.row_K]
+    given_N = ~pairs.none(pred.second_M == 1) & (true.count_N > 1)
+    either_N = pairs.sums(searched_K) + pred.count_N - given_N - pairs.sums(pairs.has_K & searched_K)
+    iou_K = boxes.iou(pairs.pred_K4, true.boxes_M4)
+    clipped_K = boxes.iou(tracks.clip(pairs.pred_K4, FRAME_SIZE), tracks.clip(true.boxes_M4, FRAME_SIZE)) * later_K
+    columns = _rows(
+        _structure(pairs, pairs.sums(pairs.has_K)), pairs.sums(iou_K) / true.count_N,
+        pairs.sums(iou_K * searched_K) / np.maximum(either_N, 1), pairs.sums(later_K), pairs.sums(clipped_K),
+        pairs.sums(clipped_K > 0.5), pairs.sums(clipped_K > 0.75), true.count_N.astype(np.float64),
+        pairs.sums(iou_K > 0.5), pairs.sums(iou_K > 0.75),
     )  # fmt: skip
-    return pairs, bounded
-
-
-def _tracked(timed: bool, measure: Callable[..., Any]) -> Callable[[list[Asked]], list[tuple[Result, bool] | None]]:
-    def score(asked: list[Asked]) -> list[tuple[Result, bool] | None]:
-        made: list[tuple[Result, bool] | None] = [None] * len(asked)
-        kept, said, known = [], [], []
-        for place, one in enumerate(asked):
-            pred, truth = _read_track(one.answer.text, timed), _true_track(one.sample.truth, timed)
-            if pred is not None and truth is not None:
-                kept.append(place)
-                said.append(pred)
-                known.append(truth)
-        if not kept:
-            return made
-        pairs, bounded = _lay(said, known)
-        rows = measure(pairs, said, known)
-        for place, good, (structure, same, *row) in zip(kept, bounded.tolist(), rows, strict=True):
-            if good:
-                made[place] = ok_score(asked[place].answer, structure, *row), same
-        return made
-
-    return score
-
-
-def _structure(pairs: _Pairs, has_N: Floats) -> list[float]:
-    return (0.25 + 0.25 * (has_N / pairs.true_N)).tolist()
-
-
-def _tracking(pairs: _Pairs, said: list[_Tracked], known: list[_Tracked]) -> Iterable[tuple[Any, ...]]:
-    iou_K = boxes.iou(pairs.pred_K4, pairs.true_K4)
-    clipped_K = boxes.iou(tracks.clip(pairs.pred_K4, FRAME_SIZE), tracks.clip(pairs.true_K4, FRAME_SIZE))
-    has_N, miou_N = pairs.sums(pairs.has_K), pairs.sums(iou_K) / pairs.true_N
-    first_K = pairs.key_K == np.minimum.reduceat(pairs.key_K, np.cumsum(pairs.true_N) - pairs.true_N)[pairs.row_K]
-    searched_K = (pairs.key_K != 1) | (pairs.true_N == 1)[pairs.row_K]
-    one_N = np.array(["1" in pred.keys for pred in said]) & (pairs.true_N > 1)
-    true_N, pred_N = pairs.sums(searched_K), pairs.pred_N - one_N
-    either_N = np.maximum(true_N + pred_N - pairs.sums(pairs.has_K & searched_K), 1)
-    frames_K = ~first_K
-    columns = [
-        miou_N, pairs.sums(iou_K * searched_K) / either_N,
-        pairs.sums(frames_K), pairs.sums(clipped_K * frames_K), pairs.sums((clipped_K > 0.5) & frames_K),
-        pairs.sums((clipped_K > 0.75) & frames_K), pairs.sums(iou_K > 0.5), pairs.sums(iou_K > 0.75),
-    ]  # fmt: skip
-    numbers = zip(*(column.tolist() for column in columns))
-    lengths = pairs.true_N.astype(float).tolist()
-    heads = zip(_structure(pairs, has_N), pairs.same_N.tolist(), lengths)
-    for (structure, same, length), (miou, hard, frames, total, over50, over75, secs50, secs75) in zip(heads, numbers):
+    for structure, miou, hardened, frames, total, over50, over75, seconds, seconds50, seconds75 in columns:
         evidence = {
             "got10k": {"frames": frames, "iou": total, "above_0.5": over50, "above_0.75": over75},
-            "seconds": {"frames": length, "above_0.5": secs50, "above_0.75": secs75},
+            "seconds": {"frames": seconds, "above_0.5": seconds50, "above_0.75": seconds75},
         }
-        yield structure, same, miou, {"miou": miou}, evidence, miou, hard
+        yield structure, miou, {"miou": miou}, evidence, miou, hardened
 
 
-def _tube(pairs: _Pairs, said: list[_Tracked], known: list[_Tracked]) -> Iterable[tuple[Any, ...]]:
-    pred_N2, true_N2 = (np.array([t.span for t in side]) for side in (said, known))
-    iou_K, has_N = boxes.iou(pairs.pred_K4, pairs.true_K4), pairs.sums(pairs.has_K)
+def _tube(pairs: _Pairs) -> Iterable[Row]:
+    pred_N2, true_N2, second_K = pairs.pred.span_N2, pairs.true.span_N2, pairs.true.second_M
+    iou_K, has_N = boxes.iou(pairs.pred_K4, pairs.true.boxes_M4), pairs.sums(pairs.has_K)
     total_N, tiou_N = pairs.sums(iou_K), spans.iou(pred_N2, true_N2)
     common_N = total_N / np.maximum(has_N, 1)
-    union_N = total_N / np.maximum(pairs.true_N + pairs.pred_N - has_N, 1)
+    union_N = total_N / (pairs.true.count_N + pairs.pred.count_N - has_N)
     starts_2N, ends_2N = np.ceil([pred_N2[:, 0], true_N2[:, 0]]), np.floor([pred_N2[:, 1], true_N2[:, 1]])
     first_N, last_N = starts_2N.max(axis=0), ends_2N.min(axis=0)
     lengths_2N = np.maximum(ends_2N - starts_2N + 1, 0)
     seconds_N = lengths_2N.sum(axis=0) - np.maximum(last_N - first_N + 1, 0)
-    within_K = (first_N[pairs.row_K] <= pairs.key_K) & (pairs.key_K <= last_N[pairs.row_K])
-    columns = [
-        tiou_N, common_N, 0.5 * tiou_N + 0.5 * common_N, tiou_N + common_N, tiou_N + union_N,
-        spans.iou_official(pred_N2, true_N2), total_N / pairs.true_N, union_N,
+    within_K = (first_N[pairs.row_K] <= second_K) & (second_K <= last_N[pairs.row_K])
+    columns = _rows(
+        _structure(pairs, has_N), tiou_N, common_N, 0.5 * tiou_N + 0.5 * common_N, tiou_N + common_N, tiou_N + union_N,
+        spans.iou_official(pred_N2, true_N2), total_N / pairs.true.count_N, union_N,
         pairs.sums(iou_K * within_K) / np.maximum(seconds_N, 1),
-    ]  # fmt: skip
-    same_N = pairs.same_N & (pred_N2[:, 0] <= pred_N2[:, 1])
-    numbers = zip(*(column.tolist() for column in columns))
-    for structure, same, row in zip(_structure(pairs, has_N), same_N.tolist(), numbers):
-        tiou, common, accuracy, paper, hardened, official, true, union, viou = row
+    )  # fmt: skip
+    for structure, tiou, common, accuracy, paper, hardened, official, true, union, viou in columns:
         evidence = {"tiou_official": official, "siou_true": true, "siou_union": union, "viou": viou}
-        yield structure, same, accuracy, {"tiou": tiou, "siou": common}, evidence, paper, hardened
+        yield structure, accuracy, {"tiou": tiou, "siou": common}, evidence, paper, hardened
 
 
-TRACKED: dict[str, Callable[[list[Asked]], list[tuple[Result, bool] | None]]] = {
-    "spatial_temporal_grounding": _tracked(True, _tube),
-    "tracking": _tracked(False, _tracking),
+TRACKED: dict[str, Together] = {
+    "spatial_temporal_grounding": _tracked("spatial_temporal_grounding", _Tube, _tube),
+    "tracking": _tracked("tracking", _Path, _tracking),
 }
-"""Task → score together; None in place of an answer or truth that is not in plain form."""

@@ -33,7 +33,7 @@ MAX_NUMBER = 1e12
 
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)
 _SECONDS = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*(?:s|sec|secs|seconds?)?", re.IGNORECASE | re.ASCII)
-_KEY = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+KEY = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 _LENIENT_KEY = re.compile(r"0{0,9}(\d{1,9})(?:\.0{0,9})?", re.ASCII)
 _FENCE = re.compile(r"```\w*")
 _TOKEN = re.compile(r""""([^"]*)"|'([^']*)'|([\[\]{},:])|(\d+(?::\d+(?:\.\d+)?)+|[^\s\[\]{},:"']+)""")
@@ -229,7 +229,7 @@ def read_track(value: Any, *, lenient: bool = False) -> TrackReading:
 
 
 def _read_key(key: str, lenient: bool) -> int:
-    match = (_LENIENT_KEY if lenient else _KEY).fullmatch(key)
+    match = (_LENIENT_KEY if lenient else KEY).fullmatch(key)
     if match is None:
         raise Malformed(f"expected a whole second as key, found {_show(key)}")
     return int(match.group(1) if lenient else key)

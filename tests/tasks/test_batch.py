@@ -117,6 +117,27 @@ def test_mixed_tasks_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize("task", JSON_TASKS)
+def test_equal_whatever_character_is_changed(task: str) -> None:
+    rng = random.Random(f"{task} characters")
+    texts = [TRUTHS[task]]
+    for _ in range(600):
+        text = json.dumps(answer(rng, task))
+        place, more = (
+            rng.randrange(len(text)),
+            rng.choice(("", "0", "-", ".", "e", '"', "\\", ",", "]", "}", " ", "\ud800")),
+        )
+        texts.append(text[:place] + more + text[place + rng.randrange(2) :])
+    texts += [
+        TRUTHS[task].replace('"5"', key)
+        for key in ('"05"', '"-0"', '"+5"', '"5.0"', '"1000000000"', '"\\u0035"', '"٥"')
+    ]
+    answers = [read_answer(respond(text)) for text in texts]
+    sample = sample_of(task)
+    for one, found in zip(answers, score_many([sample] * len(answers), answers), strict=True):
+        check(found, get_task(task).score(sample, one))
+
+
+@pytest.mark.parametrize("task", JSON_TASKS)
 def test_one_huge_number_spoils_only_its_own_row(task: str) -> None:
     huge = ("1e12", "1e13", "9" * 400, "1" * 5000)
     texts = [TRUTHS[task].replace("200", number, 1).replace("3.5", number) for number in huge]
