@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,7 +113,7 @@ def sft(
     made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
     from onethinker.train.sft import run_sft
 
-    print(run_sft(made, samples, out or Path(f"runs/{made.name}-sft"), fresh=fresh))
+    _say_once(run_sft(made, samples, out or Path(f"runs/{made.name}-sft"), fresh=fresh))
 
 
 @app.command()
@@ -133,7 +134,13 @@ def rl(
     made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
     from onethinker.train.rl import run_rl
 
-    print(run_rl(made, samples, out or Path(f"runs/{made.name}-rl"), fresh=fresh))
+    _say_once(run_rl(made, samples, out or Path(f"runs/{made.name}-rl"), fresh=fresh))
+
+
+def _say_once(made: Path) -> None:
+    """Print what was made, in the leading one of the processes that torchrun may have started."""
+    if os.environ.get("RANK", "0") == "0":
+        print(made)
 
 
 def _training(
