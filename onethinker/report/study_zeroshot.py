@@ -39,15 +39,19 @@ def page(study: Study) -> str:
 
 def _found(study: Study) -> str:
     said = []
-    for measured, title in MEASURES.items():
-        for step, words in (("sft", "SFT"), ("rl", "RL over SFT")):
-            gains = {k: g for k, g in study["gains"][measured][step].items() if k != MEAN}
-            up = [TITLES.get(k, k) for k, g in gains.items() if g["p"] < SURE and g["difference"]["value"] > 0]
-            down = [TITLES.get(k, k) for k, g in gains.items() if g["p"] < SURE and g["difference"]["value"] < 0]
-            said.append(
-                f"{words}: better in {len(up)} and worse in {len(down)} of {len(gains)} kinds ({title.lower()})."
-            )
-    return " ".join(said)
+    for measured, what in (("headline", "In greedy answers"), ("reward", "In the reward of sampled answers")):
+        (sft_up, sft_down), (rl_up, rl_down) = (_moved(study["gains"][measured][step]) for step in ("sft", "rl"))
+        said.append(
+            f"{what} SFT lifts {sft_up} of {len(study['kinds'])} kinds above the untrained model and lowers "
+            f"{sft_down}; RL lifts {rl_up} above SFT and lowers {rl_down}."
+        )
+    return f"{' '.join(said)} (At p < {SURE:g}, not corrected for the number of kinds.)"
+
+
+def _moved(gains: Mapping[str, Any]) -> tuple[int, int]:
+    """How many kinds went up and how many down."""
+    sure = [g["difference"]["value"] for kind, g in gains.items() if kind != MEAN and g["p"] < SURE]
+    return sum(v > 0 for v in sure), sum(v < 0 for v in sure)
 
 
 def _results(study: Study) -> str:
@@ -77,7 +81,10 @@ def _table(study: Study, measured: str) -> str:
         cells = [Cell(write(measured, n["value"]), interval(n, measured), n["value"] == best) for n in numbers]
         rows.append((Cell(TITLES.get(kind, kind)), Cell(study["kinds"].get(kind, "").replace("_", " ")), *cells))
     columns = ("Kind", "Asked and measured as", *(label for label, _ in STAGES.values()))
-    return to_html(Table("", columns, tuple(rows), "95% bootstrap intervals.", labels=2, totals=1))
+    note = "95% bootstrap intervals."
+    if measured == "reward" and study["settings"]["reward"] == "released":
+        note += " The released reward gives a well-formed wrong answer up to 0.6, so form is in these numbers too."
+    return to_html(Table("", columns, tuple(rows), note, labels=2, totals=1))
 
 
 def _tests(study: Study) -> str:
