@@ -103,8 +103,10 @@ class JsonLines:
         """Write one row and flush it. NaN becomes null, so that any JSON reader takes the file."""
         if not self._whole:
             self._cut_torn_line()
+        self._whole = False
         with self.path.open("ab") as out:
             out.write(_line(_plain(row)))
+        self._whole = True
 
     def _cut_torn_line(self) -> None:
         if self.path.exists():
@@ -112,7 +114,6 @@ class JsonLines:
             if not data.endswith(b"\n"):
                 with self.path.open("r+b") as handle:
                     handle.truncate(data.rfind(b"\n") + 1)
-        self._whole = True
 
     def rows(self) -> list[dict[str, Any]]:
         """Every whole row so far. Raises RunError for a row that is not JSON."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import subprocess
 import sys
 import tempfile
@@ -163,3 +164,17 @@ def test_keep_drops_what_came_after_a_checkpoint(tmp_path: Path) -> None:
 def test_stamp_is_utc() -> None:
     assert stamp().endswith("Z")
     assert len(stamp()) == 20
+
+
+def test_an_append_that_failed_is_cut_off_by_the_next(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "log.jsonl")
+    log.append({"a": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            log.append({"a": "long" * 9})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.append({"a": 2})
+    assert log.rows() == [{"a": 1}, {"a": 2}]
