@@ -100,7 +100,7 @@ def heat(
                 body.append(svg.tag("g", svg.tip(said) + _square(number, place, most, factor, certain, signed)))
             if row == column:
                 body.append(place.rect("own"))
-    return svg.figure(width, height, "".join(body), label)
+    return svg.tag("div", svg.figure(width, height, "".join(body), label), style=f"max-width: {width}px")
 
 
 @dataclass(frozen=True, slots=True)
