@@ -258,7 +258,7 @@ def test_a_full_disk_costs_no_more_than_the_torn_row(samples, truths, run, tmp_p
             run(samples, ScriptedEngine(truths), out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (out / "results.jsonl").stat().st_size == room
+    assert (out / "results.jsonl").stat().st_size <= room
     engine = ScriptedEngine(truths)
     assert run(samples, engine, out)["n"] == 10
     assert engine.asked == [s.id for s in samples[4:]]
