@@ -22,6 +22,7 @@ def square(top: int, left: int) -> np.ndarray:
 
 def boxes_checks(m) -> None:
     assert m.iou([[0, 0, 4, 4]], [[2, 2, 6, 6]]).tolist() == [4 / 28]
+    assert m.iou([[0, 0, 4, 4]], [[6, 0, 8, 4]]).tolist() == [0]
     assert m.giou([[0, 0, 2, 2]], [[4, 4, 5, 5]]).tolist() == [5 / 25 - 1]
     assert m.iou([[9, 9, 1, 1]], [[9, 9, 1, 1]]).tolist() == [0]
     assert m.accuracy_at([0.5, 0.4], 0.5) == 0.5
@@ -47,6 +48,7 @@ def tracks_checks(m) -> None:
     row = m.got10k([HALF, BOX, HALF, HALF], [BOX] * 4, (1000, 1000), [1, 1, 1, 0])
     assert row == {"frames": 2, "iou": 1.5, "above_0.5": 1, "above_0.75": 1}
     assert m.got10k([BOX] * 2, [(150, 100, 350, 300)] * 2, (250, 1000))["iou"] == 2 / 3
+    assert m.got10k([BOX] * 2, [(100, 150, 300, 350)] * 2, (1000, 250))["iou"] == 2 / 3
 
 
 def masks_checks(m) -> None:
@@ -80,7 +82,7 @@ CHECKS = {
 MUTATIONS = [
     ("boxes", "return inter, area_a + area_b - inter", "return inter, area_a + area_b + inter"),
     ("boxes", "ious >= threshold", "ious > threshold"),
-    ("boxes", "np.minimum(a[:, 2:], b[:, 2:])", "np.maximum(a[:, 2:], b[:, 2:])"),
+    ("boxes", "np.minimum(a_4N[2:], b_4N[2:])", "np.maximum(a_4N[2:], b_4N[2:])"),
     ("boxes", "_ratio(hull - union, hull)", "_ratio(hull - union, union)"),
     ("spans", "ious >= m", "ious > m"),
     ("spans", "np.minimum(a[:, 0], b[:, 0]))", "np.maximum(a[:, 0], b[:, 0]))"),
@@ -91,7 +93,9 @@ MUTATIONS = [
     ("tracks", "[1:][judged[1:]]", "[judged]"),
     ("tracks", "pred.keys() | true.keys()", "pred.keys() & true.keys()"),
     ("tracks", "if first <= k <= last", "if first < k <= last"),
-    ("tracks", "limit - corner", "limit"),
+    ("tracks", "width - left_F", "width"),
+    ("tracks", "height - top_F", "height"),
+    ("boxes", "np.maximum(x2_N - x1_N, 0.0)", "np.abs(x2_N - x1_N)"),
     ("masks", "math.ceil(BOUNDARY_SHARE", "math.floor(BOUNDARY_SHARE"),
     ("masks", "BOUNDARY_SHARE = 0.008", "BOUNDARY_SHARE = 0.0102"),
     ("masks", "reach[:, None] ** 2 + reach**2 <= radius**2", "reach[:, None] ** 2 + 0 * reach <= radius**2"),
