@@ -12,6 +12,7 @@ import typer
 from onethinker.cli_bench import bench_app
 from onethinker.cli_data import data_app
 from onethinker.cli_eval import eval_
+from onethinker.cli_export import export_app
 from onethinker.cli_options import (
     Attention,
     DataOption,
@@ -236,5 +237,6 @@ def plan(
 
 app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
 app.command()(score)
 app.command()(rollouts)

@@ -30,7 +30,7 @@ class OneThinker(lmms):
     """pretrained: what `onethinker eval` takes as MODEL. engine: `local` or `openai`, guessed unless given.
 
     image_pixels, frame_pixels, fps, max_frames: the media budget, the recipe's of the model unless given. Other
-    keywords go to the engine (`dtype`, `attention`; `concurrency`, …). batch_size: of no use, the engine batches itself.
+    keywords go to the engine (`dtype`, `attention`, …). batch_size: of no use, the engine batches itself.
     """
 
     is_simple = False

@@ -32,7 +32,7 @@ FAILED = "\0onethinker failed: "
 
 Doc = Mapping[str, Any]
 _HERE = "onethinker.harnesses.lmms_tasks"
-_MASKED = {
+_MASKED: dict[str, dict[str, Any]] = {
     "image_segmentation": {"mask": {"inter": 0, "union": 0}},
     "video_segmentation": {"mask": {"j": 0.0, "f": 0.0}},
 }

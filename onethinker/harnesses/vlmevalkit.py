@@ -17,7 +17,7 @@ from typing import Any
 
 from onethinker.answer import read_answer
 from onethinker.evaluate.results import Row, current, is_error
-from onethinker.evaluate.run import RESULTS, SUMMARY
+from onethinker.evaluate.run import RESULTS, SAMPLES, SUMMARY
 from onethinker.runs import JsonLines, write_whole
 from onethinker.sample import Sample, load_samples
 
@@ -49,10 +49,9 @@ def export_predictions(results: Path, out: Path, tsv: Path | None = None) -> tup
     if tsv:
         rows, dataset = list(_tsv_rows(tsv)), tsv.stem
     else:
-        data = summary["data"]
-        samples = load_samples(data["path"], data["media_root"])
+        samples = load_samples(results / SAMPLES)
         rows = [_question(sample) for sample in samples]
-        dataset = samples[0].source or Path(data["path"]).stem
+        dataset = samples[0].source or Path(summary["data"]["path"]).stem
     table = [row | _predicted(answers[str(row["index"])]) for row in rows if str(row["index"]) in answers]
     if not table:
         raise ExportError(
@@ -149,27 +148,30 @@ def _write_workbook(out: Path, columns: Sequence[str], table: Table) -> None:
         from openpyxl.cell import WriteOnlyCell
     except ImportError as error:
         raise ExportError("an .xlsx file needs openpyxl: pip install openpyxl, or give a .tsv or .json") from error
+    rows = [[_cell(row, key) for key in columns] for row in table]
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Sheet1")
     sheet.append(list(columns))
-    for row in table:
-        cells = []
-        for key in columns:
-            value = row.get(key)
-            cell = WriteOnlyCell(sheet)
-            if isinstance(value, str):
-                text = _UNPRINTABLE.sub("", value)
-                if len(text) > CELL:
-                    raise ExportError(
-                        f"index {row['index']}: its {key} has {len(text)} characters, a cell of .xlsx holds {CELL}; "
-                        "give a .tsv or .json (and VLMEvalKit the same PRED_FORMAT)"
-                    )
-                cell.value = text
+    for row in rows:
+        cells = [WriteOnlyCell(sheet, value) for value in row]
+        for cell in cells:
+            if isinstance(cell.value, str):
                 cell.data_type = "s"
-            else:
-                cell.value = value
-            cells.append(cell)
         sheet.append(cells)
     aside = out.with_name(f".{out.name}.part")
     book.save(aside)
     aside.replace(out)
+
+
+def _cell(row: Mapping[str, Any], key: str) -> Any:
+    """What a cell of .xlsx holds. Raises ExportError for what it cannot."""
+    value = row.get(key)
+    if not isinstance(value, str):
+        return value
+    text = _UNPRINTABLE.sub("", value)
+    if len(text) > CELL:
+        raise ExportError(
+            f"index {row['index']}: its {key} has {len(text)} characters, a cell of .xlsx holds {CELL}; "
+            "give a .tsv or .json (and VLMEvalKit the same PRED_FORMAT)"
+        )
+    return text
