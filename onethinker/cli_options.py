@@ -17,5 +17,12 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew in a folder bes
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Attention = Annotated[str, typer.Option(help="sdpa, eager, flash_attention_2 or flex_attention.")]
-EngineOption = Annotated[str, typer.Option("--engine", help="local or openai; guessed from the model's name.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local (transformers), openai (a server's http://…/v1, vLLM's too) or vllm (in this process, where it can "
+        "be imported); guessed from the model's name.",
+    ),
+]
 Prompts = Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file; the model's own unless given.")]

@@ -69,7 +69,7 @@ class VllmServer(OpenAIEngine):
         self.bans = {str(token): BAN for token in banned_ids(encoder.tokenizer)}
         self.root = replace(server, base=server.base.removesuffix("/v1"))
         self.encloses = False
-        self._check_logps()
+        self._check_server()
 
     @classmethod
     def at(cls, address: str, encoder: Encoder, weights: Weights | None = None, folder: Path | None = None) -> Self:
@@ -92,11 +92,15 @@ class VllmServer(OpenAIEngine):
         except ServerError as error:
             raise EngineError(f"the vLLM server did not take the policy's weights: {error}; {HOW}") from error
 
-    def _check_logps(self) -> None:
-        """Where only one token may be sampled, its log-probability is 0 if it is that of the sampling."""
+    def _check_server(self) -> None:
+        """Where only one token may be sampled, its log-probability is 0 if it is that of the sampling. A server that
+        trusts no request with its media says so here, rather than of every clip."""
         only = self.encoder.tokenizer.eos_token_id
-        content = {"messages": [{"role": "user", "content": "?"}], "allowed_token_ids": [only], "max_tokens": 1}
-        body = {"model": self.model, **content, "temperature": 1.0, "logprobs": True, "return_token_ids": True}
+        body = {
+            "model": self.model, "messages": [{"role": "user", "content": "?"}], "max_tokens": 1, "temperature": 1.0,
+            "allowed_token_ids": [only], "logprobs": True, "return_token_ids": True,
+            "media_io_kwargs": {"video": {"num_frames": -1}},
+        }  # fmt: skip
         try:
             ids, logps = self.server.post("/chat/completions", body, lambda reply: _sampled(reply["choices"][0]))
         except ServerError as error:
