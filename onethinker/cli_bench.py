@@ -17,7 +17,7 @@ bench_app = typer.Typer(
 Model = Annotated[str, typer.Option(help="The SFT checkpoint to start from: a shipped name or a folder.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Few steps and questions, to see that it runs.")]
 Seeds = Annotated[int | None, typer.Option(help="Runs of each kind; 5, transfer 3, fewer with --quick.", min=1)]
-Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-<its name> unless given.")]
+Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-NAME unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.steps=50")]
 
 QUICK_SEEDS = 2
@@ -30,7 +30,9 @@ def algorithms(
     seeds: Seeds = None,
     out: Out = None,
     algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Every one otherwise.")] = None,
-    condition: Annotated[list[str] | None, typer.Option(help="base, hard, sparse, …; repeat it.")] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="base, hard, sparse, three_tasks, one_task or unfiltered; repeat it.")
+    ] = None,
     set_: Set = None,
 ) -> None:
     """Every algorithm from one checkpoint, with intervals, paired tests, curves and each task's share of the gradient.
