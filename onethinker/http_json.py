@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 MAX_REPLY = 16 << 20
 """Bytes of a reply."""
+PATIENCE = 120.0
+"""Seconds that a server may ask for before another attempt."""
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses that another attempt may mend."""
 
@@ -32,11 +34,11 @@ class ServerError(RuntimeError):
 
 
 class _NotNow(Exception):
-    """An attempt that failed and may be repeated. status: of the reply, None where there was none."""
+    """An attempt that failed and may be repeated. status: of the reply, None where there was none. after: seconds."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, after: float = 0.0) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.after = status, after
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Server:
     """base: `http(s)://host:port/…`, paths are added to it. key: sent as a bearer token.
 
     timeout: seconds for a whole attempt. After attempt n waits `backoff · 2^n` seconds, at most `max_wait`, half of it
-    at random, so that many askers do not return at once.
+    at random, so that many askers do not return at once; a reply's `Retry-After` in seconds makes it wait longer, at
+    most `PATIENCE`.
     """
 
     base: str
@@ -77,7 +80,7 @@ class Server:
         for attempt in range(self.attempts):
             if attempt:
                 wait = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
-                time.sleep(wait * (0.5 + random.random() / 2))
+                time.sleep(max(failure.after, wait * (0.5 + random.random() / 2)))
             try:
                 return self._once(path, body, read, parse)
             except _NotNow as error:
@@ -95,12 +98,17 @@ class Server:
                 said = error.read(300).decode("utf-8", "replace")
             message = f"HTTP {error.code}: {said!a}"
             if error.code in _AGAIN:
-                raise _NotNow(message, error.code) from error
+                raise _NotNow(message, error.code, _retry_after(error.headers.get("Retry-After"))) from error
             raise ServerError(f"{self.base}{path}: {message}", error.code) from error
         except (OSError, http.client.HTTPException) as error:
             raise _NotNow(f"{type(error).__name__}: {error}") from error
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise _NotNow(f"a reply that cannot be used: {type(error).__name__}: {error}", 200) from error
+
+
+def _retry_after(header: str | None) -> float:
+    """The seconds that a reply asks for, at most `PATIENCE`; 0 where it names none (a date is not read)."""
+    return min(float(header), PATIENCE) if header and header.isascii() and header.isdigit() else 0.0
 
 
 def _bounded(reply: http.client.HTTPResponse, deadline: float) -> bytes:

@@ -4,68 +4,38 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onethinker.answer import Status, read_answer
-from onethinker.http_json import Server, ServerError
+from onethinker.http_json import PATIENCE, Server, ServerError
 from onethinker.judge import Ask, Cached, ChatJudge, JudgeError, RewardJudge, make_judge, polar_text, regrade
 from onethinker.sample import to_published
 from onethinker.scoring import score_file
 from onethinker.tasks import score
 from onethinker.tasks.base import Score
+from tests.http_stub import HttpStub, Reply
 from tests.tasks.examples import respond, sample_of
 
 ASK = Ask("What is it?", "a red ball", "a ball")
-Reply = tuple[int, Any]
 
 
-class Stub:
-    """A server whose replies a test writes. asked: (path, body) of every request. most: of requests at one time."""
+class Stub(HttpStub):
+    """asked: (path, body) of every request."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[tuple[str, Any]] = []
         self.reply: Callable[[str, Any], Reply] = lambda path, body: (200, verdict(7))
-        self.now = self.most = 0
-        self._lock = threading.Lock()
-        stub = self
+        self.url = f"http://{self.host}"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer(None)
-
-            def do_POST(self) -> None:
-                self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-            def _answer(self, body: Any) -> None:
-                with stub._lock:
-                    stub.asked.append((self.path, body))
-                    stub.now += 1
-                    stub.most = max(stub.most, stub.now)
-                status, said = stub.reply(self.path, body)
-                with stub._lock:
-                    stub.now -= 1
-                data = said if isinstance(said, bytes) else json.dumps(said).encode()
-                try:
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    pass  # the asker has given up
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
+    def answer(self, path: str, body: Any, key: str | None) -> Reply:
+        self.asked.append((path, body))
+        return self.reply(path, body)
 
     def server(self, **options: Any) -> Server:
         return Server(self.url, **{"timeout": 2.0, "attempts": 3, "backoff": 0.01} | options)
@@ -75,8 +45,7 @@ class Stub:
 def stub() -> Iterator[Stub]:
     made = Stub()
     yield made
-    made.http.shutdown()
-    made.http.server_close()
+    made.close()
 
 
 def said(text: str) -> dict[str, Any]:
@@ -128,6 +97,19 @@ def test_a_reply_without_a_verdict_is_asked_again_and_then_an_error(stub: Stub, 
 def test_the_last_verdict_counts(stub: Stub) -> None:
     stub.reply = lambda path, body: (200, said('The candidate says {"score": 10}. It is wrong.\n{"score": 1}'))
     assert chat(stub).grade([ASK]) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "waits"), [("7", 7), ("9999999", PATIENCE), ("0", 0), ("Sun, 22 Nov 2026 10:00:00 GMT", 0), ("-5", 0)]
+)
+def test_a_server_may_say_how_long_to_wait(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, header: str, waits: float
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    stub.reply = in_turn((429, b"slower", {"Retry-After": header}), (200, verdict(3)))
+    assert chat(stub).grade([ASK]) == [3.0]
+    assert len(slept) == 1 and (slept[0] == waits or slept[0] <= 0.01 > waits)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

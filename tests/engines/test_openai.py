@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,7 @@ from onethinker.recipes.base import EvalConfig
 from onethinker.sample import Sample, Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.use import load_model
-
-Reply = tuple[int, Any]
+from tests.http_stub import HttpStub, Reply
 
 
 def said(*texts: str, finish: str = "stop", **message: Any) -> Reply:
@@ -42,63 +40,29 @@ def said(*texts: str, finish: str = "stop", **message: Any) -> Reply:
     return 200, {"choices": choices, "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
 
 
-class Stub:
-    """A server whose replies a test writes. asked: bodies of the chat requests. most: of them at one time."""
+class Stub(HttpStub):
+    """asked: bodies of the chat requests."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.models: Reply = (200, {"data": [{"id": "first"}, {"id": "second"}]})
         self.version: Reply = (404, b"no such path")
         self.reply: Callable[[dict[str, Any]], Reply] = lambda body: said("fine")
-        self.now = self.most = 0
-        self._lock = threading.Lock()
-        stub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                stub.keys.append(self.headers["Authorization"])
-                known = {"/v1/models": stub.models, "/version": stub.version}
-                self._send(*known.get(self.path, (404, b"no such path")))
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with stub._lock:
-                    stub.asked.append(body)
-                    stub.keys.append(self.headers["Authorization"])
-                    stub.now += 1
-                    stub.most = max(stub.most, stub.now)
-                reply = stub.reply(body) if self.path == "/v1/chat/completions" else (404, b"no such path")
-                with stub._lock:
-                    stub.now -= 1
-                self._send(*reply)
-
-            def _send(self, status: int, content: Any) -> None:
-                data = content if isinstance(content, bytes) else json.dumps(content).encode()
-                try:
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    pass  # the asker has given up
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-        self.host = f"127.0.0.1:{self.http.server_port}"
         self.url = f"http://{self.host}/v1"
+
+    def answer(self, path: str, body: Any, key: str | None) -> Reply:
+        self.keys.append(key)
+        if body is None:
+            return {"/v1/models": self.models, "/version": self.version}.get(path, (404, b"no such path"))
+        self.asked.append(body)
+        return self.reply(body) if path == "/v1/chat/completions" else (404, b"no such path")
 
     def engine(self, clips: str = "video", concurrency: int = 16, **options: Any) -> OpenAIEngine:
         """An engine whose patience is a test's."""
         server = Server(self.url, **{"timeout": 2.0, "attempts": 3, "backoff": 0.01} | options)
         return OpenAIEngine(server, "m", clips, concurrency)
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import types
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +29,7 @@ from onethinker.recipes import SHIPPED
 from onethinker.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.rl import run_rl
+from tests.http_stub import HttpStub, Reply
 
 SERVER, MODEL = os.environ.get("ONETHINKER_VLLM_SERVER", ""), os.environ.get("ONETHINKER_VLLM_MODEL", "")
 real = pytest.mark.skipif(
@@ -39,41 +38,25 @@ real = pytest.mark.skipif(
 )
 
 
-class Stub:
+class Stub(HttpStub):
     """A vLLM as far as the engine sees it: every answer is `ids`, every prompt what `expand` says."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[dict[str, Any]] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.expand: Callable[[dict[str, Any]], list[int]] = lambda body: []
         self.ids, self.logps, self.only = [10, 11, 2], [-0.5, -0.25, -0.125], 0.0
         self.development = True
-        stub = self
+        self.url = f"http://{self.host}/v1"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._send(200, {"data": [{"id": "m", "owned_by": "vllm"}]})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.path == "/v1/chat/completions":
-                    return self._send(200, stub.reply(body))
-                stub.told.append((self.path, body))
-                self._send(200 if stub.development else 404, None)
-
-            def _send(self, status: int, content: Any) -> None:
-                data = b"" if content is None else json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+    def answer(self, path: str, body: Any, key: str | None) -> Reply:
+        if body is None:
+            return 200, {"data": [{"id": "m", "owned_by": "vllm"}]}
+        if path == "/v1/chat/completions":
+            return 200, self.reply(body)
+        self.told.append((path, body))
+        return 200 if self.development else 404, b""
 
     def reply(self, body: dict[str, Any]) -> dict[str, Any]:
         if only := body.get("allowed_token_ids"):
@@ -96,8 +79,7 @@ class Stub:
 def stub() -> Iterator[Stub]:
     made = Stub()
     yield made
-    made.http.shutdown()
-    made.http.server_close()
+    made.close()
 
 
 @pytest.fixture(scope="module")
