@@ -19,7 +19,7 @@ from PIL import Image
 from onethinker.answer import read_answer
 from onethinker.engines import make_engine
 from onethinker.engines.base import Completion, Request, Sampling
-from onethinker.harnesses.lmms_tasks import FAILED, GROUP
+from onethinker.harnesses.lmms_tasks import FAILED, PREFIX
 from onethinker.media import MediaBudget, write_image
 from onethinker.recipes import SHIPPED, trained_with
 
@@ -116,5 +116,5 @@ def _result(completion: Completion, task: str) -> GenerationResult:
     """The whole answer for our tasks, its answer block's text for others; a failure is marked."""
     if completion.finish == "error":
         return GenerationResult(FAILED + completion.error)
-    text = completion.text if task.startswith(f"{GROUP}_") else read_answer(completion.text, completion.finish).text
+    text = completion.text if task.startswith(PREFIX) else read_answer(completion.text, completion.finish).text
     return GenerationResult(text, TokenCounts(input_tokens=completion.prompt_tokens, output_tokens=completion.tokens))

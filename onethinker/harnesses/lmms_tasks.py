@@ -1,8 +1,8 @@
 """Our questions as task files of lmms-eval, for its `--include_path`, scored there by our own scorer.
 
 A folder of files: for each task that the data has, `onethinker_TASK.yaml` (named by lmms-eval's keys), the questions
-beside it as JSON lines, and the group `onethinker` over all of them. The YAML names the functions below, so the package
-is to be importable where lmms-eval runs. Any model of lmms-eval can be asked these questions.
+beside it as JSON lines, and the group `onethinker_all` over all of them. The YAML names the functions below, so the
+package is to be importable where lmms-eval runs. Any model of lmms-eval can be asked these questions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
 
-GROUP = "onethinker"
+PREFIX = "onethinker_"
+GROUP = f"{PREFIX}all"
+"""Of all the tasks; a bare `onethinker` would be taken for the folder of that name in a clone."""
 FAILED = "\0onethinker failed: "
 """Begins what our model hands lmms-eval in place of an answer that its engine could not give."""
 
@@ -53,9 +55,9 @@ def write_tasks(samples: Samples, out: Path, prompts: PromptSet, max_tokens: int
     for task in present:
         docs = [_doc(sample, samples, prompts, segmenter) for sample in samples.of_task(task)]
         lines = "".join(json.dumps(doc, ensure_ascii=False) + "\n" for doc in docs)
-        write_whole(out / f"{GROUP}_{task}.jsonl", lines)
-        write_whole(out / f"{GROUP}_{task}.yaml", _task_file(task, max_tokens, segmenter))
-    group = [f"group: {GROUP}", "task:", *(f"  - {GROUP}_{task}" for task in present)]
+        write_whole(out / f"{PREFIX}{task}.jsonl", lines)
+        write_whole(out / f"{PREFIX}{task}.yaml", _task_file(task, max_tokens, segmenter))
+    group = [f"group: {GROUP}", "task:", *(f"  - {PREFIX}{task}" for task in present)]
     write_whole(out / f"{GROUP}.yaml", "\n".join([*group, ""]))
     return out
 
@@ -78,7 +80,7 @@ def _doc(sample: Sample, samples: Samples, prompts: PromptSet, segmenter: str) -
 def _task_file(task: str, max_tokens: int, segmenter: str) -> str:
     """The YAML of one task. Nothing is to be cut from the answers: our reader wants them whole."""
     evidence = {} if segmenter == "none" else _MASKED.get(task, {})
-    name = f"{GROUP}_{task}"
+    name = f"{PREFIX}{task}"
     lines = [
         f"task: {name}",
         "dataset_path: json",

@@ -13,7 +13,16 @@ import yaml
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate.run import evaluate
 from onethinker.harnesses import lmms_tasks
-from onethinker.harnesses.lmms_tasks import FAILED, doc_to_messages, doc_to_text, pooled, process_results, write_tasks
+from onethinker.harnesses.lmms_tasks import (
+    FAILED,
+    GROUP,
+    PREFIX,
+    doc_to_messages,
+    doc_to_text,
+    pooled,
+    process_results,
+    write_tasks,
+)
 from onethinker.recipes.base import EvalConfig
 from onethinker.segment import make_segmenter
 from onethinker.tasks import list_tasks
@@ -71,7 +80,7 @@ def test_scores_are_those_of_eval(tasks, world, answers, tmp_path):
 
 
 def test_files_name_functions_that_exist(tasks):
-    group = load(tasks / "onethinker.yaml")
+    group = load(tasks / f"{GROUP}.yaml")
     assert group["task"] == [f"onethinker_{task}" for task in list_tasks()]
     for name in group["task"]:
         made = load(tasks / f"{name}.yaml")
@@ -110,18 +119,22 @@ def test_in_lmms_eval_itself(tasks, world, tmp_path):
     model.save_pretrained(tmp_path / "mini")
     processor.save_pretrained(tmp_path / "mini")
     arguments = "image_pixels=9216,frame_pixels=4096,max_frames=16,device=cpu"
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")}
     subprocess.run(
         [python, "-m", "lmms_eval", "--model", "onethinker", "--model_args", f"pretrained={tmp_path}/mini,{arguments}",
-         "--include_path", str(tasks), "--tasks", "onethinker", "--output_path", str(tmp_path / "out"),
+         "--include_path", str(tasks), "--tasks", GROUP, "--output_path", str(tmp_path / "out"),
          "--log_samples"],
-        check=True, timeout=900, env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")},
+        check=True, timeout=900, cwd=tmp_path, env=os.environ | offline,
     )  # fmt: skip
     (results,) = (tmp_path / "out").rglob("*_results.json")
     found = json.loads(results.read_text())["results"]
     logged = {}
-    for file in (tmp_path / "out").rglob("*_samples_*.jsonl"):
+    for task in list_tasks():
+        (file,) = (tmp_path / "out").rglob(f"*_samples_{PREFIX}{task}.jsonl")
+        asked = docs(tasks, task)
         for row in map(json.loads, file.read_text().splitlines()):
-            logged[row["doc"]["id"]] = row["filtered_resps"][0]
+            logged[asked[int(row["doc_id"])]["id"]] = row["filtered_resps"]
+    assert sorted(logged) == sorted(sample.id for sample in world)
     summary = evaluate(
         world, ScriptedEngine(logged), tmp_path / "eval", config=EvalConfig(bootstrap=20), prompts=PROMPTS,
         segmenter=make_segmenter("grabcut"),
