@@ -23,9 +23,9 @@ ONE = [sys.executable, "-m", "onethinker"]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "onethinker"]
 WAYS = {"one process": (ONE, "ddp"), "two, DDP": (TWO, "ddp"), "two, FSDP2": (TWO, "fsdp")}
 SETTINGS = {
-    "sft": ["sft.batch=8", "sft.optimizer.kind=adamw", "sft.optimizer.lr=1e-4", "sft.micro_tokens=1024"],
+    "sft": ["sft.batch=8", "sft.optimizer.kind=adamw", "sft.optimizer.lr=1e-5", "sft.micro_tokens=1024"],
     "rl": ["rl.prompts=8", "rl.minibatch=4", "rl.group=4", "rl.max_tokens=64", "rl.micro_tokens=1024",
-           "rl.optimizer.lr=1e-4"],
+           "rl.optimizer.lr=1e-5"],
 }  # fmt: skip
 
 

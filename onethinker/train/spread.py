@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _ONE = torch.zeros(1, dtype=torch.long)
 BLANK = Group(Prompt(_ONE, torch.zeros(3, 1, dtype=torch.long), _ONE, {}), [[0]])
-"""A token after a token."""
+"""A token after a token: what a process passes that has nothing left to pass."""
 
 
 class Root(nn.Module):
@@ -54,10 +54,8 @@ class Spread:
         if self._sharded:
             self.answering = _without_weights(model)
             self._root = _shard(Root(model), team.size)
-        elif team.size > 1:
-            self._root = Root(model)
-            if any(p.requires_grad for p in model.parameters()):
-                self._root = _replicate(self._root)
+        elif team.size > 1 and any(p.requires_grad for p in model.parameters()):
+            self._root = _replicate(Root(model))
 
     def logps(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
         """As `answer_logps`; all processes must call it equally often."""

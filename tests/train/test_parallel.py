@@ -149,14 +149,14 @@ def weights(run: Path) -> torch.Tensor:
     return torch.cat([found[name].flatten() for name in sorted(found)])
 
 
-def numbers(tree: Any) -> list[float]:
-    """All numbers of a state, in order."""
-    if isinstance(tree, torch.Tensor):
-        return tree.double().flatten().tolist()
-    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else None
-    if values is None:
-        return [float(tree)] if isinstance(tree, int | float) else []
-    return list(chain(*map(numbers, values)))
+def numbers(tree: Any) -> torch.Tensor:
+    """All numbers of a state in one row, by name where they have names."""
+    if isinstance(tree, torch.Tensor | int | float):
+        return torch.as_tensor(tree).double().flatten()
+    values = tree if isinstance(tree, list | tuple) else ()
+    if isinstance(tree, dict):
+        values = tuple(tree[name] for name in sorted(tree, key=str))
+    return torch.cat([torch.zeros(0, dtype=torch.double), *map(numbers, values)])
 
 
 def assert_same_run(run: Path, peer: Path) -> None:
@@ -165,11 +165,12 @@ def assert_same_run(run: Path, peer: Path) -> None:
     assert len(logs[0]) == len(logs[1]) > 0
     for ours, theirs in zip(*logs, strict=True):
         assert ours.keys() == theirs.keys()
-        assert numbers(ours) == pytest.approx(numbers(theirs), rel=TOLERANCE, abs=TOLERANCE)
+        torch.testing.assert_close(numbers(ours), numbers(theirs), rtol=TOLERANCE, atol=TOLERANCE)
     assert (weights(run) - weights(peer)).abs().max() < TOLERANCE
     ours, theirs = (checkpoint.load_state(checkpoint.folders(folder)[-1]) for folder in (run, peer))
     for part in ("step", "left_out", "sampler", "algorithm", "optimizer"):
-        assert numbers(ours.get(part, [])) == pytest.approx(numbers(theirs.get(part, [])), rel=1e-4, abs=TOLERANCE)
+        found, expected = (numbers(state.get(part, [])) for state in (ours, theirs))
+        torch.testing.assert_close(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("way", ["ddp", "fsdp"])
