@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,8 +22,19 @@ def beside(work: Callable[[T], R], items: Iterable[T], *, threads: int = SPARE, 
 
     ahead: how many items may be under way; more are not taken until the first of them is done. Results that are ready
     are given before a next item is taken, all of them before an Exception of `items` is passed on. One of `work` ends
-    it. A caller that stops early leaves nothing running but the work begun.
+    it, and no later item is worked on. A caller that stops early leaves nothing running but the work begun.
     """
+    failed = threading.Event()
+
+    def attempt(item: T) -> R:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return work(item)
+        except BaseException:
+            failed.set()
+            raise
+
     pool = ThreadPoolExecutor(threads, thread_name_prefix="beside")
     waiting: deque[Future[R]] = deque()
     failure: Exception | None = None
@@ -32,7 +44,7 @@ def beside(work: Callable[[T], R], items: Iterable[T], *, threads: int = SPARE, 
             while waiting and (waiting[0].done() or len(waiting) >= ahead):
                 yield waiting.popleft().result()
             try:
-                waiting.append(pool.submit(work, next(source)))
+                waiting.append(pool.submit(attempt, next(source)))
             except StopIteration:
                 break
             except Exception as error:

@@ -69,6 +69,10 @@ def test_what_was_made_before_a_failure_comes_first():
 def test_a_failure_of_the_work_is_passed_on_and_a_caller_may_stop():
     with pytest.raises(ZeroDivisionError):
         list(beside(lambda i: 1 // i, [1, 0, 1]))
+    worked = []
+    with pytest.raises(ZeroDivisionError):
+        list(beside(lambda i: worked.append(i) or 1 // (i - 1), range(50), threads=1))
+    assert worked == [0, 1], "nothing after the failure"
     closed = []
 
     def items():
