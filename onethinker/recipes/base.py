@@ -95,6 +95,19 @@ class SFTConfig(Section):
     keep: PositiveInt = 2
 
 
+class JudgeConfig(Section):
+    """Who grades free text instead of ROUGE: a server at `url` (http://host:port/v1), none if empty.
+
+    kind: chat (a rubric) or reward (POLAR behind vLLM). model: the server's first unless given. in_group: grades count
+    relative to those of the same prompt.
+    """
+
+    url: str = ""
+    kind: Literal["chat", "reward"] = "chat"
+    model: str = ""
+    in_group: bool = False
+
+
 class RLConfig(Section):
     """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts.
 
@@ -122,6 +135,7 @@ class RLConfig(Section):
     algorithm: str = "ema_grpo"
     algorithm_options: dict[str, Any] = Field(default_factory=dict)
     reward: Literal["released", "paper", "hardened"] = "released"
+    judge: JudgeConfig = JudgeConfig()
     loss: Literal["token_mean", "sequence_mean", "dr_grpo"] = "token_mean"
     ratio: Literal["token", "sequence"] = "token"
     clip_low: NonNegativeFloat = 0.2
@@ -175,9 +189,8 @@ class Recipe(Section):
 
     def deciding(self) -> dict[str, Any]:
         """The keys that a run must share with its resumption: one may be watched, spread and served otherwise."""
-        return self.model_dump(
-            exclude={"watch": True, "parallel": True, "rl": {"server", "handover", "engine_options"}}
-        )
+        server = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
+        return self.model_dump(exclude={"watch": True, "parallel": True, "rl": server})
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:

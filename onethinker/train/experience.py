@@ -12,6 +12,7 @@ import numpy as np
 
 from onethinker.answer import Status
 from onethinker.engines.base import Engine, Sampling
+from onethinker.judge import Judge
 from onethinker.models.encode import Encoder, Prompt
 from onethinker.recipes.base import Recipe, RLConfig
 from onethinker.rollout import Rollout, make_request, roll_out
@@ -19,6 +20,7 @@ from onethinker.runs import RunError
 from onethinker.sample import Sample, Samples
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.algorithms.base import Algorithm
+from onethinker.train.judged import judged
 from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.prefix import Group
 from onethinker.train.sampler import Sampler
@@ -112,6 +114,7 @@ class Collector:
     prompts: PromptSet
     recipe: Recipe
     team: Processes = ALONE
+    judge: Judge | None = None
 
     def collect(self, step: int, algorithm: Algorithm | None = None) -> Collected:
         """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
@@ -145,9 +148,8 @@ class Collector:
         """The answered groups of these prompts, all as kept, and what was left out."""
         found = Collected()
         fit = self._short_enough(positions, found)
-        for position, rollouts in roll_out(
-            self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=fit
-        ):
+        answered = roll_out(self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=fit)
+        for position, rollouts in judged(list(answered), self.judge, self.recipe.rl.judge.in_group):
             rewards_G = np.array([r.score.reward(self.recipe.rl.reward) for r in rollouts])
             found.kept.append(Answered(position, rollouts, rewards_G))
         return found

@@ -24,6 +24,7 @@ from onethinker.train import checkpoint
 from onethinker.train.advantage import make
 from onethinker.train.algorithms.base import Algorithm, Candidate
 from onethinker.train.experience import Answered, Collected, Collector, write_rollouts
+from onethinker.train.judged import open_judge
 from onethinker.train.loss import Batch, Means, denominator, policy_loss
 from onethinker.train.mismatch import correct
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
@@ -60,7 +61,9 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     sampler = Sampler(config.sampler, samples, recipe.seed)
     algorithm = make(config.algorithm, **config.algorithm_options)
     rollouts = make_rollouts(recipe, policy.spread, processor, encoder, out)
-    collector = Collector(samples, rollouts.engine, encoder, sampler, load_prompts(recipe.prompts), recipe, team)
+    judge = open_judge(config.judge, out, team.rank)
+    prompts = load_prompts(recipe.prompts)
+    collector = Collector(samples, rollouts.engine, encoder, sampler, prompts, recipe, team, judge)
     step, seconds = 0, 0.0
     if saved:
         state = checkpoint.load_state(saved[-1])

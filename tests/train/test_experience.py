@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onethinker.engines.scripted import ScriptedEngine
+from onethinker.judge import JudgeError
 from onethinker.models.encode import Encoder
 from onethinker.runs import RunError
 from onethinker.tasks.prompts import load_prompts
@@ -51,6 +52,34 @@ def test_groups_with_something_to_say_train(collector, truths):
         assert group.accuracy == 0.5
         assert group.rewards_G.tolist() == pytest.approx([1.5, 1.5, 0.6, 0.6])
         assert len(group.answers(1, 3).rollouts) == 2
+
+
+class OddJudge:
+    """Ten for every second answer, a failure for the last."""
+
+    identity = "odd"
+
+    def grade(self, asks):
+        return [*(10.0 * (i % 2) for i in range(len(asks) - 1)), JudgeError("busy")]
+
+    def absolute(self, grade):
+        return grade / 10
+
+
+def test_a_judge_grades_free_text_in_place_of_rouge(collector, world):
+    asked = world.of_task("open_ended")
+    free = collector(lambda r, i: f"<think>seen</think><answer>word {i}</answer>", samples=asked)
+    found = replace(free, judge=OddJudge()).collect(0)
+    first, last = found.kept[0], found.kept[-1]
+    assert first.rewards_G.tolist() == pytest.approx([0.6, 1.5, 0.6, 1.5])
+    assert np.isnan(last.rewards_G).tolist() == [False, False, False, True] and last.accuracy == pytest.approx(1 / 3)
+    assert last.rollouts[-1].completion.error == "judge: busy"
+    assert first.rollouts[1].score.components["judge"] == 1.0
+
+
+def test_a_judge_is_not_asked_about_numbers(collector, truths):
+    found = replace(collector(lambda r, i: truths[r.id] if i < 2 else WRONG), judge=OddJudge()).collect(0)
+    assert found.kept[0].rewards_G.tolist() == pytest.approx([1.5, 1.5, 0.6, 0.6])
 
 
 def test_all_right_and_all_wrong_are_drawn_again_so_often(collector, truths, world):

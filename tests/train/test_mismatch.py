@@ -29,8 +29,10 @@ SAMPLE = Sample("s", "numerical", "text", "How many?", "3")
 
 def group(prompt, answers, logps, rewards) -> Answered:
     rollouts = [
-        Rollout(SAMPLE, i, Completion("", "stop", tuple(ids), tuple(lp), len(prompt), len(ids)), Answer(Status.OK, "", "", 1),
-                Score(Status.OK))
+        Rollout(
+            SAMPLE, i, Completion("", "stop", tuple(ids), tuple(lp), len(prompt), len(ids)),
+            Answer(Status.OK, "", "", 1), Score(Status.OK),
+        )
         for i, (ids, lp) in enumerate(zip(answers, logps, strict=True))
     ]  # fmt: skip
     return Answered(0, rollouts, np.array(rewards, float))
