@@ -189,7 +189,7 @@ class Recipe(Section):
 
     def deciding(self) -> dict[str, Any]:
         """The keys that a run must share with its resumption: one may be watched, spread and served otherwise."""
-        server = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
+        server: dict[str, Any] = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
         return self.model_dump(exclude={"watch": True, "parallel": True, "rl": server})
 
 
