@@ -35,6 +35,7 @@ from onethinker.engines.local import LocalEngine
 from onethinker.media import MediaBudget, write_clip, write_image
 from onethinker.models import mini
 from onethinker.models.encode import Encoder, Prompt
+from onethinker.models.forward import use_fast_patches
 from onethinker.recipes.base import RLConfig
 from onethinker.train.advantage import make
 from onethinker.train.loss import Batch, denominator, policy_loss
@@ -116,18 +117,20 @@ def make_requests(case: str, folder: Path) -> list[Request]:
 def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any]) -> dict[str, Any]:
     """Rollout by the local engine, then reference and update through `logps`."""
     model, processor = build()
+    use_fast_patches(model)
     reference = deepcopy(model).requires_grad_(False)
-    encoder, requests = Encoder(processor), make_requests(case, folder)
-    engine = LocalEngine(model, encoder, identity="policy")
+    requests = make_requests(case, folder)
     config, optimizer = RLConfig(kl=KL, max_tokens=TOKENS), torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
-    prompts = [encoder.encode(request) for request in requests]
     clock, start = Clock(), resident()
     for step in range(steps + 1):
         clock.steps.append({})
         with clock.part("step"):
             with clock.part("rollout"):
+                encoder = Encoder(processor)  # which would know the prompts of the step before
+                engine = LocalEngine(model, encoder, identity="policy")
                 sampling = Sampling(n=ANSWERS, temperature=1.0, max_tokens=TOKENS, seed=step)
                 completions = [c for _, group in sorted(engine.answer(requests, sampling)) for c in group]
+            prompts = [encoder.encode(request) for request in requests]
             groups = [
                 Group(p, [c.token_ids for c in completions[i * ANSWERS : (i + 1) * ANSWERS]])
                 for i, p in enumerate(prompts)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 
 BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_pad|>", "<|vision_start|>", "<|vision_end|>")
@@ -29,6 +30,19 @@ def unwrap(model: Any) -> Any:
     while not hasattr(model, "lm_head") or hasattr(model, "get_base_model"):
         model = model.get_base_model() if hasattr(model, "get_base_model") else model.module
     return model
+
+
+class _Patches(nn.Conv3d):
+    """A convolution whose kernel and stride are its whole input, computed as the matrix product that it is."""
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(N, channels, time, height, width) of one patch each → (N, width of the tower)."""
+        return linear(patches.flatten(1), self.weight.flatten(1), self.bias)
+
+
+def use_fast_patches(model: Any) -> None:
+    """Let the vision tower embed its patches by a matrix product; the general kernel takes several times as long."""
+    unwrap(model).model.visual.patch_embed.proj.__class__ = _Patches
 
 
 def adjusted(logits: Tensor, banned: list[int], temperature: float) -> Tensor:

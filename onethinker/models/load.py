@@ -13,6 +13,7 @@ from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
+from onethinker.models.forward import unwrap, use_fast_patches
 from onethinker.models.shipped import locate, shipped
 
 disable_progress_bar()
@@ -56,6 +57,7 @@ def load(
         model, processor = mini.build(number)
         model.set_attn_implementation(attention)
         model.name_or_path = f"mini:{number}"
+        use_fast_patches(model)
         return model.to(pick_device(device), DTYPES[dtype]), processor
     where = locate(name)
     local = Path(where).exists() or where.startswith((".", "/"))
@@ -72,6 +74,7 @@ def load(
         processor = AutoProcessor.from_pretrained(where)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load model {name!r} ({known}): {error}") from error
+    use_fast_patches(model)
     model.name_or_path = str(Path(where).resolve()) if local and name == where else name
     return model.to(pick_device(device)), processor
 
@@ -130,8 +133,6 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float) -> Any:
 
 def freeze(model: Any, *, vision: bool, projector: bool) -> None:
     """Freeze the vision tower's blocks and / or its mergers (the projector)."""
-    from onethinker.models.forward import unwrap
-
     for name, parameter in unwrap(model).model.visual.named_parameters():
         if projector if "merger" in name else vision:
             parameter.requires_grad_(False)

@@ -34,6 +34,23 @@ def test_mini_is_seeded():
     assert torch.equal(torch.get_rng_state(), state), "building a model must not move the caller's random numbers"
 
 
+def test_patches_pass_as_a_convolution_would():
+    torch.manual_seed(0)
+    convolution = load("mini", device="cpu")[0].model.visual.patch_embed.proj
+    patches = torch.randn(5, 3, *convolution.kernel_size)
+    weights = torch.randn(5, convolution.out_channels)
+    expected = nn.functional.conv3d(patches, convolution.weight, convolution.bias).flatten(1)
+    found = convolution(patches)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    parameters = list(convolution.parameters())
+    torch.testing.assert_close(
+        torch.autograd.grad((found * weights).sum(), parameters),
+        torch.autograd.grad((expected * weights).sum(), parameters),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
 def test_mini_keeps_any_text(mini_processor):
     tokenizer = mini_processor.tokenizer
     for text in (
