@@ -21,7 +21,7 @@ _DECIMALS = 6  # that count between two decimal fractions: math-verify's default
 _WRAPPINGS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), (r"\text{", "}"))
 
 
-def math_equal(pred: str, true: str, timeout: float = 5.0) -> bool:
+def math_equal(pred: str, true: str, timeout: float = 2.0) -> bool:
     """Whether two answers are mathematically equal, as math-verify finds; compared as text where it reads neither.
 
     pred, true: LaTeX, bare or in `$…$`, or numbers. Texts that are the same are equal, except those that are read as
