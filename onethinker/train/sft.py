@@ -56,6 +56,7 @@ def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, 
         adapters=start != recipe.model.base,
     )  # fmt: skip
     if recipe.lora.rank and not hasattr(model, "peft_config"):
+        torch.manual_seed(recipe.seed)
         model = add_lora(model, recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout)
     freeze(model, vision=vision, projector=projector)
     if checkpointing:
