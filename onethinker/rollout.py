@@ -59,6 +59,26 @@ def score_completion(sample: Sample, index: int, completion: Completion) -> Roll
     return Rollout(sample, index, completion, answer, score)
 
 
+def score_all(sample: Sample, completions: Sequence[Completion]) -> list[Rollout]:
+    """`score_completion` of each answer to one sample."""
+    return [score_completion(sample, index, completion) for index, completion in enumerate(completions)]
+
+
+def ask_all(
+    samples: Samples,
+    engine: Engine,
+    prompts: PromptSet,
+    budget: MediaBudget,
+    sampling: Sampling,
+    only: Sequence[int] | None = None,
+) -> Iterator[tuple[int, list[Completion]]]:
+    """Yield `(position in samples, its n answers)` as the engine finishes them. only: positions to ask."""
+    positions = list(range(len(samples))) if only is None else list(only)
+    requests = [make_request(samples[p], samples, prompts, budget) for p in positions]
+    for index, completions in engine.answer(requests, sampling):
+        yield positions[index], completions
+
+
 def roll_out(
     samples: Samples,
     engine: Engine,
@@ -67,9 +87,6 @@ def roll_out(
     sampling: Sampling,
     only: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, list[Rollout]]]:
-    """Yield `(position in samples, its n rollouts)` as the engine finishes them. only: positions to ask."""
-    positions = list(range(len(samples))) if only is None else list(only)
-    requests = [make_request(samples[p], samples, prompts, budget) for p in positions]
-    for index, completions in engine.answer(requests, sampling):
-        sample = samples[positions[index]]
-        yield positions[index], [score_completion(sample, i, c) for i, c in enumerate(completions)]
+    """`ask_all`, and each question's answers scored as they come."""
+    for position, completions in ask_all(samples, engine, prompts, budget, sampling, only):
+        yield position, score_all(samples[position], completions)

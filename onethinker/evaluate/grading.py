@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from onethinker.engines.base import EngineError
+from onethinker.engines.base import Completion, EngineError
 from onethinker.judge import JUDGED, Graded, Judge, JudgeError, regrade
 from onethinker.rollout import Rollout
+from onethinker.sample import Samples
 from onethinker.tasks.base import Score
 
 AT_ONCE = 64
-"""Questions whose answers are graded together; a run that is killed loses at most their rows."""
+"""Questions whose answers are graded together; a run that is killed loses those that wait for it."""
 
-Answered = tuple[int, list[Rollout]]
-GradedAnswers = tuple[int, list[tuple[Rollout, Graded | None]]]
+Answered = tuple[int, list[Completion]]
+"""A question's position and its answers."""
 
 
-def graded(answered: Iterator[Answered], judge: Judge | None) -> Iterator[GradedAnswers]:
-    """Each position's answers with the judge's score, None where nothing is to be judged.
-
-    What was answered before the engine fails is graded before the failure is raised.
-    """
+def batches(answered: Iterable[Answered], samples: Samples, judge: Judge | None) -> Iterator[list[Answered]]:
+    """What is to be scored together: each question by itself as it comes, but those that the judge grades up to
+    `AT_ONCE`. What was answered before the engine fails is given before the failure is raised."""
     waiting: list[Answered] = []
     try:
-        for position, rollouts in answered:
-            if judge is None or not any(r.sample.task in JUDGED for r in rollouts):
-                yield position, [(r, None) for r in rollouts]
+        for position, completions in answered:
+            if judge is None or samples[position].task not in JUDGED:
+                yield [(position, completions)]
                 continue
-            waiting.append((position, rollouts))
+            waiting.append((position, completions))
             if len(waiting) == AT_ONCE:
-                yield from _grade(waiting, judge)
+                yield waiting
                 waiting = []
     except EngineError:
-        if judge is not None:
-            yield from _grade(waiting, judge)
+        if waiting:
+            yield waiting
         raise
-    if judge is not None:
-        yield from _grade(waiting, judge)
+    if waiting:
+        yield waiting
 
 
-def _grade(waiting: list[Answered], judge: Judge) -> Iterator[GradedAnswers]:
-    flat = [r for _, rollouts in waiting for r in rollouts]
-    scores = regrade([r.sample for r in flat], [r.answer for r in flat], [r.score for r in flat], judge)
-    found = iter(zip(flat, scores, strict=True))
-    for position, rollouts in waiting:
-        yield position, [next(found) for _ in rollouts]
+def graded(rollouts: Sequence[Rollout], judge: Judge | None) -> list[tuple[Rollout, Graded | None]]:
+    """Each with the judge's score, asked for all at once; None where nothing is to be judged."""
+    if judge is None or not any(r.sample.task in JUDGED for r in rollouts):
+        return [(r, None) for r in rollouts]
+    scores = regrade([r.sample for r in rollouts], [r.answer for r in rollouts], [r.score for r in rollouts], judge)
+    return list(zip(rollouts, scores, strict=True))
 
 
 def as_judged(lenient: Score, grade: Graded) -> Score:

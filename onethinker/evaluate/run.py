@@ -20,7 +20,7 @@ from onethinker.answer import Status
 from onethinker.engines.base import Completion, Engine, Sampling
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.bootstrap import Bootstrap
-from onethinker.evaluate.grading import as_judged, graded
+from onethinker.evaluate.grading import Answered, as_judged, batches, graded
 from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
@@ -29,7 +29,7 @@ from onethinker.judge import Graded, Judge, JudgeError
 from onethinker.overlap import beside
 from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
-from onethinker.rollout import Rollout, make_request, roll_out, score_completion
+from onethinker.rollout import Rollout, ask_all, make_request, score_all
 from onethinker.runs import JsonLines, RunError, locked, stamp, write_whole
 from onethinker.sample import DataError, Samples, save_samples
 from onethinker.segment import Segmenter
@@ -137,27 +137,28 @@ class _Ask:
     def answer(self, todo: list[int], results: JsonLines) -> Iterator[int]:
         """Ask, append each question's rows as it is answered and yield its position, those that cannot be asked first.
 
-        Masks, the lenient reading and the writing go on beside the engine, which does not wait for them.
+        Scores, grades, masks and the writing go on beside the engine, which does not wait for them: in one thread from
+        answer to row, so that no answer waits for the next one to be written.
         """
 
-        def keep(answered: tuple[int, list[tuple[Rollout, Graded | None]]]) -> int:
-            position, answers = answered
-            for rollout, grade in answers:
+        def keep(batch: list[Answered]) -> list[int]:
+            rollouts = [r for position, completions in batch for r in score_all(self.samples[position], completions)]
+            places = [position for position, completions in batch for _ in completions]
+            for position, (rollout, grade) in zip(places, graded(rollouts, self.judge), strict=True):
                 results.append(self._row(position, rollout, grade))
-            return position
+            return [position for position, _ in batch]
 
         askable = [p for p in todo if not self.questions[p].problem]
         sampling, budget = self.settings.sampling, self.settings.budget
-        answered = roll_out(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
-        return beside(keep, chain(self._refused(todo), graded(answered, self.judge)), threads=1)
+        answered = ask_all(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
+        asked = batches(chain(self._refused(todo), answered), self.samples, self.judge)
+        return chain.from_iterable(beside(keep, asked, threads=1))
 
-    def _refused(self, todo: list[int]) -> Iterator[tuple[int, list[tuple[Rollout, Graded | None]]]]:
+    def _refused(self, todo: list[int]) -> Iterator[Answered]:
         """The questions that cannot be asked, each with errors for answers."""
         for position in todo:
             if problem := self.questions[position].problem:
-                failed = Completion("", "error", error=problem)
-                answers = range(self.settings.sampling.n)
-                yield position, [(score_completion(self.samples[position], i, failed), None) for i in answers]
+                yield position, [Completion("", "error", error=problem)] * self.settings.sampling.n
 
     def _row(self, position: int, rollout: Rollout, grade: Graded | None) -> Row:
         score = lenient = rollout.score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +11,13 @@ from onethinker.answer import Status
 from onethinker.engines.base import Completion, EngineError, Sampling
 from onethinker.evaluate.benchmarks import BENCHMARKS
 from onethinker.evaluate.bootstrap import Bootstrap
-from onethinker.evaluate.grading import AT_ONCE, graded
+from onethinker.evaluate.grading import AT_ONCE, batches, graded
 from onethinker.evaluate.headline import measured
 from onethinker.evaluate.results import Settings, score_row
 from onethinker.judge import JudgeError
 from onethinker.media import MediaBudget
-from onethinker.rollout import score_completion
-from onethinker.sample import Sample
+from onethinker.rollout import score_all
+from onethinker.sample import Sample, Samples
 from onethinker.tasks.base import Score
 
 
@@ -36,40 +37,48 @@ class Lengths:
         return grade / 100
 
 
-def rollout(name: str, task: str, text: str):
-    sample = Sample(name, task, "text", "?", "3" if task == "numerical" else "a truth")
-    return score_completion(sample, 0, Completion(f"<think>.</think><answer>{text}</answer>", "stop"))
+def question(name: str, task: str) -> Sample:
+    return Sample(name, task, "text", "?", "3" if task == "numerical" else "a truth")
+
+
+def said(text: str) -> list[Completion]:
+    return [Completion(f"<think>.</think><answer>{text}</answer>", "stop")]
 
 
 def test_every_answer_gets_its_own_grade_in_bounded_batches():
-    answered = [(i, [rollout(str(i), "caption", "x" * (i % 7 + 1))]) for i in range(AT_ONCE + 6)]
-    answered.insert(3, (999, [rollout("n", "numerical", "3")]))
-    judge = Lengths()
-    found = dict(graded(iter(answered), judge))
+    count = AT_ONCE + 6
+    samples = Samples((*(question(str(i), "caption") for i in range(count)), question("n", "numerical")), Path())
+    answered = [(i, said("x" * (i % 7 + 1))) for i in range(count)]
+    answered.insert(3, (count, said("3")))
+    judge, found = Lengths(), {}
+    for batch in batches(iter(answered), samples, judge):
+        rollouts = [r for position, completions in batch for r in score_all(samples[position], completions)]
+        found |= {p: pair for (p, _), pair in zip(batch, graded(rollouts, judge), strict=True)}
     assert judge.batches == [AT_ONCE, 6]
-    assert found.keys() == {position for position, _ in answered}
-    ((number, none),) = found.pop(999)
+    assert list(found)[0] == count and found.keys() == {position for position, _ in answered}
+    number, none = found.pop(count)
     assert none is None and number.score.accuracy == 1.0
-    for position, ((same, grade),) in found.items():
+    for position, (same, grade) in found.items():
         assert same.sample.id == str(position)
         assert grade.accuracy == pytest.approx((position % 7 + 1) / 100)
 
 
 def test_a_failed_grade_is_said_and_without_a_judge_nothing_waits():
-    one = (0, [rollout("0", "caption", "away")])
-    ((_, ((_, grade),)),) = graded(iter([one]), Lengths())
+    samples = Samples((question("0", "caption"),), Path())
+    ((_, grade),) = graded(score_all(samples[0], said("away")), Lengths())
     assert isinstance(grade, JudgeError)
-    endless = graded((one for _ in iter(int, 1)), None)
-    assert next(endless)[1][0][1] is None
+    endless = batches(((0, said("four")) for _ in iter(int, 1)), samples, None)
+    ((position, completions),) = next(endless)
+    assert position == 0 and graded(score_all(samples[0], completions), None)[0][1] is None
 
 
 def test_what_was_answered_before_the_engine_failed_is_graded():
     def dying():
-        yield 0, [rollout("0", "caption", "four")]
+        yield 0, said("four")
         raise EngineError("gone")
 
-    found = graded(dying(), Lengths())
-    assert next(found)[1][0][1].accuracy == pytest.approx(0.04)
+    found = batches(dying(), Samples((question("0", "caption"),), Path()), Lengths())
+    assert next(found) == [(0, said("four"))]
     with pytest.raises(EngineError, match="gone"):
         next(found)
 
