@@ -55,7 +55,7 @@ def test_every_answer_gets_its_own_grade_in_bounded_batches():
         rollouts = [r for position, completions in batch for r in score_all(samples[position], completions)]
         found |= {p: pair for (p, _), pair in zip(batch, graded(rollouts, judge), strict=True)}
     assert judge.batches == [AT_ONCE, 6]
-    assert list(found)[0] == count and found.keys() == {position for position, _ in answered}
+    assert next(iter(found)) == count and found.keys() == {position for position, _ in answered}
     number, none = found.pop(count)
     assert none is None and number.score.accuracy == 1.0
     for position, (same, grade) in found.items():

@@ -14,6 +14,7 @@ from onethinker.measure import masks
 from onethinker.media import Clip, MediaError, open_clip, open_image, write_clip
 from onethinker.segment import SegmenterError, make_segmenter
 from onethinker.segment.base import Prompt, walk
+from onethinker.segment.grabcut import cut
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "real"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/real, the pack of real media, is absent")
@@ -151,6 +152,19 @@ def test_a_plain_image_without_colours_to_learn(grabcut):
         50,
         50,
     )
+
+
+def test_rounds_stop_when_nothing_moves_and_the_mask_is_that_of_all_rounds(monkeypatch):
+    frames, truth, _ = shape_clip(5)
+    begin = np.where(cv2.dilate(truth[0].astype(np.uint8), np.ones((9, 9))) > 0, cv2.GC_PR_FGD, cv2.GC_BGD)
+    whole = begin.astype(np.uint8)
+    cv2.setRNGSeed(0)
+    lab, models = cv2.cvtColor(frames[0], cv2.COLOR_RGB2LAB), (np.zeros((1, 65)), np.zeros((1, 65)))
+    cv2.grabCut(lab, whole, (0, 0, 0, 0), *models, 12, cv2.GC_INIT_WITH_MASK)
+    real, rounds = cv2.grabCut, []
+    monkeypatch.setattr(cv2, "grabCut", lambda *given: (rounds.append(given[-1]), real(*given)))
+    assert np.array_equal(cut(frames[0], begin.astype(np.uint8), 12), np.isin(whole, (cv2.GC_FGD, cv2.GC_PR_FGD)))
+    assert rounds[0] == cv2.GC_INIT_WITH_MASK and 1 < len(rounds) < 12
 
 
 @pytest.mark.parametrize("bad", [([1, 2, 3], [], []), ([0, 0, float("nan"), 9], [], []), ([0, 0, 9, 9], [[1]], [])])
