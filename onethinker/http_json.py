@@ -94,9 +94,7 @@ class Server:
             with urllib.request.urlopen(request, timeout=self.timeout) as reply:
                 return read(parse(_bounded(reply, time.monotonic() + self.timeout)))
         except urllib.error.HTTPError as error:
-            with error:
-                said = error.read(300).decode("utf-8", "replace")
-            message = f"HTTP {error.code}: {said!a}"
+            message = f"HTTP {error.code}: {_beginning(error)!a}"
             if error.code in _AGAIN:
                 raise _NotNow(message, error.code, _retry_after(error.headers.get("Retry-After"))) from error
             raise ServerError(f"{self.base}{path}: {message}", error.code) from error
@@ -104,6 +102,15 @@ class Server:
             raise _NotNow(f"{type(error).__name__}: {error}") from error
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise _NotNow(f"a reply that cannot be used: {type(error).__name__}: {error}", 200) from error
+
+
+def _beginning(refusal: urllib.error.HTTPError) -> str:
+    """The first words of a refusal, none where they do not come."""
+    with refusal:
+        try:
+            return refusal.read(300).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException):
+            return ""
 
 
 def _retry_after(header: str | None) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,6 +126,24 @@ def test_a_refusal_is_final_and_quoted(stub: Stub) -> None:
     assert (
         len(stub.asked) == 1 and "HTTP 400" in str(failed) and "too long" in str(failed) and "\x1b" not in str(failed)
     )
+
+
+@pytest.mark.parametrize("head", ["Transfer-Encoding: chunked\r\n\r\nzz\r\n", "Content-Length: 900\r\n\r\nabc"])
+def test_a_refusal_whose_words_do_not_come_is_one_still(head: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            for _ in range(2):
+                asker, _ = listening.accept()
+                with asker:
+                    asker.recv(1 << 16)
+                    asker.sendall(f"HTTP/1.1 500 Oh\r\n{head}".encode())
+                    asker.recv(1)  # until the asker has given up
+
+        threading.Thread(target=refuse, daemon=True).start()
+        server = Server(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=0.2, attempts=2, backoff=0.01)
+        with pytest.raises(ServerError, match=r"HTTP 500: '' \(2 attempts\)"):
+            server.get("/models", lambda reply: reply)
 
 
 def test_waits_grow(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
