@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onethinker.answer import Status
 from onethinker.models.encode import Encoder, Prompt
 from onethinker.models.forward import autocast, banned_ids, unwrap
 from onethinker.models.load import load
@@ -246,7 +247,7 @@ def _summary(recipe: Recipe, collected: Collected) -> dict[str, Any]:
         row[f"accuracy{name}"] = float(np.nanmean([g.accuracy for g in groups])) if len(known) else math.nan
     rollouts = [r for g in collected.groups for r in g.rollouts]
     row["truncated"] = float(np.mean([r.completion.finish == "length" for r in rollouts])) if rollouts else 0.0
-    row["errors"] = sum(r.completion.finish == "error" for r in rollouts)
+    row["errors"] = sum(r.score.status is Status.ERROR for r in rollouts)
     row["unreadable"] = collected.unreadable
     row["too_long"], (row["longest_prompt"], row["longest_prompt_id"]) = collected.too_long, collected.longest
     return row

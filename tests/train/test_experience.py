@@ -66,7 +66,7 @@ class OddJudge:
         return grade / 10
 
 
-def test_a_judge_grades_free_text_in_place_of_rouge(collector, world):
+def test_a_judge_grades_free_text_in_place_of_rouge(collector, world, tiny):
     asked = world.of_task("open_ended")
     free = collector(lambda r, i: f"<think>seen</think><answer>word {i}</answer>", samples=asked)
     found = replace(free, judge=OddJudge()).collect(0)
@@ -75,6 +75,7 @@ def test_a_judge_grades_free_text_in_place_of_rouge(collector, world):
     assert np.isnan(last.rewards_G).tolist() == [False, False, False, True] and last.accuracy == pytest.approx(1 / 3)
     assert last.rollouts[-1].completion.error == "judge: busy"
     assert first.rollouts[1].score.components["judge"] == 1.0
+    assert _summary(tiny(), found)["errors"] == 1, "a judge that fails is counted"
 
 
 def test_a_judge_is_not_asked_about_numbers(collector, truths):
