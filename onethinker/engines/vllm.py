@@ -14,6 +14,7 @@ prompt must be, token for token, the one that training sees.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +154,8 @@ def completed(plain: Completion, ids: tuple[int, ...], logps: tuple[float, ...],
     """A completion with its tokens. Raises EngineError for a token that training cannot take."""
     if len(ids) != len(logps):
         raise EngineError(f"vLLM gave {len(ids)} tokens and {len(logps)} log-probabilities of one answer")
+    if not all(map(math.isfinite, logps)):
+        raise EngineError(f"vLLM gave a log-probability of {next(p for p in logps if not math.isfinite(p))}")
     if placeholders := set(ids) & set(banned_ids(tokenizer)):
         raise EngineError(f"vLLM sampled a media placeholder (token {min(placeholders)}) although told not to")
     text = tokenizer.decode(ids[: -1 if plain.finish == "stop" else None], skip_special_tokens=True)

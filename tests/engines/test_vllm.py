@@ -4,6 +4,7 @@ environment variable says where they are."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import types
@@ -138,6 +139,15 @@ def test_log_probabilities_that_are_not_the_samplings_are_refused(stub, encoder)
     stub.only = -3.2
     with pytest.raises(EngineError, match=r"-3\.200 .* processed_logprobs"):
         stub.engine(encoder)
+
+
+@pytest.mark.parametrize("logp", [math.nan, -math.inf])
+def test_log_probabilities_that_are_no_numbers_are_refused(stub, encoder, ask, logp):
+    request = ask("what?")
+    stub.expand = lambda body: encoder.encode(request).ids_T.tolist()
+    stub.logps = [-0.5, logp, -0.125]
+    with pytest.raises(EngineError, match=f"log-probability of {logp}"):
+        answered(stub.engine(encoder), request)
 
 
 def test_a_sampled_placeholder_is_refused(stub, encoder, ask):
