@@ -68,6 +68,8 @@ def eval_(
         return _compare(words[1:], intersect)
     if len(words) != 1 or bool(data) == bool(suite):
         raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
+    if suite and media_root:
+        raise typer.BadParameter("--media-root goes with --data; a benchmark's media lie where --list expects them")
     from onethinker.evaluate.named import Examinee, evaluate_named, plain
     from onethinker.evaluate.suite import run_suite
     from onethinker.report.terminal import print_evaluation
@@ -130,6 +132,7 @@ def _print_suite(suite: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
     from onethinker.evaluate.benchmarks import BASE, OURS
+    from onethinker.report.terminal import first_error
 
     table = Table("benchmark", "metric", box=None)
     for column in ("n", "of", "errors", "value", "95 % interval", BASE, OURS):
@@ -141,6 +144,9 @@ def _print_suite(suite: dict[str, Any], folder: Path) -> None:
         table.add_row(entry["name"], escape(entry["metric"]), *counts, _percent(entry["value"]), interval, *paper)
     _show(table)
     print(f"metric profile: {', '.join(sorted({entry['metric_profile'] for entry in suite['benchmarks']}))}")
+    for entry in suite["benchmarks"]:
+        if entry["errors"]:
+            print(f"{entry['name']}: {first_error(folder / entry['name'])}")
     for name, reason in suite["skipped"].items():
         print(f"not run: {name}: {reason}")
     print(f"results: {folder}")

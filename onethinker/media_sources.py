@@ -7,6 +7,7 @@ are untrusted: every bound is checked from a header first.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -63,7 +64,8 @@ def decoding(file: Path) -> Iterator[None]:
         *(av.FFmpegError, OSError, Image.DecompressionBombError, EOFError, SyntaxError, ValueError),
         *(ArithmeticError, LookupError, TypeError, struct.error, zlib.error),
     ) as error:
-        raise MediaError(f"{file}: cannot be decoded ({error}); replace the file or leave its sample out") from error
+        reason = re.sub(r" <[^<>]* object at 0x[0-9a-f]+>", "", str(error))
+        raise MediaError(f"{file}: cannot be decoded ({reason}); replace the file or leave its sample out") from error
 
 
 def open_source(file: Path) -> Pictures | Video:

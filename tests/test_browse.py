@@ -74,6 +74,7 @@ def test_command_line(run: Path) -> None:
     assert "reward 0.100" in ran.stdout and "step 1" in ran.stdout
     assert CliRunner().invoke(app, ["rollouts", str(run), "--limit", "1"]).stdout.count("step ") == 1
     assert CliRunner().invoke(app, ["rollouts", str(run), "--status", "fine"]).exit_code == 2
+    assert "nearest is 'math'" in CliRunner().invoke(app, ["rollouts", str(run), "--task", "maths"]).output
 
 
 def test_a_folder_without_rollouts(tmp_path: Path) -> None:

@@ -67,6 +67,16 @@ def test_a_suite_prints_its_numbers_beside_the_papers(root, tmp_path):
     assert (tmp_path / "out" / "refcocog_val" / "summary.json").is_file()
 
 
+def test_a_suite_says_why_a_question_could_not_be_asked(root, tmp_path):
+    (root / "onethinker-eval" / "a.png").unlink()
+    model = tmp_path / "model.json"
+    model.write_text(json.dumps({str(i): "" for i in (0, 1)}))
+    words = (model, "--engine", "scripted", "--suite", "refcocog_val", "--data-root", root, "--out", tmp_path / "out")
+    done = run(*words, "--set", "evaluate.bootstrap=20")
+    assert done.exit_code == 0, done.output
+    assert "refcocog_val: errors: 2, the first: " in done.stdout and "a.png" in done.stdout
+
+
 def test_refusals_say_what_to_do(root, tmp_path):
     assert "--suite" in run("model").output
     assert run("model", "--data", "x", "--suite", "all").exit_code == 2
@@ -75,3 +85,4 @@ def test_refusals_say_what_to_do(root, tmp_path):
     judged = run("m", "--suite", "mmstar", "--judge-model", "x")
     assert isinstance(judged.exception, JudgeError)
     assert "two folders" in run("compare", "only-one").output
+    assert "goes with --data" in run("model", "--suite", "mmstar", "--media-root", root).output

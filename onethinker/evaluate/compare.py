@@ -94,7 +94,9 @@ def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, Qu
 def _read(folder: Path, decoding: str) -> tuple[dict[str, Any], dict[Question, list[Row]]]:
     """The summary, and every question's rows of one decoding, of which a greedy one has a single row."""
     if not (folder / SUMMARY).exists():
-        raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation")
+        parts = sorted(file.parent.name for file in folder.glob(f"*/{SUMMARY}"))
+        hint = f", one of {', '.join(parts)} in it" if parts else ""
+        raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation{hint}")
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     wanted = summary["settings"][decoding]
     kept: dict[str, list[Row]] = {}

@@ -34,7 +34,15 @@ def print_evaluation(folder: Path) -> None:
     console = Console()
     _print(console, tables.metrics_table([evaluation]))
     _print(console, tables.without_zeros(tables.reading_by_task_table(evaluation)))
+    if reason := first_error(folder):
+        console.print(reason, highlight=False, markup=False)
     console.print(f"results: {folder}", highlight=False)
+
+
+def first_error(folder: Path) -> str:
+    """How many answers of an evaluation are errors, and what the first one says; empty where none is."""
+    errors = [row["error"] for row in read_evaluation(folder).rows() if row["status"] == "error"]
+    return f"errors: {len(errors)}, the first: {errors[0]}" if errors else ""
 
 
 def _print(console: Console, table: tables.Table) -> None:

@@ -64,6 +64,8 @@ def test_other_profiles_and_empty_folders_are_refused(samples, truths, run, two,
         compare(two[0], tmp_path / "r", bootstrap=FAST)
     with pytest.raises(RunError, match=r"no summary\.json"):
         compare(two[0], tmp_path / "nowhere", bootstrap=FAST)
+    with pytest.raises(RunError, match=rf"one of .*{two[0].name}.* in it"):
+        compare(two[0].parent, two[1], bootstrap=FAST)
 
 
 def test_sampled_rewards_are_compared_question_by_question(samples, truths, run, said, tmp_path):

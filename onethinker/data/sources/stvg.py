@@ -194,7 +194,9 @@ def _tube(
 
 def _hc(name: str, fields: str) -> Source:
     splits = tuple(split for each, split in _HC_FILES if each == name)
-    layout = HC.format(files=" | ".join(str(_HC_FILES[name, split]) for split in splits), fields=fields)
+    places = (_HC_FILES[name, split] for split in splits)
+    names = (place if isinstance(place, str) else " or ".join(place) for place in places)
+    layout = HC.format(files=" | ".join(names), fields=fields)
     return Source(
         name,
         "spatial_temporal_grounding",

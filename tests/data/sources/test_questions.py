@@ -266,7 +266,10 @@ AI2D = {"question": "?", "options": ["a"], "answer": "0"}
     ("row", "message"),
     [
         (AI2D, "no field 'image'; it has 'question', 'options', 'answer'"),
-        (AI2D | {"image": {"bytes": b"GIF89a?", "path": ""}}, "field 'image': cannot be decoded"),
+        (
+            AI2D | {"image": {"bytes": b"GIF89a?", "path": ""}},
+            r"field 'image': cannot be decoded \(cannot identify image file\)",
+        ),
         (AI2D | {"image": {"bytes": None, "path": "/etc/passwd"}}, "None of a picture; expected its bytes"),
         ({"query": "?"}, "no field 'answer'; it has 'query'"),
     ],

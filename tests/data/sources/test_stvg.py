@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onethinker.data.sources import read
+from onethinker.data.sources import get_source, read
 from onethinker.media import open_clip, probe
 from onethinker.sample import DataError
 
@@ -41,6 +41,7 @@ def test_hc_stvg_2_has_other_fields(put: Put, tmp_path: Path) -> None:
     entry = {key: v for key, v in HC.items() if key not in ("caption", "width", "height")}
     put("val_v2.json", {"a.mp4": entry | {"English": "He sits.", "img_size": [HEIGHT, WIDTH]}})
     put("video/a.mkv", b"x")
+    assert get_source("hc-stvg2").layout.startswith("valv2.json or val_v2.json | trainv2.json or train_v2.json ")
     (sample,) = read("hc-stvg2", tmp_path, "val")
     assert (sample.question, sample.media) == ("He sits.", ("video/a.mkv",))
     assert sample.meta["resolution"] == {"width": WIDTH, "height": HEIGHT}
