@@ -74,6 +74,8 @@ def load(
         processor = AutoProcessor.from_pretrained(where)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load model {name!r} ({known}): {error}") from error
+    if not model.config.model_type.startswith("qwen3_vl"):
+        raise ModelError(f"model {name!r} is of the kind {model.config.model_type}; expected a Qwen3-VL")
     use_fast_patches(model)
     model.name_or_path = str(Path(where).resolve()) if local and name == where else name
     return model.to(pick_device(device)), processor

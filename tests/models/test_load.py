@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 from onethinker.models import mini
 from onethinker.models.encode import Encoder
@@ -160,6 +167,17 @@ def test_errors_say_what_was_looked_for(tmp_path, monkeypatch):
         load(str(tmp_path), device="cpu")
     with pytest.raises(ModelError, match="float16'; expected one of float32, bfloat16"):
         load("mini", dtype="float16")
+
+
+def test_a_model_of_another_kind_is_refused(mini_processor, tmp_path):
+    words = LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=9)
+    sight = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=28, patch_size=14
+    )
+    LlavaForConditionalGeneration(LlavaConfig(vision_config=sight, text_config=words)).save_pretrained(tmp_path)
+    mini_processor.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="of the kind llava; expected a Qwen3-VL"):
+        load(str(tmp_path), device="cpu")
 
 
 @pytest.mark.slow
