@@ -120,10 +120,7 @@ def rollouts(
     from onethinker.tasks import get_task
 
     if task is not None:
-        try:
-            get_task(task)
-        except KeyError as error:
-            raise typer.BadParameter(error.args[0], param_hint="--task") from error
+        get_task(task)
     if status is not None and status not in tuple(Status):
         raise typer.BadParameter(f"{status!r}; expected one of {', '.join(Status)}", param_hint="--status")
     found = read_rollouts(run, Wanted(task, status, min_reward, max_reward, step))

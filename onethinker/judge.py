@@ -173,7 +173,10 @@ def _read_rewards(reply: Any, count: int) -> list[float]:
 
 @dataclass
 class Cached:
-    """A judge that remembers its grades in a file; failures are not kept. hits: grades that needed no asking."""
+    """A judge that remembers its grades in a file; failures are not kept. hits: grades that needed no asking.
+
+    May be made in one thread and asked in another, as an evaluation does, but by one at a time.
+    """
 
     judge: Judge
     file: Path
@@ -187,7 +190,7 @@ class Cached:
     def __post_init__(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._base = sqlite3.connect(self.file)
+            self._base = sqlite3.connect(self.file, check_same_thread=False)
             self._base.execute(self._TABLE)
         except sqlite3.Error as error:
             raise JudgeError(f"{self.file} is not a cache of grades ({error}); remove it or name another") from error

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from onethinker.browse import Wanted, describe, printable, read_rollouts
 from onethinker.cli import app
 from onethinker.runs import RunError
+from onethinker.tasks import TaskError
 
 HOSTILE = "\x1b]0;title\x07 [red]markup[/red] \u202eright to left\u2066 \r over\x9b2J"
 
@@ -74,7 +75,7 @@ def test_command_line(run: Path) -> None:
     assert "reward 0.100" in ran.stdout and "step 1" in ran.stdout
     assert CliRunner().invoke(app, ["rollouts", str(run), "--limit", "1"]).stdout.count("step ") == 1
     assert CliRunner().invoke(app, ["rollouts", str(run), "--status", "fine"]).exit_code == 2
-    assert "nearest is 'math'" in CliRunner().invoke(app, ["rollouts", str(run), "--task", "maths"]).output
+    assert isinstance(CliRunner().invoke(app, ["rollouts", str(run), "--task", "maths"]).exception, TaskError)
 
 
 def test_a_folder_without_rollouts(tmp_path: Path) -> None:

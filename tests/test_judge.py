@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,13 @@ def test_grades_are_remembered_and_failures_are_not(stub: Stub, tmp_path: Path) 
     (tmp_path / "bad.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(JudgeError, match="not a cache"):
         Cached(chat(stub), tmp_path / "bad.sqlite")
+
+
+def test_a_thread_beside_the_one_that_made_it_may_ask(stub: Stub, tmp_path: Path) -> None:
+    judge = Cached(chat(stub), tmp_path / "c.sqlite")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(judge.grade, [Ask("q", "r", "c")]).result() == [7.0]
+    assert judge.grade([Ask("q", "r", "c")]) == [7.0] and judge.hits == 1
 
 
 def test_make_judge_asks_for_the_models_name(stub: Stub, tmp_path: Path) -> None:

@@ -45,11 +45,15 @@ def list_tasks() -> list[str]:
     return list(TASKS)
 
 
+class TaskError(KeyError):
+    """A task that there is not; the message names the nearest."""
+
+
 def get_task(name: str) -> Task[Any]:
-    """The task of that name. Raises KeyError naming the nearest."""
+    """The task of that name. Raises TaskError."""
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, 1, 0.0)[0]
-        raise KeyError(f"no task {name!r}; the nearest is {near!r}, all are {', '.join(TASKS)}")
+        raise TaskError(f"no task {name!r}; the nearest is {near!r}, all are {', '.join(TASKS)}")
     return TASKS[name]
 
 
