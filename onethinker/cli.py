@@ -185,6 +185,8 @@ def report(
     from onethinker.report.page import write_report
     from onethinker.report.terminal import print_run
 
+    if watch:
+        print(f"watching {run}: open {run / 'report.html'}, Ctrl-C ends", file=sys.stderr, flush=True)
     page = follow_report(run, every=every) if watch else write_report(run)
     print_run(run)
     print(page)
