@@ -21,7 +21,8 @@ class Batch:
 
     lengths_A: tokens of each answer. advantages_A. tasks: a name for each answer, for the log. old_logps_N: when they
     were sampled. ref_logps_N: under the reference; None where the KL coefficient is 0. importance_N: truncated weights
-    for sampling probabilities that are not quite ours. truncated_A: answers cut at the length limit.
+    for sampling probabilities that are not quite ours. truncated_A: answers cut at the length limit. scored_A: answers
+    that have a reward; all if None.
     """
 
     lengths_A: Tensor
@@ -31,10 +32,11 @@ class Batch:
     ref_logps_N: Tensor | None = None
     importance_N: Tensor | None = None
     truncated_A: Tensor | None = None
+    scored_A: Tensor | None = None
 
     def kept_A(self, config: RLConfig) -> Tensor:
-        """Which answers count: all with a token, without the truncated ones where these are masked."""
-        kept = self.lengths_A > 0
+        """Which answers count: all with a token and a reward, without the truncated ones where these are masked."""
+        kept = self.lengths_A > 0 if self.scored_A is None else (self.lengths_A > 0) & self.scored_A
         return kept & ~self.truncated_A if config.mask_truncated and self.truncated_A is not None else kept
 
 

@@ -232,6 +232,7 @@ def _batch(groups: Sequence[Answered], advantages: Sequence[np.ndarray], device:
         old_logps_N=torch.tensor([p for c in completions for p in c.logps], device=device),
         importance_N=torch.tensor(np.concatenate(weights), dtype=torch.float32, device=device) if weights else None,
         truncated_A=torch.tensor([c.finish == "length" for c in completions], device=device),
+        scored_A=torch.tensor(~np.isnan(np.concatenate([g.rewards_G for g in groups])), device=device),
     )
 
 

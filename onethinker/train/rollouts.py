@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onethinker.engines.base import Engine
+from onethinker.engines.base import Engine, EngineError
 from onethinker.engines.local import LocalEngine
 from onethinker.models.encode import Encoder
 from onethinker.models.weights import whole_weights
@@ -48,10 +48,14 @@ def make_rollouts(recipe: Recipe, spread: Spread, processor: Any, encoder: Encod
 
         server = VllmServer.at(config.server, encoder, weights, folder)
         return Rollouts(server, lambda: _served(server, team), exact=False)
+    if team.size > 1:
+        raise EngineError(
+            f"a vLLM beside the trainer answers one process, and there are {team.size}; name a server with rl.server"
+        )
     from onethinker.engines.vllm_beside import VllmBeside
 
     options = {"dtype": recipe.model.dtype} | config.engine_options
-    beside = VllmBeside.of(spread.model, processor, folder / str(team.rank), encoder, weights, **options)
+    beside = VllmBeside.of(spread.model, processor, folder, encoder, weights, **options)
     return Rollouts(beside, lambda: _beside(beside), exact=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -104,6 +105,18 @@ def test_microbatches_sum_to_the_whole(loss, ratio, cuts):
     assert sum(denominator(b, config) for _, b in pieces(logps, batch, cuts)) == total
     merged = Means().merge(m for _, m in parts).values()
     assert merged == pytest.approx(means.values(), rel=1e-12)
+
+
+def test_an_answer_without_a_reward_is_as_if_it_were_not_there():
+    config = RLConfig(kl=0.05)
+    logps, batch = make()
+    without = replace(batch, scored_A=torch.tensor([True, True, True, False, True, True]))
+    (found,) = torch.autograd.grad(policy_loss(logps, without, config, denominator(without, config))[0], logps)
+    (whole,) = torch.autograd.grad(policy_loss(logps, batch, config, denominator(batch, config))[0], logps)
+    first = sum(LENGTHS[:3])
+    gone = slice(first, first + LENGTHS[3])
+    assert whole[gone].any() and not found[gone].any()
+    torch.testing.assert_close(found[:first], whole[:first] * sum(LENGTHS) / (sum(LENGTHS) - LENGTHS[3]))
 
 
 def test_gradient_is_reinforce_at_the_start():
