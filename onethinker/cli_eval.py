@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _WIDE = 1000
 """Columns of a table where there is no terminal: paths stay whole."""
+_FULL = 150
+"""Columns from which the list of benchmarks shows all it has."""
 
 
 def eval_(
@@ -79,8 +82,15 @@ def eval_(
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(data)}")
     examinee.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
     if suite:
-        return _print_suite(run_suite(examinee, suite, folder, data_root, limit=limit), folder)
-    print_evaluation(evaluate_named(examinee, data, folder, media_root=media_root, limit=limit))
+        done = run_suite(examinee, suite, folder, data_root, limit=limit)
+        _print_suite(done, folder)
+        silent = [entry["name"] for entry in done["benchmarks"] if not entry["n"]]
+    else:
+        print_evaluation(evaluate_named(examinee, data, folder, media_root=media_root, limit=limit))
+        silent = [] if json.loads((folder / "summary.json").read_text())["n"] else [data]
+    if silent:
+        print(f"not one question was answered: {', '.join(silent)}; the same command asks again", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _compare(folders: list[str], intersect: bool) -> None:
@@ -109,8 +119,9 @@ def _print_list(names: str, root: Path) -> None:
     from onethinker.evaluate.benchmarks import BENCHMARKS, FAMILIES, choose
     from onethinker.evaluate.suite import look
 
-    table = Table("", "benchmark", "split", box=None)
-    for column in ("questions", "metric", "judge"):
+    wide = _console().width >= _FULL
+    table = Table("", "benchmark", box=None)
+    for column in ("split", "questions", "metric", "judge") if wide else ("judge",):
         table.add_column(column, justify="right" if column == "questions" else "left")
     table.add_column("where it is, or is expected", overflow="fold")
     family = ""
@@ -118,12 +129,13 @@ def _print_list(names: str, root: Path) -> None:
         benchmark, found = BENCHMARKS[name], look(BENCHMARKS[name], root)
         if benchmark.family != family:
             family = benchmark.family
-            table.add_row("", f"[bold]{family}[/bold]", "", "", "", "", f"[bold]{FAMILIES[benchmark.family]}[/bold]")
+            between = [""] * (len(table.columns) - 3)
+            table.add_row("", f"[bold]{family}[/bold]", *between, f"[bold]{FAMILIES[benchmark.family]}[/bold]")
         at = str(found.path(root)) if found.place else found.expected("\nor ")
         size, judged = f"{benchmark.size:,}" if benchmark.size else "–", "needed" if benchmark.judge else ""
-        row = (name, benchmark.split, size, benchmark.metric, judged, at)
+        row = (name, benchmark.split, size, benchmark.metric, judged, at) if wide else (name, judged, at)
         table.add_row("[green]✓[/green]" if found.place else "[red]–[/red]", *map(escape, row))
-    _show(table)
+    _console().print(table)
 
 
 def _print_suite(suite: dict[str, Any], folder: Path) -> None:
@@ -142,7 +154,7 @@ def _print_suite(suite: dict[str, Any], folder: Path) -> None:
         counts = (str(entry["n"]), str(entry["size"] or "–"), str(entry["errors"]))
         paper = (_percent(entry["published"].get(model)) for model in (BASE, OURS))
         table.add_row(entry["name"], escape(entry["metric"]), *counts, _percent(entry["value"]), interval, *paper)
-    _show(table)
+    _console().print(table)
     print(f"metric profile: {', '.join(sorted({entry['metric_profile'] for entry in suite['benchmarks']}))}")
     for entry in suite["benchmarks"]:
         if entry["errors"]:
@@ -156,7 +168,7 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _show(table: Any) -> None:
+def _console() -> Any:
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    return Console(width=None if sys.stdout.isatty() else _WIDE)

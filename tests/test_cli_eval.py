@@ -47,6 +47,13 @@ def test_the_list_says_what_is_here_and_where_the_rest_is_expected(root):
     assert "10,834" in named["refcoco_val"]
 
 
+def test_the_list_on_a_narrow_terminal_keeps_names_and_paths(root, monkeypatch):
+    monkeypatch.setattr("onethinker.cli_eval._WIDE", 100)
+    done = run("--list", "--suite", "caption", "--data-root", "data")
+    assert done.exit_code == 0, done.output
+    assert "needed" in done.output and "data/MMT-Caption/samples.jsonl" in done.output and "split" not in done.output
+
+
 def test_the_list_of_a_family_below_the_root_that_the_environment_names(root):
     done = run("--list", "--suite", "spatial", env={"ONETHINKER_DATA": str(root)})
     assert done.exit_code == 0
@@ -73,7 +80,7 @@ def test_a_suite_says_why_a_question_could_not_be_asked(root, tmp_path):
     model.write_text(json.dumps({str(i): "" for i in (0, 1)}))
     words = (model, "--engine", "scripted", "--suite", "refcocog_val", "--data-root", root, "--out", tmp_path / "out")
     done = run(*words, "--set", "evaluate.bootstrap=20")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1 and "not one question was answered: refcocog_val" in done.stderr
     assert "refcocog_val: errors: 2, the first: " in done.stdout and "a.png" in done.stdout
 
 
