@@ -64,7 +64,8 @@ def resolve_under(root: Path, name: str) -> Path:
         raise DataError(f"media path {name!r:.200} under {base} cannot be followed ({error}); mend it") from error
     if not path.is_relative_to(base):
         raise DataError(
-            f"media path {name!r:.200} leaves the media root {base}; give --media-root a folder that holds it"
+            f"media path {name!r:.200} leaves the media root {base}, links followed; give --media-root a folder that "
+            "holds it, or where a disk holds the media, link the whole set's folder rather than one within it"
         )
     return path
 
