@@ -17,9 +17,9 @@ question is asked (loading the weights) is left out. `cpu` counts all threads of
 model runs in. Where other programs share the cores the walls are long; `main` is then the wall that a free machine
 would show if nothing had to be waited for.
 
-Measured with `--segmenter none grabcut` on two cores that other programs shared, published ÷ ours by wall and by
-`main`, and what ours lost of the wall: camera 1.61×, 1.85×, 5%; small 1.48×, 1.85×, 6%; small with GrabCut's masks
-1.44×, 2.97×, 29%, since they take as long as so small a model and end after it. The answers were the same.
+Measured on an idle two-core machine, published ÷ ours by wall and by `main`, and what ours lost of the wall: camera
+1.84×, 2.00×, 6%; small 1.55×, 1.82×, 5%. With GrabCut's masks, on cores that other programs shared, small 1.44×, 2.97×,
+29%: they take as long as so small a model and end after it. The answers were the same.
 """
 
 from __future__ import annotations
