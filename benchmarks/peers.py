@@ -27,7 +27,21 @@ from onethinker.measure import boxes, masks, points, spans, text, tracks
 Pair = tuple[float, float]
 SENTENCE = "the cat cats runs running ran quickly relational generalization dogs' don't 3.5 red, green; IT'S 1/2 - /"
 WORDS = SENTENCE.split()
-FORMULAS = r"1/2 0.5 \frac{1}{2} 2x+1 1+2x x^2 \sqrt{4} 2 50% (1,2) (2,1) \pi 3.14".split()
+FORMULAS = [
+    r"1/2",
+    r"0.5",
+    r"\frac{1}{2}",
+    r"2x+1",
+    r"1+2x",
+    r"x^2",
+    r"\sqrt{4}",
+    r"2",
+    r"50%",
+    r"(1,2)",
+    r"(2,1)",
+    r"\pi",
+    r"3.14",
+]
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
