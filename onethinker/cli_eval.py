@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,9 @@ from onethinker.cli_options import (
     Device,
     Dtype,
     EngineOption,
+    JudgeKind,
+    JudgeModel,
+    JudgeUrl,
     Limit,
     MediaRoot,
     Out,
@@ -51,9 +53,9 @@ def eval_(
     dtype: Dtype = "float32",
     attention: Attention = "sdpa",
     segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
-    judge: Annotated[str, typer.Option(help="http://host:port/v1 of a model that grades free text, not ROUGE.")] = "",
-    judge_kind: Annotated[str, typer.Option(help="chat (a rubric) or reward (POLAR behind vLLM).")] = "chat",
-    judge_model: Annotated[str, typer.Option(help="The judge's model; the server's first unless given.")] = "",
+    judge: JudgeUrl = "",
+    judge_kind: JudgeKind = "chat",
+    judge_model: JudgeModel = "",
     intersect: Annotated[bool, typer.Option("--intersect", help="compare: questions that both have.")] = False,
     set_: Set = None,
 ) -> None:
@@ -106,7 +108,7 @@ def _judge(url: str, cache: Path, kind: str, model: str) -> Judge | None:
     from onethinker.judge import JudgeError, make_judge
 
     if url:
-        return make_judge(url, cache, kind=kind, model=model, key=os.environ.get("OPENAI_API_KEY", ""))
+        return make_judge(url, cache, kind=kind, model=model)
     if model:
         raise JudgeError("--judge-model says how to ask a judge; name one with --judge")
     return None

@@ -26,3 +26,6 @@ EngineOption = Annotated[
     ),
 ]
 Prompts = Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file; the model's own unless given.")]
+JudgeUrl = Annotated[str, typer.Option(help="http://host:port/v1 of a model that grades free text, not ROUGE.")]
+JudgeKind = Annotated[str, typer.Option(help="chat (a rubric) or reward (POLAR behind vLLM).")]
+JudgeModel = Annotated[str, typer.Option(help="The judge's model; the server's first unless given.")]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onethinker.cli_options import JudgeKind, JudgeModel, JudgeUrl
+
 if TYPE_CHECKING:
     from onethinker.tally import Tally
 
@@ -19,17 +21,15 @@ def score(
     profile: Annotated[str, typer.Option(help="Of the rewards: released, paper or hardened.")] = "released",
     metrics: Annotated[bool, typer.Option("--metrics", help="Print what the scores add up to.")] = False,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes what file and machine ask for.")] = 0,
-    judge: Annotated[str, typer.Option(help="http://host:port/v1 of a model that grades free text, not ROUGE.")] = "",
-    judge_kind: Annotated[str, typer.Option(help="chat (a rubric) or reward (POLAR behind vLLM).")] = "chat",
-    judge_model: Annotated[str, typer.Option(help="The judge's model; the server's first unless given.")] = "",
+    judge: JudgeUrl = "",
+    judge_kind: JudgeKind = "chat",
+    judge_model: JudgeModel = "",
     judge_group: Annotated[bool, typer.Option("--judge-group", help="Grades relative to those of one id.")] = False,
 ) -> None:
     """Score saved responses without a model. Exit status 1 if a line could not be scored.
 
     A judge's grades are kept in OUT.judge.sqlite; its key is read from OPENAI_API_KEY.
     """
-    import os
-
     from onethinker.judge import JudgeError, make_judge
     from onethinker.scoring import score_file
     from onethinker.tasks.base import REWARD_PROFILES
@@ -40,8 +40,7 @@ def score(
     asked = None
     if judge:
         cache = out.with_name(f"{out.name}.judge.sqlite")
-        key = os.environ.get("OPENAI_API_KEY", "")
-        asked = make_judge(judge, cache, kind=judge_kind, model=judge_model, key=key)
+        asked = make_judge(judge, cache, kind=judge_kind, model=judge_model)
     elif judge_group or judge_model:
         raise JudgeError("--judge-group and --judge-model say how to ask a judge; name one with --judge")
     tally = score_file(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -235,17 +236,17 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_judge(url: str, cache: Path, *, kind: str = "chat", model: str = "", key: str = "") -> Cached:
+def make_judge(url: str, cache: Path, *, kind: str = "chat", model: str = "") -> Cached:
     """A judge at `url` (`http://host:port`, with or without `/v1`), its grades cached in a file.
 
-    model: the name that the server knows it by; its first one unless given. key: sent as a bearer token.
-    Raises JudgeError if the server does not answer.
+    model: the name that the server knows it by; its first one unless given. Its key, where it wants one, is
+    OPENAI_API_KEY. Raises JudgeError if the server does not answer.
     """
     if kind not in ("chat", "reward"):
         raise JudgeError(f"no judge of kind {kind!r}; expected chat or reward")
     base = url.rstrip("/").removesuffix("/v1")
     try:
-        server = Server(f"{base}/v1", key)
+        server = Server(f"{base}/v1", os.environ.get("OPENAI_API_KEY", ""))
         named = model or server.get("/models", _first_model)
     except ServerError as error:
         raise JudgeError(f"the judge cannot be asked: {error}") from error

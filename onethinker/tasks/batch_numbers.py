@@ -112,6 +112,27 @@ class Kept:
     places: list[int]
     statuses: list[Status]
 
+    @classmethod
+    def of(
+        cls,
+        task: str,
+        asked: Sequence[Asked],
+        read: Callable[[str], T | None],
+        true: Callable[[str], T | None],
+        nothing: T,
+    ) -> tuple[Kept, list[T], list[T]]:
+        """Those that can be measured, what each says and each truth. nothing: said where nothing could be read."""
+        kept, pred, truths = cls([], []), list[T](), list[T]()
+        for place, (sample, answer) in enumerate(asked):
+            said, known = read(answer.text) if answer.status is OK else None, true(sample.truth)
+            status = OK if said is not None else unread_status(task, sample, answer)
+            if known is not None and status is not None:
+                kept.places.append(place)
+                kept.statuses.append(status)
+                pred.append(nothing if said is None else said)
+                truths.append(known)
+        return kept, pred, truths
+
     def scores(
         self, asked: Sequence[Asked], rows: Iterable[Row], same_N: NDArray[np.bool_], bounded_N: NDArray[np.bool_]
     ) -> list[Scored | None]:
@@ -143,16 +164,10 @@ class _Fixed:
     measure: Callable[[Sequence[Asked], Floats, Floats], tuple[Iterable[Row], NDArray[np.bool_]]]
 
     def __call__(self, asked: Sequence[Asked]) -> list[Scored | None]:
-        kept, pred, true = Kept([], []), array("d"), array("d")
-        for place, (sample, answer) in enumerate(asked):
-            said, known = self.read(answer.text) if answer.status is OK else None, self.true(sample.truth)
-            status = OK if said is not None else unread_status(self.task, sample, answer)
-            if known is not None and status is not None:
-                kept.places.append(place)
-                kept.statuses.append(status)
-                pred.extend(self.nothing if said is None else said)
-                true.extend(known)
-        pred_NW, true_NW = (np.frombuffer(side).reshape(-1, len(self.nothing)) for side in (pred, true))
+        kept, *sides = Kept.of(self.task, asked, self.read, self.true, self.nothing)
+        pred_NW, true_NW = (
+            np.frombuffer(array("d", chain.from_iterable(side))).reshape(-1, len(self.nothing)) for side in sides
+        )
         with np.errstate(over="ignore", invalid="ignore"):
             rows, same_N = self.measure([asked[place] for place in kept.places], pred_NW, true_NW)
         return kept.scores(asked, rows, same_N, bounded(pred_NW))

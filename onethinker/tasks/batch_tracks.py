@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from onethinker.measure import boxes, spans, tracks
 from onethinker.tasks.batch_numbers import (
-    OK,
     Asked,
     Floats,
     Four,
@@ -26,7 +25,6 @@ from onethinker.tasks.batch_numbers import (
     bounded,
     plain_reader,
     remembered,
-    unread_status,
     upright,
 )
 from onethinker.tasks.reading import MAX_NUMBER
@@ -172,17 +170,7 @@ class _Tracked:
     measure: Callable[[_Pairs], Iterable[Row]]
 
     def __call__(self, asked: Sequence[Asked]) -> list[Scored | None]:
-        kept = Kept([], [])
-        pred: list[_Track] = []
-        true: list[_Track] = []
-        for place, (sample, answer) in enumerate(asked):
-            said, known = self.read(answer.text) if answer.status is OK else None, self.true(sample.truth)
-            status = OK if said is not None else unread_status(self.task, sample, answer)
-            if known is not None and status is not None:
-                kept.places.append(place)
-                kept.statuses.append(status)
-                pred.append(said or _NOTHING)
-                true.append(known)
+        kept, pred, true = Kept.of(self.task, asked, self.read, self.true, _NOTHING)
         if not kept.places:
             return [None] * len(asked)
         pairs = _Pairs.of(_Laid.of(pred), _Laid.of(true))

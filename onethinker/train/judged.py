@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +16,13 @@ Group = tuple[int, list[Rollout]]
 
 
 def open_judge(config: JudgeConfig, out: Path, rank: int) -> Judge | None:
-    """The recipe's judge with its key from OPENAI_API_KEY, None if it names none. Raises JudgeError.
+    """The recipe's judge, None if it names none. Raises JudgeError.
 
     Each process keeps its grades in a file of its own, so that a resumed run asks nothing twice.
     """
     if not config.url:
         return None
-    key = os.environ.get("OPENAI_API_KEY", "")
-    return make_judge(config.url, out / f"judge-{rank}.sqlite", kind=config.kind, model=config.model, key=key)
+    return make_judge(config.url, out / f"judge-{rank}.sqlite", kind=config.kind, model=config.model)
 
 
 def judged(groups: Sequence[Group], judge: Judge | None, in_group: bool) -> list[Group]:
