@@ -90,18 +90,12 @@ def response_to(rng: random.Random, task: str, truth: Any) -> str:
     said = given if isinstance(given, str) else json.dumps(given)
     thinking = sentence(rng, rng.randrange(100, 401)) + (" so x < y." if rng.random() < 0.05 else "")
     whole = f"<think>{thinking}</think><answer>{said}</answer>"
-    faults = (
-        whole[: len(whole) - len(said) // 2 - 9],
-        f"<think>{thinking}</think><answer>{said[: len(said) // 2]}</answer>",
-    )
-    structured = TASKS[task].structured
-    return (
-        whole
-        if rng.random() < 0.95
-        else rng.choice(faults)
-        if structured
-        else f"<think>{thinking}</think><answer></answer>"
-    )
+    if rng.random() < 0.95:
+        return whole
+    if not TASKS[task].structured:
+        return f"<think>{thinking}</think><answer></answer>"
+    cut_short = whole[: len(whole) - len(said) // 2 - 9]
+    return rng.choice((cut_short, f"<think>{thinking}</think><answer>{said[: len(said) // 2]}</answer>"))
 
 
 def make_rows(rows: int, answers: int, seed: int = 0) -> list[Row]:
