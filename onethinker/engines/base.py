@@ -35,11 +35,10 @@ class Request:
         Raises ValueError for more marks than media, MediaError for media whose kind cannot be told.
         """
         pieces = _MARKS.split(self.text)
-        unplaced = len(self.media) - sum(bool(_MARKS.fullmatch(piece)) for piece in pieces)
-        if unplaced < 0:
-            marks = len(self.media) - unplaced
+        marks = sum(bool(_MARKS.fullmatch(piece)) for piece in pieces)
+        if marks > len(self.media):
             raise ValueError(f"request {self.id}: {marks} media marks but {len(self.media)} media files")
-        pieces = ["<video>" if is_clip(file) else "<image>" for file in self.media[:unplaced]] + pieces
+        pieces = ["<video>" if is_clip(file) else "<image>" for file in self.media[: len(self.media) - marks]] + pieces
         files, parts = iter(self.media), list[tuple[PartKind, str]]()
         for piece in pieces:
             if piece == "<image>":

@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,15 +91,16 @@ class LocalEngine:
         training = self.model.training
         self.model.eval()
         try:
-            for row, stopped, seconds in self._steps([(requests[i], p) for i, p in prompts], rows, sampling):
+            for row, seconds in self._steps([(requests[i], p) for i, p in prompts], rows, sampling):
                 answers = made[row.request]
-                answers[row.answer] = self._completion(row, stopped, seconds, lengths[row.request])
+                answers[row.answer] = self._completion(row, seconds, lengths[row.request])
                 if len(answers) == sampling.n:
                     yield row.request, [answers[i] for i in range(sampling.n)]
         finally:
             self.model.train(training)
 
-    def _completion(self, row: _Row, stopped: bool, seconds: float, prompt_tokens: int) -> Completion:
+    def _completion(self, row: _Row, seconds: float, prompt_tokens: int) -> Completion:
+        stopped = row.ids[-1] in self.stops
         return Completion(
             text=self.tokenizer.decode(row.ids[: -1 if stopped else None], skip_special_tokens=True),
             finish="stop" if stopped else "length",
@@ -112,9 +113,9 @@ class LocalEngine:
 
     def _steps(
         self, asked: Sequence[tuple[Request, Prompt]], rows: list[_Row], sampling: Sampling
-    ) -> Iterator[tuple[_Row, bool, float]]:
-        """Prefill, then one token a row and step. Yields each row as it ends, whether it stopped by itself, and its
-        seconds: of every step an even share with the rows that were then active."""
+    ) -> Iterator[tuple[_Row, float]]:
+        """Prefill, then one token a row and step. Yields each row as it ends, and its seconds: of every step an even
+        share with the rows that were then active."""
         core = unwrap(self.model)
         began = time.perf_counter()
         decoder, hidden = self._start(core, asked, sampling.n)
@@ -125,11 +126,11 @@ class LocalEngine:
                 row.ids.append(token)
                 row.logps.append(logp)
             last = step + 1 == sampling.max_tokens
-            keep = [i for i, row in enumerate(active) if not last and row.ids[-1] not in self.stops]
-            ended = [row for row in active if last or row.ids[-1] in self.stops]
+            ended = [last or row.ids[-1] in self.stops for row in active]
+            keep = [i for i, over in enumerate(ended) if not over]
             seconds += (time.perf_counter() - began) / len(active)
-            for row in ended:
-                yield row, row.ids[-1] in self.stops, seconds
+            for row in compress(active, ended):
+                yield row, seconds
             if not keep:
                 return
             began = time.perf_counter()

@@ -23,7 +23,6 @@ from onethinker.engines.vllm import BAN, check_expansion, completed
 from onethinker.models.encode import Encoder, Inputs
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.weights import Weights
-from onethinker.sample import DataError
 
 
 class VllmBeside:
@@ -97,7 +96,7 @@ class VllmBeside:
             try:
                 prompts.append(self._prompt(self.encoder.inputs(request)))
                 places.append(index)
-            except (ValueError, OSError, DataError) as error:
+            except (ValueError, OSError) as error:
                 yield index, [Completion("", "error", error=str(error))] * sampling.n
         params = [self._sampling(requests[index], sampling) for index in places]
         outputs = self.llm.generate(prompts, params, use_tqdm=False) if prompts else []

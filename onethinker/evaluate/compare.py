@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, difference, mean, ratios
-from onethinker.evaluate.results import Row, current, is_error, score_of
-from onethinker.evaluate.run import QUESTIONS, RESULTS, SUMMARY
-from onethinker.runs import JsonLines, RunError
+from onethinker.evaluate.results import Row, is_error, score_of
+from onethinker.evaluate.run import SUMMARY, answers_of
+from onethinker.runs import RunError
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
 
@@ -98,16 +98,11 @@ def _read(folder: Path, decoding: str) -> tuple[dict[str, Any], dict[Question, l
         hint = f", one of {', '.join(parts)} in it" if parts else ""
         raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation{hint}")
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    wanted = summary["settings"][decoding]
-    kept: dict[str, list[Row]] = {}
-    for (settings, content, _), row in current(JsonLines(folder / RESULTS).rows()).items():
-        if settings == wanted:
-            kept.setdefault(content, []).append(row)
     found: dict[Question, list[Row]] = {}
     times: Counter[str] = Counter()
-    for name, content in json.loads((folder / QUESTIONS).read_text(encoding="utf-8")).items():
-        if content in kept:
-            found[content, times[content]] = [row | {"id": name} for row in kept[content]]
+    for rows in answers_of(folder, summary["settings"][decoding]).values():
+        content = rows[0]["content"]
+        found[content, times[content]] = rows
         times[content] += 1
     return summary, found
 

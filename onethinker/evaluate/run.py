@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +128,10 @@ class _Ask:
         """Positions without a whole set of answers, and those with an error; of equal questions the first."""
         digest, answers = self.settings.digest(), range(self.settings.sampling.n)
         found = {key for key, row in current(results.rows()).items() if not is_error(row)}
-        first = {q.content: p for p, q in reversed(list(enumerate(self.questions)))}
-        return [
-            p for c, p in sorted(first.items(), key=itemgetter(1)) if not all((digest, c, i) in found for i in answers)
-        ]
+        first: dict[str, int] = {}
+        for position, question in enumerate(self.questions):
+            first.setdefault(question.content, position)
+        return [p for content, p in first.items() if not all((digest, content, i) in found for i in answers)]
 
     def answer(self, todo: list[int], results: JsonLines) -> Iterator[int]:
         """Ask, append each question's rows as it is answered and yield its position, those that cannot be asked first.
@@ -203,6 +202,20 @@ def _rows_that_count(
         for digest, i in keys
         if (digest, question.content, i) in kept
     ]
+
+
+def answers_of(folder: Path, settings: str) -> dict[str, list[Row]]:
+    """id → its rows of one decoding, equal questions sharing theirs; those without are left out."""
+    of_content: dict[str, list[Row]] = {}
+    for (digest, content, _), row in current(JsonLines(folder / RESULTS).rows()).items():
+        if digest == settings:
+            of_content.setdefault(content, []).append(row)
+    asked: dict[str, str] = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
+    return {
+        name: [row | {"id": name} for row in of_content[content]]
+        for name, content in asked.items()
+        if content in of_content
+    }
 
 
 def _settings(

@@ -16,9 +16,9 @@ from string import ascii_uppercase
 from typing import Any
 
 from onethinker.answer import read_answer
-from onethinker.evaluate.results import Row, current, is_error
-from onethinker.evaluate.run import RESULTS, SAMPLES, SUMMARY
-from onethinker.runs import JsonLines, write_whole
+from onethinker.evaluate.results import Row, is_error
+from onethinker.evaluate.run import SAMPLES, SUMMARY, answers_of
+from onethinker.runs import write_whole
 from onethinker.sample import Sample, load_samples
 
 SUFFIXES = (".xlsx", ".tsv", ".json")
@@ -45,7 +45,7 @@ def export_predictions(results: Path, out: Path, tsv: Path | None = None) -> tup
     questions, whose `index` is our sample's id. Raises ExportError, DataError.
     """
     summary = _summary(results)
-    answers = _answers(results, summary)
+    answers = {name: rows[0] for name, rows in answers_of(results, summary["settings"]["greedy"]).items()}
     if tsv:
         rows, dataset = list(_tsv_rows(tsv)), tsv.stem
     else:
@@ -73,12 +73,6 @@ def _summary(results: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ExportError(f"{file}: not the summary of an evaluation ({error}); give the folder of one") from error
-
-
-def _answers(results: Path, summary: Mapping[str, Any]) -> dict[str, Row]:
-    """id → the greedy row of the summary's settings."""
-    rows = current(JsonLines(results / RESULTS).rows()).values()
-    return {str(row["id"]): row for row in rows if row["settings"] == summary["settings"]["greedy"]}
 
 
 def _question(sample: Sample) -> dict[str, Any]:

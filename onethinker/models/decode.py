@@ -39,8 +39,7 @@ class Decoder:
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows (ascending) only; a prompt without rows is dropped."""
-        for layer in self.written.layers:
-            layer.batch_select_indices(rows)
+        self.written.batch_select_indices(rows)
         self.owner_B, self.positions_B = self.owner_B[rows], self.positions_B[rows]
         prompts, owner_B = torch.unique(self.owner_B, return_inverse=True)
         if len(prompts) < len(self.prompts[0][0]):

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.base import Request
-from onethinker.media import Clip, MediaBudget, MediaError, open_clip, open_image
+from onethinker.media import Clip, MediaBudget, open_clip, open_image
 from onethinker.models.recent import Recent
 
 PIXELS = ("pixel_values", "pixel_values_videos")
@@ -204,6 +204,3 @@ def batch_media(prompts: Sequence[Prompt], device: torch.device | str) -> dict[s
         if parts:
             found[key] = torch.cat(parts).to(device)
     return found
-
-
-__all__ = ["Encoder", "Inputs", "MediaError", "Prompt", "batch_media", "mrope_positions"]

@@ -64,15 +64,15 @@ def autocast(device: torch.device, dtype: str) -> Any:
 
 
 def token_logps(
-    hidden_NH: Tensor, head: Any, ids_N: Tensor, banned: list[int], temperature: float = 1.0, chunk: int = 0
+    hidden_NH: Tensor, head: Any, ids_N: Tensor, banned: list[int], temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities (N,) of the given tokens and entropies (N,) of their distributions.
 
-    hidden_NH: last hidden states at the positions that predict them. At most `chunk` rows (0: `logit_rows`) exist
-    at a time, in the backward pass too, where they are computed again.
+    hidden_NH: last hidden states at the positions that predict them. At most `logit_rows` positions' logits exist at a
+    time, in the backward pass too, where they are computed again.
     """
     logps, entropies = [], []
-    chunk = chunk or logit_rows(head.weight.shape[0])
+    chunk = logit_rows(head.weight.shape[0])
     for hidden, ids in zip(hidden_NH.split(chunk), ids_N.split(chunk), strict=True):
         if torch.is_grad_enabled() and len(hidden_NH) > chunk:
             logp, entropy = checkpoint(_chunk_logps, hidden, head, ids, banned, temperature, use_reentrant=False)

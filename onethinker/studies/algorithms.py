@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.recipes import Recipe, RecipeError, override
+from onethinker.recipes import Recipe, override
 from onethinker.report.study_index import write_study_page
 from onethinker.runs import JsonLines
 from onethinker.sample import Samples
@@ -27,6 +27,8 @@ from onethinker.studies.bench import (
     Work,
     cell_folder,
     cell_row,
+    check_names,
+    cross_cells,
     measure,
     only,
     open_bench,
@@ -34,7 +36,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, cross, holm, mean_of, paired_test, read_terms
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, holm, mean_of, paired_test
 from onethinker.studies.influence import blocks_of, influence
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS
@@ -110,9 +112,8 @@ def bench_algorithms(
     RecipeError for an unknown name.
     """
     chosen = list(algorithms or ALGORITHMS)
-    for names, known in ((chosen, arms()), (conditions, CONDITIONS)):
-        if unknown := [name for name in names if name not in known]:
-            raise RecipeError(f"{', '.join(unknown)}: no such name; expected some of {', '.join(known)}")
+    check_names("name", chosen, arms())
+    check_names("name", conditions, CONDITIONS)
     bench = open_bench("algorithms", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
     cells: dict[str, Work] = {}
     for condition in conditions:
@@ -241,14 +242,7 @@ def _numbers(
 ) -> tuple[dict[str, dict[str, Crossed]], int]:
     """Arm → column → its number; the columns that the condition's tasks have, and the mean."""
     tasks = {sample.id: sample.task for sample in test}
-    terms = {
-        arm: [
-            read_terms(cell_folder(bench.out, cell) / "eval", tasks, measured, recipe.evaluate.reward)
-            for cell in of_arm
-        ]
-        for arm, of_arm in cells.items()
-    }
-    by_task, left_out = cross(terms, recipe.evaluate.bootstrap)
+    by_task, left_out = cross_cells(bench.out, cells, tasks, measured, recipe.evaluate)
     numbers = {}
     for arm, found in by_task.items():
         columns = {group: [found[t] for t in members if t in found] for group, members in GROUPS.items()}

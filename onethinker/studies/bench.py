@@ -15,7 +15,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +27,12 @@ from onethinker.data.worlds import build_world
 from onethinker.engines import make_engine
 from onethinker.engines.base import Engine
 from onethinker.evaluate.run import evaluate
-from onethinker.recipes import SHIPPED, Recipe, override, trained_with
+from onethinker.recipes import SHIPPED, Recipe, RecipeError, override, trained_with
+from onethinker.recipes.base import EvalConfig
 from onethinker.runs import InUse, JsonLines, locked, open_run, stamp, write_whole
 from onethinker.sample import Samples, load_samples
 from onethinker.segment import make_segmenter
+from onethinker.studies.crossed import Crossed, Measure, cross, read_terms
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.checkpoint import STATE
 from onethinker.train.rl import run_rl
@@ -126,6 +128,12 @@ def open_bench(
     return Bench(name, out, recipe, sizes, seeds, command)
 
 
+def check_names(kind: str, names: Sequence[str], known: Collection[str]) -> None:
+    """Raises RecipeError for names that are none of the known ones."""
+    if unknown := [name for name in names if name not in known]:
+        raise RecipeError(f"{', '.join(unknown)}: no such {kind}; expected some of {', '.join(known)}")
+
+
 def run_cells(out: Path, cells: Mapping[str, Work]) -> dict[str, Row]:
     """Every cell's row, by name, once all are finished, by this process or by others.
 
@@ -144,7 +152,7 @@ def run_cells(out: Path, cells: Mapping[str, Work]) -> dict[str, Row]:
 
 def _run_cell(out: Path, name: str, work: Work, place: str) -> bool:
     """Whether the cell is finished; False where another process holds it."""
-    folder = out / "cells" / name
+    folder = cell_folder(out, name)
     if (folder / CELL).exists():
         return True
     with ExitStack() as held:
@@ -163,7 +171,7 @@ def _run_cell(out: Path, name: str, work: Work, place: str) -> bool:
 
 def cell_row(out: Path, name: str) -> Row:
     """The row of a finished cell."""
-    row: Row = json.loads((out / "cells" / name / CELL).read_text(encoding="utf-8"))
+    row: Row = json.loads((cell_folder(out, name) / CELL).read_text(encoding="utf-8"))
     return row
 
 
@@ -201,6 +209,17 @@ def engine_of(recipe: Recipe, model: str) -> Engine:
 def only(samples: Samples, keep: Callable[[Any], bool]) -> Samples:
     """The samples for which `keep` holds."""
     return Samples(tuple(s for s in samples if keep(s)), samples.root)
+
+
+def cross_cells(
+    out: Path, arms: Mapping[str, Sequence[str]], kinds: Mapping[str, str], measured: Measure, config: EvalConfig
+) -> tuple[dict[str, dict[str, Crossed]], int]:
+    """`cross` of what `measure` left in the cells. arms: the cells of every arm. kinds: as `read_terms` takes them."""
+    terms = {
+        arm: [read_terms(cell_folder(out, cell) / "eval", kinds, measured, config.reward) for cell in cells]
+        for arm, cells in arms.items()
+    }
+    return cross(terms, config.bootstrap)
 
 
 # ---- where a number came from -----------------------------------------------------------------------------------

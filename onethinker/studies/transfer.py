@@ -24,7 +24,8 @@ from onethinker.studies.bench import (
     Bench,
     Row,
     Work,
-    cell_folder,
+    check_names,
+    cross_cells,
     measure,
     only,
     open_bench,
@@ -32,7 +33,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, cross, mean_of, read_terms
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of
 from onethinker.tasks import list_tasks
 
 START, ALL, MEAN = "sft", "all", "mean"
@@ -59,11 +60,10 @@ def bench_transfer(
 
     Raises RecipeError for a task that is not one, or for fewer than two.
     """
-    chosen = list(tasks or (QUICK_TASKS if quick else list_tasks()))
-    if unknown := [task for task in chosen if task not in list_tasks()]:
-        raise RecipeError(f"{', '.join(unknown)}: no such task; expected some of {', '.join(list_tasks())}")
-    if len(set(chosen)) < 2:
-        raise RecipeError(f"transfer between {len(set(chosen))} tasks; expected two or more")
+    chosen = list(dict.fromkeys(tasks or (QUICK_TASKS if quick else list_tasks())))
+    check_names("task", chosen, list_tasks())
+    if len(chosen) < 2:
+        raise RecipeError(f"transfer between {len(chosen)} tasks; expected two or more")
     fewer = ["rl.steps=60"] if not quick else []
     bench = open_bench(
         "transfer", out, model, seeds=seeds, quick=quick, assignments=[*fewer, *assignments], command=command
@@ -133,14 +133,9 @@ def _numbers(
     """Arm → target → its number. A modality's is the plain mean over the tasks that it has."""
     ordered = sorted(test, key=lambda s: tasks.index(s.task))
     kinds = {s.id: f"{s.task} {modality(s)}" if by_modality else s.task for s in ordered}
-    reward = bench.recipe.evaluate.reward
     names = {START: [START]}
     names |= {arm: [f"{arm}/seed-{seed}" for seed in range(bench.seeds)] for arm in arms(tasks, test)}
-    terms = {
-        arm: [read_terms(cell_folder(bench.out, cell) / "eval", kinds, measured, reward) for cell in cells]
-        for arm, cells in names.items()
-    }
-    found, _ = cross(terms, bench.recipe.evaluate.bootstrap)
+    found, _ = cross_cells(bench.out, names, kinds, measured, bench.recipe.evaluate)
     if not by_modality:
         return {arm: numbers | {MEAN: mean_of(list(numbers.values()))} for arm, numbers in found.items()}
     return {

@@ -19,14 +19,14 @@ from onethinker.studies.bench import (
     Bench,
     Row,
     Work,
-    cell_folder,
+    cross_cells,
     measure,
     open_bench,
     run_cells,
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, cross, mean_of, paired_test, read_terms
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, paired_test
 
 BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"
 QUESTIONS, QUICK_QUESTIONS = 700, 140
@@ -109,10 +109,5 @@ def _results(bench: Bench, questions: Samples) -> dict[str, Any]:
 def _numbers(bench: Bench, kinds: dict[str, str], measured: Measure) -> dict[str, dict[str, Crossed]]:
     """Stage → kind → its number, and the plain mean over kinds."""
     stages = {BEFORE: [BEFORE], SFT: [SFT], RL: [f"{RL}/seed-{seed}" for seed in range(bench.seeds)]}
-    reward = bench.recipe.evaluate.reward
-    terms = {
-        stage: [read_terms(cell_folder(bench.out, cell) / "eval", kinds, measured, reward) for cell in cells]
-        for stage, cells in stages.items()
-    }
-    found, _ = cross(terms, bench.recipe.evaluate.bootstrap)
+    found, _ = cross_cells(bench.out, stages, kinds, measured, bench.recipe.evaluate)
     return {stage: row | {MEAN: mean_of(list(row.values()))} for stage, row in found.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -33,10 +32,6 @@ class Together:
 
     def state_dict(self) -> dict[str, Any]:
         return {"members": [member.state_dict() for member in self.members]}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for member, saved in zip(self.members, state["members"], strict=True):
-            member.load_state_dict(saved)
 
 
 Optimizer = torch.optim.Optimizer | Together

@@ -2,7 +2,8 @@
 
 Every process reads the same recipe and samples and draws the same prompts. Each answers and trains on its own part;
 what came of it is gathered before anything is decided, so that samplers, algorithms and weights are the same on all.
-Randomness belongs to a prompt and its answer, never to a process: a run comes out the same on any number of them.
+Randomness belongs to a prompt and its answer, never to a process: a run comes out the same on any number of them, up to
+rounding, which Muon enlarges.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import json
 import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -48,7 +48,12 @@ class Metrics:
         self.file = JsonLines(run / "metrics.jsonl")
         self.file.keep(lambda row: row["step"] <= step)
         rows = self.file.rows()
-        self.watchers: list[Watcher] = [WATCHERS[name](run, rows) for name in watchers]
+        self.watchers: list[Watcher] = []
+        with ExitStack() as opened:
+            for name in watchers:
+                self.watchers.append(WATCHERS[name](run, rows))
+                opened.callback(self.watchers[-1].close)
+            self._opened = opened.pop_all()
 
     def append(self, row: Row) -> None:
         """Write a row down, then show it to the watchers."""
@@ -63,8 +68,7 @@ class Metrics:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for watcher in self.watchers:
-            watcher.close()
+        self._opened.close()
 
 
 @contextmanager

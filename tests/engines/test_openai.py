@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,8 @@ from onethinker.recipes.base import EvalConfig
 from onethinker.sample import Sample, Samples
 from onethinker.tasks.prompts import load_prompts
 from onethinker.use import load_model
-from tests.engines.openai_stub import Stub, answers, content, requests, said, words
+from tests.engines.openai_stub import answers, content, requests, said, words
 from tests.http_stub import Reply
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    made = Stub()
-    yield made
-    made.close()
 
 
 def test_one_question_and_what_came_back(stub):

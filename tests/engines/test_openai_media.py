@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 
 import av
 import cv2
@@ -16,15 +15,7 @@ from onethinker.engines import make_engine
 from onethinker.engines.base import Request, Sampling
 from onethinker.engines.content import KEPT_FRAMES, even_times
 from onethinker.media import MediaBudget, open_clip, open_image, write_clip
-from tests.engines.openai_stub import Stub, content, requests, said, sent, words
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    made = Stub()
-    yield made
-    made.close()
+from tests.engines.openai_stub import content, requests, said, sent, words
 
 
 def test_parts_stand_where_their_marks_are(stub, ask):

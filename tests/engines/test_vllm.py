@@ -22,9 +22,10 @@ from onethinker.engines.local import LocalEngine
 from onethinker.engines.vllm import BAN, VISION, ExpansionError, VllmServer
 from onethinker.engines.vllm_beside import VllmBeside
 from onethinker.http_json import Server
+from onethinker.models import mini
 from onethinker.models.encode import Encoder
 from onethinker.models.forward import banned_ids
-from onethinker.models.load import load, save
+from onethinker.models.load import add_lora, load, save
 from onethinker.models.weights import whole_weights
 from onethinker.recipes import SHIPPED
 from onethinker.rollout import make_request
@@ -172,8 +173,6 @@ def test_the_weights_are_written_and_read_again(stub, encoder, tmp_path):
 
 def test_whole_weights_are_a_checkpoints(tmp_path, mini_processor):
     """Names and values are those of a saved checkpoint; adapters are folded in as merging folds them."""
-    from onethinker.models.load import add_lora
-
     model, _ = load("mini", device="cpu")
     save(model, mini_processor, tmp_path / "plain")
     saved = load_file(tmp_path / "plain" / "model.safetensors")
@@ -196,8 +195,6 @@ def name_of(weights: Any) -> str:
 
 def test_the_mini_model_says_that_its_positions_interleave(mini_processor):
     """vLLM reads it; transformers interleaves in any case."""
-    from onethinker.models import mini
-
     assert mini.config(mini_processor.tokenizer).text_config.rope_parameters["mrope_interleaved"] is True
 
 

@@ -80,6 +80,14 @@ def test_rows_of_the_tsv_go_before_our_own(results, tmp_path):
     assert table["question"][0] == "Which one?" and table["prediction"][0] == "A"
 
 
+def test_equal_questions_each_have_the_answer_that_they_share(tmp_path):
+    twins = tuple(Sample(name, "numerical", "text", "How many?", "3") for name in ("1", "2"))
+    engine, config = ScriptedEngine({"1": "<answer>3</answer>"}), EvalConfig(bootstrap=10)
+    evaluate(Samples(twins, tmp_path), engine, tmp_path, config=config, prompts=load_prompts("full"), data="twins")
+    file, rows, missing = export_predictions(tmp_path, tmp_path / "out.json")
+    assert (rows, missing) == (2, 0) and list(read(file)["prediction"]) == ["3", "3"]
+
+
 def test_what_cannot_be_written_is_refused(results, tmp_path):
     with pytest.raises(ExportError, match="ends in one of"):
         export_predictions(results, tmp_path / "out.csv")

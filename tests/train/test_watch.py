@@ -95,3 +95,16 @@ def test_a_watcher_that_is_not_installed(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard" if name == "tensorboard" else name, None)
     with pytest.raises(RunError, match=rf"pip install {name}.*--set watch=\[\]"):
         Metrics(tmp_path, (name,), 0, 1)
+
+
+@pytest.mark.parametrize("fails", ["open", "close"])
+def test_a_watcher_that_fails_leaves_the_others_closed(
+    fails: str, service: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(**_: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(sys.modules["wandb"], {"open": "init", "close": "finish"}[fails], fail)
+    with pytest.raises(OSError, match="no network"), Metrics(tmp_path, ("trackio", "wandb"), 0, 1):
+        pass
+    assert [what for what, *_ in service].count("finish") == 1
