@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, cast
 
 from onethinker.data.worlds.describe import describe
-from onethinker.data.worlds.questions import ASKERS, FAMILIES, Ask, Unanswerable
+from onethinker.data.worlds.questions import ASKERS, FAMILIES, Ask, Unanswerable, read_to
 from onethinker.data.worlds.render import mask, render, run_lengths
 from onethinker.data.worlds.scene import (
     FPS,
@@ -214,6 +214,8 @@ def respond(ask: Ask, seen: tuple[Scene, ...]) -> str:
         listing = describe(_with_only(seen[0], ask.only))
     else:
         listing = ". ".join(describe(scene) for scene in seen)
+    if ask.options:
+        reason = f"{reason}: {', '.join(read_to(ask.options, answer))}"
     return f"<think>{listing}.{f' {reason}.' if reason else ''}</think><answer>{answer}</answer>"
 
 

@@ -69,9 +69,14 @@ def place(thing: Thing, scene: Scene) -> str:
     return f"{'top' if y1 + y2 < scene.side else 'bottom'} {'left' if x1 + x2 < scene.side else 'right'}"
 
 
+def describe_first(scene: Scene, thing: Thing) -> str:
+    """One thing: its words and the box in which it is first seen."""
+    return f"{words(thing)} {_numbers(scene.first(thing), scene.side)}"
+
+
 def describe_thing(scene: Scene, thing: Thing) -> str:
     """One thing: its words, the box in which it is first seen and, in a clip, what it does."""
-    text = f"{words(thing)} {_numbers(scene.first(thing), scene.side)}"
+    text = describe_first(scene, thing)
     if scene.frames == 1:
         return text
     deeds = []

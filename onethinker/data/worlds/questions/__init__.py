@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onethinker.data.worlds.questions import choice, language, places, quantity
-from onethinker.data.worlds.questions.ask import Ask, Asker, Unanswerable
+from onethinker.data.worlds.questions.ask import Ask, Asker, Unanswerable, read_to
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "multiple_choice": ("still", "clip", "still", "clip", "pair", "clip"),
@@ -45,4 +45,4 @@ ASKERS: dict[tuple[str, str], tuple[Asker, ...]] = {
     ("video_segmentation", "clip"): (places.segment,),
 }
 
-__all__ = ["ASKERS", "FAMILIES", "Ask", "Asker", "Unanswerable"]
+__all__ = ["ASKERS", "FAMILIES", "Ask", "Asker", "Unanswerable", "read_to"]

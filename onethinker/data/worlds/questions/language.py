@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from onethinker.data.worlds.describe import deed, listed, place, words
-from onethinker.data.worlds.questions.ask import Ask, full_name, name, naming, pick
+from onethinker.data.worlds.describe import deed, listed, norm, place, words
+from onethinker.data.worlds.questions.ask import Ask, full_name, naming, pick
 from onethinker.data.worlds.scene import Scene
 
 _ENDS = {"leftmost": (0, min), "rightmost": (2, max), "topmost": (1, min), "bottommost": (3, max)}
@@ -30,7 +30,8 @@ def extreme(rng: Random, scene: Scene) -> Ask | None:
 
     def solve(seen: Scene) -> tuple[str, str]:
         found = best(seen.things, key=lambda t: t.box[edge])
-        return f"{word}: {name(found)}", f"The {words(found)}."
+        edges = " ".join(str(norm(t.box[edge], seen.side)) for t in seen.things)
+        return f"{word} of {edges}: {norm(found.box[edge], seen.side)}, {words(found)}", f"The {words(found)}."
 
     return Ask("extreme", f"Which shape is {word}?", solve)
 

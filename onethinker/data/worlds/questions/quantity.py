@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from random import Random
 
-from onethinker.data.worlds.describe import norm, number
-from onethinker.data.worlds.questions.ask import Ask, full_name, name, naming, pick, plural
+from onethinker.data.worlds.describe import deed, describe_first, norm, number, words
+from onethinker.data.worlds.questions.ask import Ask, full_name, naming, pick, plural
 from onethinker.data.worlds.scene import COLOURS, SHAPES, Scene, Thing
 
 # ---- numerical --------------------------------------------------------------------------------------------------
@@ -26,7 +27,11 @@ def count(rng: Random, scene: Scene) -> Ask:
 
 def count_movers(rng: Random, scene: Scene) -> Ask:
     """How many shapes move?"""
-    return _counting("count_movers", "How many shapes move?", lambda scene, thing: any(thing.shift))
+
+    def evidence(scene: Scene, thing: Thing) -> str:
+        return f"{words(thing)} {deed(thing, scene.seconds)}"
+
+    return _counting("count_movers", "How many shapes move?", lambda scene, thing: any(thing.shift), evidence)
 
 
 def count_visible(rng: Random, scene: Scene) -> Ask | None:
@@ -34,14 +39,26 @@ def count_visible(rng: Random, scene: Scene) -> Ask | None:
     if not any(t.shown for t in scene.things):
         return None
     second = rng.choice(scene.times)
+
+    def evidence(scene: Scene, thing: Thing) -> str:
+        return f"{words(thing)} {' to '.join(map(number, scene.span(thing)))}"
+
     question = f"How many shapes are visible at {number(second)} s?"
-    return _counting("count_visible", question, lambda scene, thing: thing.at(second) is not None)
+    return _counting("count_visible", question, lambda scene, thing: thing.at(second) is not None, evidence)
 
 
-def _counting(kind: str, question: str, fits: Callable[[Scene, Thing], bool]) -> Ask:
+def _counting(
+    kind: str,
+    question: str,
+    fits: Callable[[Scene, Thing], bool],
+    evidence: Callable[[Scene, Thing], str] = lambda scene, thing: words(thing),
+) -> Ask:
+    """Counted aloud: every thing, what tells whether it fits, and the count so far."""
+
     def solve(seen: Scene) -> tuple[str, str]:
-        found = [name(t) for t in seen.things if fits(seen, t)]
-        return f"{', '.join(found) or 'none'}: {len(found)}", str(len(found))
+        so_far = accumulate(int(fits(seen, t)) for t in seen.things)
+        counted = [f"{evidence(seen, t)}: {n}" for t, n in zip(seen.things, so_far, strict=True)]
+        return ", ".join(counted), str(sum(fits(seen, t) for t in seen.things))
 
     return Ask(kind, question, solve)
 
@@ -55,9 +72,11 @@ def distance(rng: Random, scene: Scene) -> Ask:
     axis, edge, side = rng.choice(((0, "left", "width"), (1, "top", "height")))
 
     def solve(seen: Scene) -> tuple[str, str]:
-        box = seen.first(seen.things[i])
-        low, high = (norm(box[k], seen.side) for k in (axis, axis + 2))
-        return f"{low} to {high}", str((low + high + 10) // 20)
+        it = seen.things[i]
+        ends = [seen.first(it)[k] for k in (axis, axis + 2)]
+        low, high, middle = (norm(edge, seen.side) for edge in (*ends, sum(ends) / 2))
+        clause = f"{describe_first(seen, it)}: {low} to {high}, middle {middle}"
+        return clause, str((low + high + 10) // 20)
 
     when = " at first" if scene.frames > 1 else ""
     thing = full_name(rng, scene.things[i])
@@ -73,7 +92,7 @@ def duration(rng: Random, scene: Scene) -> Ask | None:
 
     def solve(seen: Scene) -> tuple[str, str]:
         start, end = seen.span(seen.things[i])
-        return f"{number(start)} to {number(end)}", number(end - start)
+        return f"{words(seen.things[i])}: {number(start)} to {number(end)}", number(end - start)
 
     question = f"For how many seconds is the {full_name(rng, scene.things[i])} visible?"
     return Ask("duration", question, solve, named=naming(i))
@@ -101,8 +120,9 @@ def plot(rng: Random, scene: Scene) -> Ask:
     def solve(seen: Scene) -> tuple[str, str]:
         x1, y1, x2, y2 = seen.things[0].box
         w, h = (x2 - x1) // seen.ruled, (y2 - y1) // seen.ruled
+        across, down = (f"{norm(a, seen.side)} to {norm(b, seen.side)}" for a, b in ((x1, x2), (y1, y2)))
         value, working = (w * h, f"{w}\\times {h}") if word == "area" else (2 * (w + h), f"2({w}+{h})")
-        return f"{w} wide, {h} high: ${working}={value}$", f"${value}$"
+        return f"{across}: {w} wide, {down}: {h} high: ${working}={value}$", f"${value}$"
 
     unit = "cells" if word == "area" else "cell sides"
     return Ask(f"plot_{word}", f"What is the {word} of the rectangle, in {unit}?", solve)
