@@ -272,8 +272,8 @@ def _arm(runs: Sequence[Row]) -> Row:
 
 
 def _by_task(shares: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
-    """Mean shares over seeds; a task that a seed never trained had none of its gradient."""
-    length = max(len(values) for run in shares for values in run.values())
+    """Mean shares over seeds; a task that a seed never trained had none of its gradient. Empty if nothing trained."""
+    length = max((len(values) for run in shares for values in run.values()), default=0)
     tasks = [task for task in list_tasks() if any(task in run for run in shares)]
     return {task: _over_seeds([run.get(task, [0.0] * length) for run in shares]) for task in tasks}
 
