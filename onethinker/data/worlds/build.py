@@ -214,9 +214,8 @@ def respond(ask: Ask, seen: tuple[Scene, ...]) -> str:
         listing = describe(_with_only(seen[0], ask.only))
     else:
         listing = ". ".join(describe(scene) for scene in seen)
-    if ask.options:
-        reason = f"{reason}: {', '.join(read_to(ask.options, answer))}"
-    return f"<think>{listing}.{f' {reason}.' if reason else ''}</think><answer>{answer}</answer>"
+    thought = f"{listing}.{f' {reason}.' if reason else ''}{read_to(ask.options, answer)}"
+    return f"<think>{thought}</think><answer>{answer}</answer>"
 
 
 def _with_only(scene: Scene, wanted: Sequence[int]) -> Scene:

@@ -68,9 +68,9 @@ def letter(options: Sequence[str], text: str) -> str:
     raise Unanswerable(f"{text!r} is none of {', '.join(options)}")
 
 
-def read_to(options: Sequence[str], letter: str) -> list[str]:
-    """The options as they are read aloud, up to the one with this letter: `A square`, `B circle`."""
-    return [option.replace(". ", " ", 1) for option in options if option[0] <= letter]
+def read_to(options: Sequence[str], letter: str) -> str:
+    """The options read aloud up to the one with this letter, a line each."""
+    return "".join(f"\n{option}" for option in options if option[0] <= letter)
 
 
 def plural(shape: str) -> str:

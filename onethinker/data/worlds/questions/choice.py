@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from onethinker.data.worlds.describe import deed, place
+from onethinker.data.worlds.describe import deed, describe_first, describe_thing, norm, place, words
 from onethinker.data.worlds.questions.ask import ALL, Ask, choices, letter, name, naming, pick
 from onethinker.data.worlds.scene import COLOURS, DIRECTIONS, SHAPES, UNSEEN, Scene
 
@@ -22,7 +22,7 @@ def colour(rng: Random, scene: Scene) -> Ask | None:
     options = choices(rng, scene.things[i].colour, _colours_with(shape))
 
     def solve(seen: Scene) -> tuple[str, str]:
-        return f"the {shape} is {seen.things[i].colour}", letter(options, seen.things[i].colour)
+        return f"{shape}: {words(seen.things[i])}", letter(options, seen.things[i].colour)
 
     return Ask("colour", f"What colour is the {shape}?", solve, options, naming(i, "shape"))
 
@@ -37,7 +37,7 @@ def shape(rng: Random, scene: Scene) -> Ask | None:
     options = choices(rng, scene.things[i].shape, [s for s in SHAPES[:3] if (colour, s) not in UNSEEN])
 
     def solve(seen: Scene) -> tuple[str, str]:
-        return f"the {seen.things[i].shape} is {colour}", letter(options, seen.things[i].shape)
+        return f"{colour}: {words(seen.things[i])}", letter(options, seen.things[i].shape)
 
     return Ask("shape", f"Which shape is {colour}?", solve, options, naming(i, "colour"))
 
@@ -56,7 +56,7 @@ def where(rng: Random, scene: Scene) -> Ask | None:
 
     def solve(seen: Scene) -> tuple[str, str]:
         found = place(seen.things[i], seen)
-        return f"the {name(scene.things[i])} is {found}", letter(options, found)
+        return f"{describe_first(seen, seen.things[i])}: {found}", letter(options, found)
 
     return Ask("where", f"Where is the {name(scene.things[i])}?", solve, options, naming(i))
 
@@ -79,7 +79,8 @@ def further(rng: Random, scene: Scene) -> Ask | None:
 
     def solve(seen: Scene) -> tuple[str, str]:
         found = names[min((i, j), key=lambda k: middle(seen, k))]
-        return f"the {found} is further {word}", letter(options, found)
+        middles = ", ".join(f"{names[k]} {norm(middle(seen, k) / 2, seen.side)}" for k in (i, j))
+        return f"{middles}: {found}", letter(options, found)
 
     question = f"Which is further {word}, the {names[i]} or the {names[j]}?"
     return Ask("further", question, solve, options, {i: ALL, j: ALL})
@@ -94,7 +95,7 @@ def present(rng: Random, scene: Scene) -> Ask | None:
     def solve(seen: Scene) -> tuple[str, str]:
         offered = {o[3:] for o in options}
         found = next((name(t) for t in seen.things if name(t) in offered), "")
-        return f"there is a {found}", letter(options, found)
+        return "", letter(options, found)
 
     return Ask("present", "Which of these is in the picture?", solve, options)
 
@@ -108,7 +109,7 @@ def happens(rng: Random, scene: Scene) -> Ask | None:
 
     def solve(seen: Scene) -> tuple[str, str]:
         found = _deed(seen, i)
-        return f"the {name(scene.things[i])} {found}", letter(options, found)
+        return f"{describe_thing(seen, seen.things[i])}: {found}", letter(options, found)
 
     return Ask("happens", f"What does the {name(scene.things[i])} do?", solve, options, naming(i))
 
@@ -125,7 +126,7 @@ def becomes(rng: Random, scene: Scene) -> Ask | None:
     def solve(seen: Scene) -> tuple[str, str]:
         turn = seen.things[i].turn
         assert turn
-        return f"it turns {turn[1]}", letter(options, turn[1])
+        return f"{name(thing)} turns {turn[1]}", letter(options, turn[1])
 
     return Ask("becomes", f"Which colour does the {name(thing)} turn?", solve, options, naming(i))
 
@@ -142,7 +143,7 @@ def which_picture(rng: Random, first: Scene, second: Scene) -> Ask | None:
     def solve(seen: Scene, seen_second: Scene) -> tuple[str, str]:
         counts = [target in {name(t) for t in s.things} for s in (seen, seen_second)]
         found = "the first" if counts[0] else "the second"
-        return f"{found} has the {target}", letter(options, found if sum(counts) == 1 else "")
+        return f"{target}: {found}", letter(options, found if sum(counts) == 1 else "")
 
     return Ask("which_picture", f"<image> <image> In which picture is there a {target}?", solve, options)
 

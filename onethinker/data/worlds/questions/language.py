@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from onethinker.data.worlds.describe import deed, listed, norm, place, words
+from onethinker.data.worlds.describe import deed, describe_thing, listed, norm, place, words
 from onethinker.data.worlds.questions.ask import Ask, full_name, naming, pick
 from onethinker.data.worlds.scene import Scene
 
@@ -30,8 +30,8 @@ def extreme(rng: Random, scene: Scene) -> Ask | None:
 
     def solve(seen: Scene) -> tuple[str, str]:
         found = best(seen.things, key=lambda t: t.box[edge])
-        edges = " ".join(str(norm(t.box[edge], seen.side)) for t in seen.things)
-        return f"{word} of {edges}: {norm(found.box[edge], seen.side)}, {words(found)}", f"The {words(found)}."
+        edges = ", ".join(f"{words(t)} {norm(t.box[edge], seen.side)}" for t in seen.things)
+        return f"{word}: {edges}. {words(found)}", f"The {words(found)}."
 
     return Ask("extreme", f"Which shape is {word}?", solve)
 
@@ -41,7 +41,7 @@ def behaviour(rng: Random, scene: Scene) -> Ask:
     i = rng.randrange(len(scene.things))
 
     def solve(seen: Scene) -> tuple[str, str]:
-        return "", f"It {deed(seen.things[i], seen.seconds)}."
+        return describe_thing(seen, seen.things[i]), f"It {deed(seen.things[i], seen.seconds)}."
 
     return Ask("behaviour", f"What happens to the {full_name(rng, scene.things[i])}?", solve, named=naming(i))
 

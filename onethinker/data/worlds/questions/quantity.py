@@ -17,12 +17,13 @@ def count(rng: Random, scene: Scene) -> Ask:
     """How many red shapes are there? Mostly of a colour, shape or size that is there, sometimes of one that is not."""
     attribute = rng.choice(("colour", "shape", "size", ""))
     if not attribute:
-        return _counting("count", "How many shapes are there?", lambda scene, thing: True)
+        return _counting("count", "How many shapes are there?", "shapes", lambda scene, thing: True)
     values = {"colour": COLOURS[:5], "shape": SHAPES[:3], "size": ("small", "big")}[attribute]
     here = [getattr(t, attribute) for t in scene.things]
     value = rng.choice(here if rng.random() < 0.75 else values)
     what = plural(value) if attribute == "shape" else f"{value} shapes"
-    return _counting("count", f"How many {what} are there?", lambda scene, thing: getattr(thing, attribute) == value)
+    question = f"How many {what} are there?"
+    return _counting("count", question, value, lambda scene, thing: getattr(thing, attribute) == value)
 
 
 def count_movers(rng: Random, scene: Scene) -> Ask:
@@ -31,7 +32,7 @@ def count_movers(rng: Random, scene: Scene) -> Ask:
     def evidence(scene: Scene, thing: Thing) -> str:
         return f"{words(thing)} {deed(thing, scene.seconds)}"
 
-    return _counting("count_movers", "How many shapes move?", lambda scene, thing: any(thing.shift), evidence)
+    return _counting("count_movers", "How many shapes move?", "moves", lambda scene, thing: any(thing.shift), evidence)
 
 
 def count_visible(rng: Random, scene: Scene) -> Ask | None:
@@ -43,22 +44,24 @@ def count_visible(rng: Random, scene: Scene) -> Ask | None:
     def evidence(scene: Scene, thing: Thing) -> str:
         return f"{words(thing)} {' to '.join(map(number, scene.span(thing)))}"
 
-    question = f"How many shapes are visible at {number(second)} s?"
-    return _counting("count_visible", question, lambda scene, thing: thing.at(second) is not None, evidence)
+    when = f"visible at {number(second)}"
+    question = f"How many shapes are {when} s?"
+    return _counting("count_visible", question, when, lambda scene, thing: thing.at(second) is not None, evidence)
 
 
 def _counting(
     kind: str,
     question: str,
+    wanted: str,
     fits: Callable[[Scene, Thing], bool],
     evidence: Callable[[Scene, Thing], str] = lambda scene, thing: words(thing),
 ) -> Ask:
-    """Counted aloud: every thing, what tells whether it fits, and the count so far."""
+    """Counted aloud: what is wanted, then every thing, what tells whether it fits, and the count so far."""
 
     def solve(seen: Scene) -> tuple[str, str]:
         so_far = accumulate(int(fits(seen, t)) for t in seen.things)
         counted = [f"{evidence(seen, t)}: {n}" for t, n in zip(seen.things, so_far, strict=True)]
-        return ", ".join(counted), str(sum(fits(seen, t) for t in seen.things))
+        return f"{wanted}; {', '.join(counted)}", str(sum(fits(seen, t) for t in seen.things))
 
     return Ask(kind, question, solve)
 

@@ -1,0 +1,92 @@
+"""What the runs of several stages share: their clock, the measuring of a model, and RL's two controls.
+
+Every stage writes its own folder under the run's and resumes there, so an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from onethinker.engines import make_engine
+from onethinker.evaluate.run import evaluate
+from onethinker.recipes import Recipe, override
+from onethinker.runs import JsonLines
+from onethinker.sample import Samples
+from onethinker.segment import make_segmenter
+from onethinker.tasks.prompts import load_prompts
+from onethinker.train.rl import run_rl
+from onethinker.train.sft import run_sft
+
+T = TypeVar("T")
+
+STILL, MORE = "control-lr0", "control-more-sft"
+"""The folders of the controls."""
+
+console = Console(stderr=True)
+
+
+class Clock:
+    """Runs the stages, says what goes on, and keeps their seconds; a resumed stage's seconds add up."""
+
+    def __init__(self, out: Path) -> None:
+        self.log = JsonLines(out / "stages.jsonl")
+
+    def __call__(self, stage: str, work: Callable[[], T]) -> T:
+        console.rule(f"[bold]{stage}", align="left")
+        began = time.perf_counter()
+        try:
+            return work()
+        finally:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            self.log.append({"stage": stage, "seconds": time.perf_counter() - began, "peak_mb": peak / 1024})
+
+    def seconds(self) -> dict[str, float]:
+        """By stage, all of this folder's runs together."""
+        found: dict[str, float] = {}
+        for row in self.log.rows():
+            found[row["stage"]] = found.get(row["stage"], 0.0) + row["seconds"]
+        return found
+
+    def summary(self) -> None:
+        """Print the seconds by stage and the peak of memory."""
+        seconds = self.seconds()
+        parts = " · ".join(f"{stage} {value:.0f} s" for stage, value in seconds.items())
+        peak = max(row["peak_mb"] for row in self.log.rows())
+        console.print(f"{parts} · in all {sum(seconds.values()) / 60:.1f} min, peak memory {peak:.0f} MB")
+
+
+def measure(clock: Clock, recipe: Recipe, model: str, samples: Samples, out: Path, name: str) -> None:
+    """The held-out questions in `out/eval/NAME`, masks by GrabCut."""
+
+    def measured() -> None:
+        evaluate(
+            samples,
+            make_engine(model, rows=recipe.evaluate.batch),
+            out / "eval" / name,
+            config=recipe.evaluate,
+            prompts=load_prompts(recipe.prompts),
+            model=model,
+            data=str(samples.root),
+            seed=recipe.seed,
+            segmenter=make_segmenter("grabcut"),
+        )
+
+    clock(f"eval/{name}", measured)
+
+
+def controls(clock: Clock, recipe: Recipe, train: Samples, out: Path) -> tuple[Path, Path]:
+    """What RL's gain must be told from: its own loop without learning, and its time spent on more SFT, at the constant
+    rate and on an order of its own. recipe: of RL, which `out/rl` holds finished; `out/sft` its start. Their models."""
+    still = override(recipe, ["rl.optimizer.lr=0"])
+    unmoved = clock(STILL, lambda: run_rl(still, train, out / STILL))
+    spent = JsonLines(out / "rl" / "metrics.jsonl").rows()[-1]["seconds"]
+    step = JsonLines(out / "sft" / "metrics.jsonl").rows()[-1]
+    steps = max(1, round(spent / (step["seconds"] / step["step"])))
+    more = override(recipe, [f"sft.steps={steps}", f"seed={recipe.seed + 1}"])
+    return unmoved, clock(MORE, lambda: run_sft(more, train, out / MORE))
