@@ -20,6 +20,27 @@ Seeds = Annotated[int | None, typer.Option(help="Runs of each kind; 5, transfer 
 Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-NAME unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.steps=50")]
 
+
+def _with_ray(address: str) -> str:
+    """The address, once Ray is known to be here: a study would come to it only after its data are made."""
+    if address:
+        from onethinker.studies.cluster import import_ray
+
+        import_ray()
+    return address
+
+
+Ray = Annotated[
+    str,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        callback=_with_ray,
+        help="Hand the runs to Ray: `local` starts it on this machine, `auto` or ray://HOST:PORT joins a cluster, "
+        "whose nodes must all see this working folder and --out.",
+    ),
+]
+
 QUICK_SEEDS = 2
 
 
@@ -33,6 +54,7 @@ def algorithms(
     condition: Annotated[
         list[str] | None, typer.Option(help="base, hard, sparse, three_tasks, one_task or unfiltered; repeat it.")
     ] = None,
+    ray: Ray = "",
     set_: Set = None,
 ) -> None:
     """Every algorithm from one checkpoint, with intervals, paired tests, curves and each task's share of the gradient.
@@ -44,6 +66,7 @@ def algorithms(
     page = bench_algorithms(
         _folder(out, "algorithms", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
         algorithms=algorithm or (), conditions=condition or ("base",), assignments=set_ or (), command=_command(),
+        ray=ray,
     )  # fmt: skip
     print(page)
 
@@ -55,6 +78,7 @@ def transfer(
     seeds: Seeds = None,
     out: Out = None,
     task: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. All otherwise.")] = None,
+    ray: Ray = "",
     set_: Set = None,
 ) -> None:
     """What each task gives to every other one: leave one out, add one in, pictures and clips. Maps with intervals."""
@@ -63,6 +87,7 @@ def transfer(
     page = bench_transfer(
         _folder(out, "transfer", quick), model, seeds=seeds or (1 if quick else 3), quick=quick,
         tasks=task or (), assignments=set_ or (), command=_command(),
+        ray=ray,
     )  # fmt: skip
     print(page)
 
@@ -74,6 +99,7 @@ def zeroshot(
     seeds: Seeds = None,
     out: Out = None,
     untrained: Annotated[str, typer.Option(help="What SFT began with.")] = "mini",
+    ray: Ray = "",
     set_: Set = None,
 ) -> None:
     """Question types that no training data has: before SFT, after SFT, after RL."""
@@ -82,6 +108,7 @@ def zeroshot(
     page = bench_zeroshot(
         _folder(out, "zeroshot", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
         untrained=untrained, assignments=set_ or (), command=_command(),
+        ray=ray,
     )  # fmt: skip
     print(page)
 

@@ -105,6 +105,7 @@ def bench_algorithms(
     conditions: Sequence[str] = ("base",),
     assignments: Sequence[str] = (),
     command: str = "",
+    ray: str = "",
 ) -> Path:
     """Run or resume the study in `out` and return its page. algorithms: names of `arms`, the registered ones if empty.
 
@@ -118,7 +119,7 @@ def bench_algorithms(
     cells: dict[str, Work] = {}
     for condition in conditions:
         cells |= _cells(bench, condition, chosen)
-    run_cells(out, cells)
+    run_cells(out, cells, ray=ray, device=bench.recipe.model.device)
     return write_study_page(_results(bench))
 
 

@@ -134,39 +134,47 @@ def check_names(kind: str, names: Sequence[str], known: Collection[str]) -> None
         raise RecipeError(f"{', '.join(unknown)}: no such {kind}; expected some of {', '.join(known)}")
 
 
-def run_cells(out: Path, cells: Mapping[str, Work]) -> dict[str, Row]:
+def run_cells(out: Path, cells: Mapping[str, Work], *, ray: str = "", device: str = "auto") -> dict[str, Row]:
     """Every cell's row, by name, once all are finished, by this process or by others.
 
-    The seam for a cluster: whatever runs `_run_cell` for every cell that is not finished serves.
+    ray: where `run_on_ray` takes them, with the recipe's `device`; if empty, this process works on them.
     """
+    if ray:
+        from onethinker.studies.cluster import run_on_ray
+
+        run_on_ray(out, cells, ray, device)
     waiting = dict(cells)
     while waiting:
         before = len(waiting)
         for name, work in list(waiting.items()):
-            if _run_cell(out, name, work, f"{len(cells) - len(waiting) + 1}/{len(cells)}"):
+            if run_cell(out, name, work, f"{len(cells) - len(waiting) + 1}/{len(cells)}"):
                 del waiting[name]
         if len(waiting) == before:
             time.sleep(WAIT)
     return {name: cell_row(out, name) for name in cells}
 
 
-def _run_cell(out: Path, name: str, work: Work, place: str) -> bool:
-    """Whether the cell is finished; False where another process holds it."""
-    folder = cell_folder(out, name)
-    if (folder / CELL).exists():
+def run_cell(out: Path, name: str, work: Work, place: str) -> bool:
+    """Whether the cell is finished; False where another process holds it. place: said beside its name."""
+    if is_finished(out, name):
         return True
+    folder = cell_folder(out, name)
     with ExitStack() as held:
         try:
             held.enter_context(locked(folder))
         except InUse:
             return False
-        if not (folder / CELL).exists():
+        if not is_finished(out, name):
             console.rule(f"[bold]{name}[/] {place}", align="left")
             began = time.perf_counter()
             row = work(folder)
             row |= {"cell": name, "wall": time.perf_counter() - began, "at": stamp()} | provenance()
             write_whole(folder / CELL, json.dumps(rounded(row)))
     return True
+
+
+def is_finished(out: Path, name: str) -> bool:
+    return (cell_folder(out, name) / CELL).exists()
 
 
 def cell_row(out: Path, name: str) -> Row:

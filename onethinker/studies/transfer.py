@@ -55,6 +55,7 @@ def bench_transfer(
     tasks: Sequence[str] = (),
     assignments: Sequence[str] = (),
     command: str = "",
+    ray: str = "",
 ) -> Path:
     """Run or resume the study in `out` and return its page. tasks: trained and measured, all if empty.
 
@@ -69,7 +70,8 @@ def bench_transfer(
         "transfer", out, model, seeds=seeds, quick=quick, assignments=[*fewer, *assignments], command=command
     )
     train, test = (only(samples, lambda s: s.task in chosen) for samples in bench.world())
-    rows = run_cells(out, _cells(bench, chosen, train, test))
+    cells = _cells(bench, chosen, train, test)
+    rows = run_cells(out, cells, ray=ray, device=bench.recipe.model.device)
     return write_study_page(write_study(bench, rows, _results(bench, chosen, test)))
 
 

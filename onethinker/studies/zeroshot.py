@@ -41,12 +41,14 @@ def bench_zeroshot(
     untrained: str = "mini",
     assignments: Sequence[str] = (),
     command: str = "",
+    ray: str = "",
 ) -> Path:
     """Run or resume the study in `out` and return its page. untrained: the model that SFT began with."""
     bench = open_bench("zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
     train, _ = bench.world()
     questions = _questions(bench, QUICK_QUESTIONS if quick else QUESTIONS)
-    rows = run_cells(out, _cells(bench, untrained, train, questions))
+    cells = _cells(bench, untrained, train, questions)
+    rows = run_cells(out, cells, ray=ray, device=bench.recipe.model.device)
     results = {"questions": len(questions), "trained_on": _searched(model, train)} | _results(bench, questions)
     return write_study_page(write_study(bench, rows, results))
 
