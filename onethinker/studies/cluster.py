@@ -101,8 +101,8 @@ def _joined(address: str) -> Iterator[ModuleType]:
         ray.init(address, log_to_driver=False)
     except (ConnectionError, ValueError) as error:
         raise RunError(
-            f"no Ray at {address} ({error}); `ray start --head` starts one, --ray local its own, and a cluster that wants "
-            "Ray's token wants RAY_AUTH_MODE=token here"
+            f"no Ray at {address} ({error}); `ray start --head` starts one, --ray local its own, and a cluster that "
+            "wants Ray's token needs RAY_AUTH_MODE=token here"
         ) from error
     try:
         yield ray
