@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test check check-all docs clean
+.PHONY: install demo mini test check check-all docs clean
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
@@ -13,6 +13,9 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)  ## corpus -> SFT -> EMA-GRPO -> evaluation -> runs/demo/report.html
 	$(BIN)/onethinker demo
+
+mini: $(STAMP)  ## the shipped weights from nothing, resumable -> runs/mini/report.html
+	OMP_NUM_THREADS=1 $(BIN)/python -m onethinker.studies.mini
 
 test: $(STAMP)  ## the tests, quick ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow'

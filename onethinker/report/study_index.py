@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from onethinker.report import study_algorithms, study_transfer, study_zeroshot
+from onethinker.report import study_algorithms, study_mini, study_transfer, study_zeroshot
 from onethinker.report.read import ReportError, read_json
 from onethinker.report.study_page import Study
 from onethinker.runs import write_whole
@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "algorithms": study_algorithms.page,
     "transfer": study_transfer.page,
     "zeroshot": study_zeroshot.page,
+    "mini": study_mini.page,
 }
 
 

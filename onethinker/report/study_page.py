@@ -23,10 +23,13 @@ ARMS = 12
 """Colours that the style sheet has for arms."""
 
 
-def whole(study: Study, title: str, lead: str, tiles: Sequence[tuple[str, str]], parts: Sequence[str]) -> str:
-    """The page. lead: what the study found, in plain words. tiles: (number, what it is). parts: sections."""
+def whole(
+    study: Study, title: str, lead: str, tiles: Sequence[tuple[str, str]], parts: Sequence[str], again: str = ""
+) -> str:
+    """The page. lead: what the study found, in plain words. tiles: (number, what it is). parts: sections. again: what
+    its command does, where that is not many runs with the same settings."""
     style = "".join((files("onethinker.report") / "assets" / n).read_text("utf-8") for n in ("page.css", "study.css"))
-    seeds = study["settings"]["seeds"]
+    seeds = ENOUGH if again else study["settings"]["seeds"]
     few = f" With {counted(seeds, 'seed')} this shows that the study runs, not who wins." if seeds < ENOUGH else ""
     shown = "".join(f'<div class="tile"><b>{escape(n)}</b><span>{escape(words)}</span></div>' for n, words in tiles)
     return (
@@ -35,7 +38,8 @@ def whole(study: Study, title: str, lead: str, tiles: Sequence[tuple[str, str]],
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>OneThinker · {escape(title)}</title><style>{style}</style></head><body><main>"
         f'<header><p class="kicker">Study</p><h1>{escape(title)}</h1><p class="lead">{escape(lead + few)}</p>'
-        f'<div class="tiles">{shown}</div></header>{"".join(parts)}{_made(study)}</main></body></html>\n'
+        f'<div class="tiles">{shown}</div></header>{"".join(parts)}{_made(study, again or settings_words(study))}'
+        "</main></body></html>\n"
     )
 
 
@@ -91,8 +95,8 @@ def settings_words(study: Study) -> str:
     )
 
 
-def _made(study: Study) -> str:
-    """Command, commit and machine."""
+def _made(study: Study, words: str) -> str:
+    """What the command does, command, commit and machine."""
     facts = {
         "commit": ", ".join(study["commits"]),
         "machine": "; ".join(study["machines"]),
@@ -101,7 +105,7 @@ def _made(study: Study) -> str:
     }
     lines = "".join(f"<p><b>{name}</b> · <code>{escape(value)}</code></p>" for name, value in facts.items())
     return (
-        f'<section><h2>To do it again</h2><p class="lead">{escape(settings_words(study))}</p>'
+        f'<section><h2>To do it again</h2><p class="lead">{escape(words)}</p>'
         f"<pre>{escape(study['command'])}</pre></section><footer>{lines}"
         "<p>Made by OneThinker from study.json alone.</p></footer>"
     )

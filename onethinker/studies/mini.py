@@ -1,0 +1,170 @@
+"""`make mini`: the weights that come with the package, made from nothing, and the record that their card is made of.
+
+A world, SFT at a constant rate, SFT as the rate falls to nothing, EMA-GRPO, RL's two controls, and every question of
+the held-out world. Resumable: `python -m onethinker.studies.mini`, again, goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from onethinker.data.worlds import build_world
+from onethinker.evaluate.compare import compare
+from onethinker.models.shipped import RECIPE_FILE, WEIGHTS
+from onethinker.recipes import Recipe, load_recipe, override
+from onethinker.recipes.base import DataConfig, ModelConfig
+from onethinker.report.curves import thin
+from onethinker.report.page import write_report
+from onethinker.report.read import read_run
+from onethinker.report.study_index import write_study_page
+from onethinker.runs import JsonLines, stamp, write_whole
+from onethinker.sample import Samples, load_samples
+from onethinker.studies.bench import STUDY, engine_of, provenance, rounded
+from onethinker.studies.stages import MORE, STILL, Clock, controls, measure
+from onethinker.tasks import list_tasks
+from onethinker.train.rl import run_rl
+from onethinker.train.sft import run_sft
+
+OUT = Path("runs/mini")
+TRAIN, TEST, SEED = 104_000, 6_500, 0
+HOLD = ["sft.steps=5600", "sft.optimizer.warmup=0.00125", "sft.save_every=200"]
+FALL = ["seed=1", "sft.batch=32", "sft.steps=2000", "sft.optimizer.schedule=linear", "sft.optimizer.warmup=0.02",
+        "sft.save_every=100"]  # fmt: skip
+SHARES = {"multiple_choice": 1.0, "numerical": 1.0, "math": 0.5, "open_ended": 0.5, "ocr": 0.5}
+REST = 0.25
+"""Of each task the share of its samples that are learned as the rate falls: what needs steps of thought is learned last
+and comes oftener, the others keep what they have."""
+
+RL = ["evaluate.sampled=1"]
+MORE_SFT = ["sft.batch=32", "sft.optimizer.schedule=linear", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]
+"""The control goes on from a quarter of the rate and lets it fall again: a high rate would undo what the fall did."""
+
+QUICK = ["sft.steps=4", "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=4", "rl.refill_tries=0",
+         "rl.max_tokens=48", "evaluate.max_tokens=48"]  # fmt: skip
+
+MODELS = {"mini-sft": ("sft", "mini"), "mini-rl": ("rl", "mini-sft")}
+"""Shipped name → the run whose last checkpoint it is, and the model that this run started from."""
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json",
+         "processor_config.json", "chat_template.jinja")  # fmt: skip
+
+
+def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
+    """Run or resume everything in `out` and return the page. quick: a few steps of each, to see that it runs.
+
+    Nothing is shipped by this: `ship` copies the weights into the package.
+    """
+    few = QUICK if quick else []
+    recipe = load_recipe("mini", [*RL, *few])
+    clock = Clock(out)
+    n, test = (130, 26) if quick else (TRAIN, TEST)
+    world = clock("world", lambda: build_world(out / "world", n, SEED, test=test))
+    train, held_out = load_samples(world / "train"), load_samples(world / "test")
+    hold = clock("hold", lambda: run_sft(override(recipe, [*HOLD, *few]), train, out / "hold"))
+    falling = override(recipe, [f"model.base={hold}", *FALL, *few])
+    sft = clock("sft", lambda: run_sft(falling, thinned(train), out / "sft"))
+    after = override(recipe, [f"model.base={sft}"])
+    rl = clock("rl", lambda: run_rl(after, train, out / "rl"))
+    still, more = controls(clock, override(after, MORE_SFT), train, out)
+    for model, name in ((sft, "sft"), (rl, "rl"), (more, MORE)):
+        measure(clock, recipe, str(model), held_out, out, name)
+    if engine_of(recipe, str(still)).identity != engine_of(recipe, str(sft)).identity:
+        measure(clock, recipe, str(still), held_out, out, STILL)
+    clock("report", lambda: write_report(out))
+    write_whole(out / STUDY, json.dumps(rounded(record(out, after, clock, train)), ensure_ascii=False))
+    return write_study_page(out / STUDY)
+
+
+def thinned(samples: Samples) -> Samples:
+    """The first of every task's samples, as many as its share."""
+    left = {task: round(SHARES.get(task, REST) * len(samples.of_task(task))) for task in list_tasks()}
+    kept = []
+    for sample in samples:
+        left[sample.task] -= 1
+        if left[sample.task] >= 0:
+            kept.append(sample)
+    return Samples(tuple(kept), samples.root)
+
+
+def ship(out: Path, weights: Path = WEIGHTS) -> None:
+    """Copy the weights of a finished `out` into the package under their names, without the paths they were made at."""
+    for name, (run, base) in MODELS.items():
+        checkpoint = sorted((out / run / "checkpoints").glob("step-*"))[-1]
+        folder = weights / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in FILES:
+            shutil.copyfile(checkpoint / file, folder / file)
+        recipe = Recipe.model_validate_json((checkpoint / RECIPE_FILE).read_text(encoding="utf-8"))
+        told = recipe.model_copy(update={"model": ModelConfig(base=base), "data": DataConfig()})
+        write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
+
+
+def record(out: Path, recipe: Recipe, clock: Clock, train: Samples) -> dict[str, Any]:
+    """What `study.json` holds: how the weights came to be, their curves, every answer's measure, RL against its
+    controls. recipe: of RL."""
+    seconds = clock.seconds()
+    made = provenance()
+    runs = {run: JsonLines(out / run / "metrics.jsonl").rows() for run in ("hold", "sft", "rl", STILL, MORE)}
+    evaluations = {e.name: e.summary for e in read_run(out).evaluations}
+    return {
+        "study": "mini",
+        "command": "make mini",
+        "commits": [made["commit"]],
+        "machines": [made["machine"]],
+        "at": stamp(),
+        "hours": sum(seconds.values()) / 3600,
+        "cells": len(seconds),
+        "stages": seconds,
+        "world": json.loads((out / "world" / "world.json").read_text(encoding="utf-8")),
+        "train": len(train),
+        "runs": {run: _run(out / run, rows) for run, rows in runs.items()},
+        "evaluations": {name: _evaluation(summary) for name, summary in evaluations.items()},
+        "compared": {
+            f"{b} - {a}": _compared(out / "eval" / a, out / "eval" / b)
+            for a, b in (("sft", "rl"), (MORE, "rl"), ("sft", MORE), ("sft", STILL))
+            if {a, b} <= evaluations.keys()
+        },
+        "lr0_moved": STILL in evaluations,
+    }
+
+
+def _run(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Settings and curves of a training run. samples: asked or learned from, counted with repetitions."""
+    recipe = json.loads((folder / "config.json").read_text(encoding="utf-8"))["recipe"]
+    stage = rows[-1]["stage"]
+    config, value = recipe[stage], {"sft": "loss", "rl": "reward"}[stage]
+    steps, values = thin([row["step"] for row in rows], [row[value] for row in rows], most=100)
+    return {
+        "stage": stage,
+        "base": recipe["model"]["base"] if recipe["model"]["base"] == "mini" else "",
+        "steps": len(rows),
+        "batch": config["batch"] if stage == "sft" else config["prompts"],
+        "group": config.get("group"),
+        "optimizer": config["optimizer"],
+        "seconds": rows[-1]["seconds"],
+        "curve": {"of": value, "steps": steps, "values": values},
+    }
+
+
+def _evaluation(summary: dict[str, Any]) -> dict[str, Any]:
+    keep = ("n", "headline", "metrics", "status", "sampled", "tokens")
+    return {
+        "n": summary["n"],
+        "mean": summary["mean"],
+        "tasks": {task: {key: summary["tasks"][task][key] for key in keep} for task in list_tasks()},
+    }
+
+
+def _compared(a: Path, b: Path) -> dict[str, Any]:
+    """The paired differences b − a in the mean over tasks: greedy, and the sampled reward."""
+    found = compare(a, b)
+    return {"headline": found["mean"], "reward": found["sampled"]["difference"]}
+
+
+if __name__ == "__main__":
+    page = build_mini(quick="--quick" in sys.argv[1:])
+    print(page)
