@@ -16,7 +16,7 @@ bench_app = typer.Typer(
 
 Model = Annotated[str, typer.Option(help="The SFT checkpoint to start from: a shipped name or a folder.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Few steps and questions, to see that it runs.")]
-Seeds = Annotated[int | None, typer.Option(help="Runs of each kind; 5, transfer 3, fewer with --quick.", min=1)]
+Seeds = Annotated[int | None, typer.Option(help="Runs of each kind; 5, transfer 2, fewer with --quick.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-NAME unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.steps=50")]
 
@@ -52,7 +52,7 @@ def algorithms(
     out: Out = None,
     algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Every one otherwise.")] = None,
     condition: Annotated[
-        list[str] | None, typer.Option(help="base, hard, sparse, three_tasks, one_task or unfiltered; repeat it.")
+        list[str] | None, typer.Option(help="base, easy, hard, sparse, three_tasks, one_task or unfiltered; repeat it.")
     ] = None,
     ray: Ray = "",
     set_: Set = None,
@@ -85,7 +85,7 @@ def transfer(
     from onethinker.studies.transfer import bench_transfer
 
     page = bench_transfer(
-        _folder(out, "transfer", quick), model, seeds=seeds or (1 if quick else 3), quick=quick,
+        _folder(out, "transfer", quick), model, seeds=seeds or (1 if quick else 2), quick=quick,
         tasks=task or (), assignments=set_ or (), command=_command(),
         ray=ray,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from onethinker.runs import JsonLines
 from onethinker.sample import Samples
 from onethinker.studies.bench import (
     CELL,
+    DIFFICULTY,
     Bench,
     Row,
     Work,
@@ -74,13 +75,14 @@ class Condition:
 
     title: str
     changes: tuple[str, ...] = ()
-    difficulty: int = 0
+    difficulty: int = DIFFICULTY
     tasks: tuple[str, ...] = ()
 
 
 CONDITIONS: dict[str, Condition] = {
-    "base": Condition("as the recipe has it"),
-    "hard": Condition("questions of difficulty 2 instead of 0", difficulty=2),
+    "base": Condition("questions of difficulty 1, harder than those of SFT"),
+    "easy": Condition("questions of difficulty 0, as in SFT", difficulty=0),
+    "hard": Condition("questions of difficulty 2", difficulty=2),
     "sparse": Condition("the paper's reward, which gives a malformed answer nothing",
                         ("rl.reward=paper", "evaluate.reward=paper")),
     "three_tasks": Condition("three tasks instead of all",

@@ -46,11 +46,11 @@ WAIT = 2.0
 
 CELL, STUDY = "cell.json", "study.json"
 
-COMMON = ("rl.sampler=task_balanced", "rl.refill_tries=0", "rl.keep=1", "evaluate.sampled=4")
+COMMON = ("rl.sampler=task_balanced", "rl.refill_tries=0", "rl.keep=1", "evaluate.sampled=2")
 """Every run asks the same number of prompts: each task in turn, none drawn again for those that do not train."""
 
-FULL = ("rl.steps=100", "rl.prompts=39", "rl.minibatch=39")
-QUICK = ("rl.steps=10", "rl.prompts=13", "rl.minibatch=13", "rl.group=6", "evaluate.sampled=2")
+FULL = ("rl.steps=40", "rl.prompts=26", "rl.minibatch=26")
+QUICK = ("rl.steps=10", "rl.prompts=13", "rl.minibatch=13", "rl.group=6")
 
 console = Console(stderr=True)
 
@@ -63,7 +63,10 @@ class Sizes:
     test: int
 
 
-FULL_SIZES, QUICK_SIZES = Sizes(5200, 650), Sizes(650, 130)
+FULL_SIZES, QUICK_SIZES = Sizes(5200, 390), Sizes(650, 130)
+
+DIFFICULTY = 1
+"""Of the worlds that RL is asked about. SFT's is 0, where the shipped models leave little to learn."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Bench:
     seeds: int
     command: str
 
-    def world(self, difficulty: int = 0) -> tuple[Samples, Samples]:
+    def world(self, difficulty: int = DIFFICULTY) -> tuple[Samples, Samples]:
         """Training and held-out samples of that difficulty, built once."""
         folder, sizes = self.out / f"world-{difficulty}", self.sizes
 
@@ -107,6 +110,7 @@ class Bench:
             "questions": self.sizes.test,
             "sampled": measured.sampled,
             "train": self.sizes.train,
+            "difficulty": DIFFICULTY,
         }
 
 
@@ -123,7 +127,7 @@ def open_bench(
     recipe = override(trained_with(model) or SHIPPED["mini"], changes)
     sizes = QUICK_SIZES if quick else FULL_SIZES
     weights = engine_of(recipe, model).identity
-    world = {"train": sizes.train, "test": sizes.test}
+    world = {"train": sizes.train, "test": sizes.test, "difficulty": DIFFICULTY}
     open_run(out, {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world})
     return Bench(name, out, recipe, sizes, seeds, command)
 

@@ -65,7 +65,7 @@ def bench_transfer(
     check_names("task", chosen, list_tasks())
     if len(chosen) < 2:
         raise RecipeError(f"transfer between {len(chosen)} tasks; expected two or more")
-    fewer = ["rl.steps=60"] if not quick else []
+    fewer = ["rl.steps=20"] if not quick else []
     bench = open_bench(
         "transfer", out, model, seeds=seeds, quick=quick, assignments=[*fewer, *assignments], command=command
     )
