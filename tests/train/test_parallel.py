@@ -95,7 +95,7 @@ def described(tiny, mixed, runs) -> Callable[..., dict[str, Any]]:
             "watch=[]", "sft.optimizer.kind=adamw", "sft.optimizer.schedule=constant", "sft.optimizer.warmup=0",
             "sft.optimizer.lr=1e-4", "sft.optimizer.weight_decay=0.1", "sft.steps=3", "sft.batch=3",
             "sft.micro_tokens=200", "seed=2", "rl.optimizer.lr=2e-5", "rl.sampler=uniform", "rl.prompts=5",
-            "rl.minibatch=3", "rl.kl=0.02", "rl.max_tokens=24", "rl.micro_tokens=100", *changes,
+            "rl.minibatch=3", "rl.kl=0.02", "rl.max_tokens=24", "rl.micro_tokens=80", *changes,
         )  # fmt: skip
         arguments = {"kind": kind, "recipe": recipe.model_dump_json(), "data": str(mixed), "out": str(runs / name)}
         return arguments | more
