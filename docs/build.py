@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -10,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from safetensors import safe_open
 
 from onethinker.answer import Status
 from onethinker.cli import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
+from onethinker.report.card import card
 from onethinker.report.study_index import study_page
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
@@ -109,7 +113,19 @@ def results_pages() -> dict[str, Callable[[], str]]:
     }
 
 
+WEIGHTS = "../onethinker/models/weights"
+
+
+def card_page() -> str:
+    """The shipped models' card, of their record in `results/mini` and the weights themselves."""
+    file = HERE / WEIGHTS / "mini-rl" / "model.safetensors"
+    with safe_open(file, "np") as weights:
+        parameters = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    return card(json.loads((HERE / "results/mini/study.json").read_text("utf-8")), parameters, file.stat().st_size)
+
+
 PAGES = {
+    f"{WEIGHTS}/README.md": card_page,
     "tasks.md": tasks_page,
     "benchmarks.md": benchmarks_page,
     "commands.md": commands_page,

@@ -2,8 +2,8 @@
 
     python examples/own_estimator.py [FOLDER] [MODEL]
 
-MODEL is an SFT checkpoint, such as mini-sft. Without one this starts from the untrained mini model for two steps: that shows the way, and
-nothing else. `docs/own_estimator.md` goes through it.
+MODEL is an SFT checkpoint, such as mini-sft. Without one this starts from the untrained mini model for two steps: that
+shows the way, and nothing else. `docs/own_estimator.md` goes through it.
 """
 
 import sys

@@ -22,7 +22,8 @@ and ruled paper, and nothing else: they are for learning, testing and comparing 
 
 ```bash
 onethinker ask PICTURE "Which shape is leftmost?"
-onethinker eval mini-rl --data runs/mini/world/test
+onethinker data world --out world --n 130 --test 6500     # the questions below; they do not depend on --n
+onethinker eval mini-rl --data world/test --set evaluate.sampled=1
 ```
 
 `mini-sft` is trained on worked answers, `mini-rl` goes on from it with EMA-GRPO. They write

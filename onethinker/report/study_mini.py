@@ -81,9 +81,10 @@ def verdict(study: Study) -> str:
             f"{interval(lift, measured, True)} from SFT, {write(measured, over['value'], True)} "
             f"{interval(over, measured, True)} from more SFT of equal time."
         )
-    short = [f"{get_task(t.task).title.lower()} ({t.metric})" for t in TARGETS if not reached(study, "rl", t)]
-    said.append(f"Below target: {', '.join(short)}." if short else "Every target is reached.")
-    return " ".join(said)
+    short = [t for t in TARGETS if not reached(study, "rl", t)]
+    names = ", ".join(f"{get_task(t.task).title.lower()} ({t.metric})" for t in short)
+    said.append(f"Below target: {names}." if short else "Every target is reached.")
+    return " ".join([*said, *(study["reasons"][t.task] for t in short if t.task in study.get("reasons", {}))])
 
 
 def reached(study: Study, model: str, target: Target) -> bool:

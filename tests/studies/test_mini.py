@@ -1,0 +1,75 @@
+"""The shipped weights: their record, their card, their files; and, slowly, a whole small run of what makes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from onethinker.models.shipped import RECIPE_FILE, WEIGHTS, shipped
+from onethinker.report.study_mini import TARGETS, metric, page, reached, verdict
+from onethinker.sample import Sample, Samples
+from onethinker.studies.mini import FILES, MODELS, build_mini, ship, thinned
+from onethinker.tasks import list_tasks
+
+RECORD = Path(__file__).parents[2] / "docs" / "results" / "mini" / "study.json"
+MOST = 40_000_000
+"""Bytes that both models' weights may take."""
+
+
+@pytest.fixture(scope="module")
+def study():
+    return json.loads(RECORD.read_text(encoding="utf-8"))
+
+
+def test_both_models_come_with_the_package():
+    assert set(shipped()) == set(MODELS)
+    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors")) < MOST
+    for name in MODELS:
+        assert {file.name for file in shipped()[name].iterdir()} == {*FILES, RECIPE_FILE}
+        with safe_open(shipped()[name] / "model.safetensors", "np") as weights:
+            assert "lm_head.weight" in weights.keys()  # noqa: SIM118
+
+
+def test_nothing_in_them_points_to_where_they_were_made():
+    for name in MODELS:
+        for file in shipped()[name].glob("*.json"):
+            assert "runs/" not in file.read_text(encoding="utf-8"), file
+
+
+def test_the_record_measures_every_task_on_enough_questions(study):
+    for name in ("sft", "rl", "control-more-sft"):
+        tasks = study["evaluations"][name]["tasks"]
+        assert list(tasks) == list_tasks()
+        assert all(entry["n"] >= 500 for entry in tasks.values())
+
+
+def test_the_page_says_what_falls_short(study):
+    short = [t for t in TARGETS if not reached(study, "rl", t)]
+    assert all(t.metric in verdict(study) for t in short)
+    assert page(study).count(" ✗<") == sum(not reached(study, m, t) for m in ("sft", "rl") for t in TARGETS)
+    assert all(0 <= metric(study, "rl", t)["value"] <= 1 for t in TARGETS)
+
+
+def test_what_takes_steps_of_thought_comes_oftener(tmp_path):
+    samples = tuple(Sample(f"{task}-{i}", task, "text", "?", "1") for i in range(8) for task in list_tasks())
+    kept = thinned(Samples(samples, tmp_path))
+    counts = {task: len(kept.of_task(task)) for task in list_tasks()}
+    assert (counts["numerical"], counts["math"], counts["tracking"]) == (8, 4, 2)
+    assert [s.id for s in kept.of_task("tracking")] == ["tracking-0", "tracking-1"]
+
+
+@pytest.mark.slow
+def test_a_small_run_makes_models_a_record_and_a_page(tmp_path):
+    out = tmp_path / "mini"
+    made = build_mini(out, quick=True)
+    record = json.loads((out / "study.json").read_text(encoding="utf-8"))
+    assert made.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert not record["lr0_moved"] and set(record["runs"]) == {"hold", "sft", "rl", "control-lr0", "control-more-sft"}
+    assert {"rl - sft", "rl - control-more-sft"} <= set(record["compared"])
+    ship(out, tmp_path / "weights")
+    assert {p.name for p in (tmp_path / "weights" / "mini-rl").iterdir()} == {*FILES, RECIPE_FILE}
+    again = (out / "study.json").stat().st_mtime_ns
+    assert build_mini(out, quick=True) == made and (out / "study.json").stat().st_mtime_ns >= again
