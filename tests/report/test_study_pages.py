@@ -29,7 +29,7 @@ def paired(value, p, low=-1.0, high=1.0, won=5):
 def head(name, **more):
     settings = {
         "model": HOSTILE, "seeds": 5, "steps": 10, "prompts": 13, "group": 6, "rollouts": 780, "sampler": "x",
-        "reward": "released", "lr": 2e-4, "questions": 130, "sampled": 2, "train": 650,
+        "reward": "released", "lr": 2e-4, "questions": 130, "sampled": 2, "train": 650, "difficulty": 1,
     }  # fmt: skip
     return {
         "study": name, "command": f"onethinker bench {name} --out {HOSTILE}", "commits": ["abc"], "machines": [HOSTILE],
