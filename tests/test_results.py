@@ -14,14 +14,17 @@ KEPT = sorted((DOCS / "results").glob("*/study.json"))
 @pytest.mark.parametrize("data", KEPT, ids=lambda path: path.parent.name)
 def test_a_page_is_its_data(data: Path) -> None:
     study = json.loads(data.read_text(encoding="utf-8"))
-    assert study["study"] == data.parent.name
-    assert study["command"].startswith("onethinker bench ") and study["commits"] and study["machines"]
+    name, quick, _ = data.parent.name.partition("-quick")
+    command = "make mini" if name == "mini" else f"onethinker bench {name}"
+    assert study["study"] == name and study["commits"] and study["machines"]
+    assert study["command"].startswith(command) and ("--quick" in study["command"]) == bool(quick)
     assert data.with_name("report.html").read_text(encoding="utf-8") == study_page(data)
 
 
 def test_nothing_else_lies_among_the_results() -> None:
     found = {path.relative_to(DOCS / "results").as_posix() for path in (DOCS / "results").rglob("*") if path.is_file()}
-    allowed = {f"{name}/{file}" for name in PAGES for file in ("study.json", "report.html")}
+    folders = [*PAGES, *(f"{name}-quick" for name in PAGES)]
+    allowed = {f"{name}/{file}" for name in folders for file in ("study.json", "report.html")}
     assert found <= {"README.md", *allowed}
 
 
