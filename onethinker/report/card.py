@@ -33,7 +33,7 @@ LIMITS = """\
 ## Limits
 
 - Pictures and clips other than the world's are read as if they were of it. Text in pictures is one or two lines of a
-  few capitals and digits; numbers are small; a clip has at most {frames} frames of three seconds.
+  few capitals and digits; numbers are small; a clip lasts three seconds.
 - English, in the wording of the world's questions and the prompt set `short`. A question worded otherwise is answered
   as the nearest that was trained.
 - The worked answers to learn from err on purpose: of each thing its place and its times with probability
@@ -61,6 +61,6 @@ def card(study: Study, parameters: int, size: int) -> str:
         f"{duration(3600 * study['hours'])} of machine time in all, evaluation and controls included. No GPU was used.",
         to_markdown(runs_table(study)),
         "Curves and intervals: `docs/results/mini/report.html`. To make them again, resumable: `make mini`.",
-        LIMITS.format(frames=16, error=world["teacher_error"], difficulty=world["difficulty"]),
+        LIMITS.format(error=world["teacher_error"], difficulty=world["difficulty"]),
     ]
     return "\n\n".join(parts)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from onethinker.report.figures import Curve, panel, span
 from onethinker.report.study_page import MEASURES, Study, figure, interval, panels, section, whole, write
-from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
+from onethinker.report.tables import Cell, Table, duration, to_html
 from onethinker.tasks import get_task
 
 
@@ -193,6 +193,3 @@ def lift_table(study: Study) -> Table:
         if found or not study["lr0_moved"]:
             rows.append((Cell(label), *cells))
     return Table("RL and its controls", ("Difference", *MEASURES.values()), tuple(rows), "", labels=1)
-
-
-__all__ = ["NOTHING", "TARGETS", "lift_table", "page", "runs_table", "scores_table", "targets_table", "verdict"]

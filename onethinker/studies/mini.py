@@ -75,7 +75,7 @@ def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
     if engine_of(recipe, str(still)).identity != engine_of(recipe, str(sft)).identity:
         measure(clock, recipe, str(still), held_out, out, STILL)
     clock("report", lambda: write_report(out))
-    write_whole(out / STUDY, json.dumps(rounded(record(out, after, clock, train)), ensure_ascii=False))
+    write_whole(out / STUDY, json.dumps(rounded(record(out, clock)), ensure_ascii=False))
     return write_study_page(out / STUDY)
 
 
@@ -103,9 +103,9 @@ def ship(out: Path, weights: Path = WEIGHTS) -> None:
         write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
 
 
-def record(out: Path, recipe: Recipe, clock: Clock, train: Samples) -> dict[str, Any]:
+def record(out: Path, clock: Clock) -> dict[str, Any]:
     """What `study.json` holds: how the weights came to be, their curves, every answer's measure, RL against its
-    controls. recipe: of RL."""
+    controls."""
     seconds = clock.seconds()
     made = provenance()
     runs = {run: JsonLines(out / run / "metrics.jsonl").rows() for run in ("hold", "sft", "rl", STILL, MORE)}
@@ -120,7 +120,6 @@ def record(out: Path, recipe: Recipe, clock: Clock, train: Samples) -> dict[str,
         "cells": len(seconds),
         "stages": seconds,
         "world": json.loads((out / "world" / "world.json").read_text(encoding="utf-8")),
-        "train": len(train),
         "runs": {run: _run(out / run, rows) for run, rows in runs.items()},
         "evaluations": {name: _evaluation(summary) for name, summary in evaluations.items()},
         "compared": {
@@ -140,7 +139,6 @@ def _run(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     steps, values = thin([row["step"] for row in rows], [row[value] for row in rows], most=100)
     return {
         "stage": stage,
-        "base": recipe["model"]["base"] if recipe["model"]["base"] == "mini" else "",
         "steps": len(rows),
         "batch": config["batch"] if stage == "sft" else config["prompts"],
         "group": config.get("group"),

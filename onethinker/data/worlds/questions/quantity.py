@@ -59,9 +59,9 @@ def _counting(
     """Counted aloud: what is wanted, then every thing, what tells whether it fits, and the count so far."""
 
     def solve(seen: Scene) -> tuple[str, str]:
-        so_far = accumulate(int(fits(seen, t)) for t in seen.things)
-        counted = [f"{evidence(seen, t)}: {n}" for t, n in zip(seen.things, so_far, strict=True)]
-        return f"{wanted}; {', '.join(counted)}", str(sum(fits(seen, t) for t in seen.things))
+        counts = list(accumulate(int(fits(seen, t)) for t in seen.things))
+        counted = [f"{evidence(seen, t)}: {n}" for t, n in zip(seen.things, counts, strict=True)]
+        return f"{wanted}; {', '.join(counted)}", str(counts[-1])
 
     return Ask(kind, question, solve)
 
