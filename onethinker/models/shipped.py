@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 WEIGHTS = Path(__file__).parent / "weights"
 RECIPE_FILE = "onethinker.json"
 """Beside the weights: the recipe, so that a model is asked with the words and media sizes it learned."""
+DATA_FILE = "data.json"
+"""Beside shipped weights, whose data do not come along: the world that they were made on, and how many of its `samples`
+hold a phrase of a zero-shot question (`leaks`, counted when they were made)."""
 
 
 def shipped() -> dict[str, Path]:
@@ -17,3 +22,9 @@ def shipped() -> dict[str, Path]:
 def locate(name: str) -> str:
     """The folder of a shipped name; any other name as it is."""
     return str(shipped().get(name, name))
+
+
+def shipped_data(name: str) -> dict[str, Any] | None:
+    """What `DATA_FILE` says of a shipped name; None for any other."""
+    folder = shipped().get(name)
+    return json.loads((folder / DATA_FILE).read_text(encoding="utf-8")) if folder else None

@@ -105,7 +105,8 @@ def _leaks(study: Study) -> str:
         (Cell(f"{row['data']} data"), Cell(_count(row["n"])), Cell(_count(row["found"]))) for row in study["trained_on"]
     )
     lead = (
-        "Everything that was trained on, searched for the words of these questions; – where the data are not at hand."
+        "Everything that was trained on, searched for the words of these questions; of a shipped model "
+        "they were searched when it was made. – where the data are not at hand."
     )
     return section(
         "Was it really not trained on?", lead, to_html(Table("", ("", "Samples", "With such a phrase"), rows))

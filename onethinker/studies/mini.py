@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from onethinker.data.worlds import build_world
+from onethinker.data.worlds import build_world, leaks
 from onethinker.evaluate.compare import compare
-from onethinker.models.shipped import RECIPE_FILE, WEIGHTS
+from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, WEIGHTS
 from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.recipes.base import DataConfig, ModelConfig
 from onethinker.report.curves import thin
@@ -91,7 +91,9 @@ def thinned(samples: Samples) -> Samples:
 
 
 def ship(out: Path, weights: Path = WEIGHTS) -> None:
-    """Copy the weights of a finished `out` into the package under their names, without the paths they were made at."""
+    """Copy the weights of a finished `out` into the package under their names, without the paths they were made at, and
+    with what their data were."""
+    data = json.dumps(data_of(out / "world"), indent=1)
     for name, (run, base) in MODELS.items():
         checkpoint = sorted((out / run / "checkpoints").glob("step-*"))[-1]
         folder = weights / name
@@ -101,6 +103,15 @@ def ship(out: Path, weights: Path = WEIGHTS) -> None:
         recipe = Recipe.model_validate_json((checkpoint / RECIPE_FILE).read_text(encoding="utf-8"))
         told = recipe.model_copy(update={"model": ModelConfig(base=base), "data": DataConfig()})
         write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
+        write_whole(folder / DATA_FILE, data)
+
+
+def data_of(world: Path) -> dict[str, Any]:
+    """What `DATA_FILE` says of a world that was trained on."""
+    train = load_samples(world / "train")
+    made = json.loads((world / "world.json").read_text(encoding="utf-8"))
+    named = {key: made[key] for key in ("seed", "difficulty", "teacher_error", "digest")}
+    return {"world": named, "samples": len(train), "leaks": len(leaks(train))}
 
 
 def record(out: Path, clock: Clock) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.worlds import build_zeroshot, leaks
+from onethinker.models.shipped import shipped_data
 from onethinker.recipes import override, trained_with
 from onethinker.report.study_index import write_study_page
 from onethinker.sample import Samples, load_samples
@@ -77,16 +78,19 @@ def _cells(bench: Bench, untrained: str, train: Samples, questions: Samples) -> 
 
 
 def _searched(model: str, train: Samples) -> list[Row]:
-    """How many samples of each training set hold a phrase of a zero-shot question. `found` is None for data that is
-    not here to be searched: those of the SFT run, if its checkpoint names none that exists."""
+    """How many samples of each training set hold a phrase of a zero-shot question. What a shipped model learned from
+    was searched when it was made; n and `found` are None for SFT data that are neither here nor told of."""
+    sft: Row = {"n": None, "found": None}
     made = trained_with(model)
-    named = made.data.train if made else ""
-    here = named and Path(named).exists()
-    sft = load_samples(named, made.data.media_root or None, made.data.limit) if made and here else None
-    return [
-        {"data": "SFT", "n": len(sft) if sft else None, "found": len(leaks(sft)) if sft else None},
-        {"data": "RL", "n": len(train), "found": len(leaks(train))},
-    ]
+    if told := shipped_data(model):
+        sft = {"n": told["samples"], "found": told["leaks"]}
+    elif made and made.data.train and Path(made.data.train).exists():
+        sft = _search(load_samples(made.data.train, made.data.media_root or None, made.data.limit))
+    return [{"data": "SFT"} | sft, {"data": "RL"} | _search(train)]
+
+
+def _search(samples: Samples) -> Row:
+    return {"n": len(samples), "found": len(leaks(samples))}
 
 
 # ---- results ----------------------------------------------------------------------------------------------------

@@ -36,3 +36,9 @@ def test_a_whole_one(tmp_path: Path, small: list[str], monkeypatch: pytest.Monke
         {"data": "SFT", "n": None, "found": None},
         {"data": "RL", "n": 26, "found": 0},
     ]
+
+
+def test_what_was_searched(tmp_path: Path) -> None:
+    train = load_samples(build_world(tmp_path / "w", 26, seed=3, validation=1, test=1) / "train")
+    sft, rl = zeroshot._searched("mini-sft", train)
+    assert sft["n"] > 100_000 and (sft["found"], rl) == (0, {"data": "RL", "n": 26, "found": 0})
