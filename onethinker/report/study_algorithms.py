@@ -12,6 +12,7 @@ from onethinker.report.study_page import (
     FACTOR,
     MEASURES,
     Study,
+    counted,
     escape,
     figure,
     fold,
@@ -124,11 +125,17 @@ def _compared(study: Study) -> str:
             closest = min(rest, key=lambda t: t["value"]) if rest else None
             cells = [_difference(tests.get(o), measured) for o in others]
             best = _difference(closest, measured, name_of(closest["other"]) if closest else "")
-            rows.append((Cell(condition["title"]), Cell(_short(measured)), *cells, best))
+            title = Cell(condition["title"], counted(_seeds(condition), "seed"))
+            rows.append((title, Cell(_short(measured)), *cells, best))
     columns = ("Condition", "Measured by", *(f"− {name_of(o)}" for o in others), "− the best other")
     note = "EMA-GRPO minus the other in the mean over tasks, with 95% intervals; bold where Holm-corrected p < 0.05."
     lead = "The same comparison under other settings: what has to change for the order to change."
     return section("When does EMA-GRPO win?", lead, to_html(Table("", columns, tuple(rows), note, labels=2)))
+
+
+def _seeds(condition: Mapping[str, Any]) -> int:
+    """Of every arm of the condition."""
+    return len(condition["gains"]["headline"][next(iter(condition["arms"]))]["difference"]["seeds"])
 
 
 def tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
@@ -165,7 +172,9 @@ def _condition(study: Study, name: str) -> str:
         "<h3>Cost</h3>",
         to_html(_cost(condition)),
     ]
-    lead = f"{condition['title'][0].upper()}{condition['title'][1:]}: {condition['questions']:,} questions"
+    lead = f"{condition['title'][0].upper()}{condition['title'][1:]}: {condition['questions']:,} questions, " + (
+        counted(_seeds(condition), "seed")
+    )
     left = (
         f", {condition['left_out']} left out because some cell has no score for them" if condition["left_out"] else ""
     )

@@ -90,8 +90,8 @@ def settings_words(study: Study) -> str:
     return (
         f"Every run starts from {s['model']} and takes {s['steps']:,} steps of {s['prompts']} prompts, each answered "
         f"{s['group']} times ({s['rollouts']:,} rollouts) at a peak learning rate of {s['lr']:g}; "
-        f"{counted(s['seeds'], 'seed')}, the same for all. Questions to train on are of difficulty {s['difficulty']} "
-        f"unless said otherwise. Measured on held-out questions, greedily and by {s['sampled']} sampled answers each."
+        f"{counted(s['seeds'], 'seed')}, the same for all, and questions of difficulty {s['difficulty']}, unless said "
+        f"otherwise. Measured on held-out questions, greedily and by {s['sampled']} sampled answers each."
     )
 
 

@@ -9,8 +9,9 @@ wins: see `CONDITIONS`. Cells are `CONDITION/ALGORITHM/seed-K`, and `CONDITION/s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations, count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,14 @@ from onethinker.report.study_index import write_study_page
 from onethinker.runs import JsonLines
 from onethinker.sample import Samples
 from onethinker.studies.bench import (
-    CELL,
     DIFFICULTY,
     Bench,
     Row,
     Work,
-    cell_folder,
     cell_row,
     check_names,
     cross_cells,
+    is_finished,
     measure,
     only,
     open_bench,
@@ -111,8 +111,8 @@ def bench_algorithms(
 ) -> Path:
     """Run or resume the study in `out` and return its page. algorithms: names of `arms`, the registered ones if empty.
 
-    The page holds whatever of the folder is finished for all seeds, earlier calls' arms and conditions too. Raises
-    RecipeError for an unknown name.
+    The page holds what the folder has, earlier calls' arms and conditions too: of every condition the arms with the
+    most finished seeds, so a condition may have fewer seeds than another. Raises RecipeError for an unknown name.
     """
     chosen = list(algorithms or ALGORITHMS)
     check_names("name", chosen, arms())
@@ -189,27 +189,32 @@ def _mean_known(values_TB: np.ndarray) -> list[float]:
 
 
 def _results(bench: Bench) -> Path:
-    """Reduce all finished cells to `study.json`."""
+    """Reduce all finished cells to `study.json`. Its settings tell the most seeds that a condition has."""
     rows: dict[str, Row] = {}
     found: dict[str, Any] = {}
+    seeds = 0
     for name, condition in CONDITIONS.items():
         cells = _finished(bench, name)
         if cells:
             rows |= {cell: cell_row(bench.out, cell) for of_arm in cells.values() for cell in of_arm}
             found[name] = {"title": condition.title} | _condition(bench, name, cells, rows)
-    return write_study(bench, rows, {"groups": GROUPS, "conditions": found})
+            seeds = max(seeds, *(len(of_arm) for of_arm in cells.values()))
+    return write_study(replace(bench, seeds=seeds), rows, {"groups": GROUPS, "conditions": found})
 
 
 def _finished(bench: Bench, condition: str) -> dict[str, list[str]]:
-    """The start and the arms of which every seed is there, with their cells; empty without an arm."""
-    found = {START: [f"{condition}/{START}"]}
-    found |= {arm: [f"{condition}/{arm}/seed-{seed}" for seed in range(bench.seeds)] for arm in arms()}
-    whole = {
-        arm: cells
-        for arm, cells in found.items()
-        if all((cell_folder(bench.out, cell) / CELL).exists() for cell in cells)
-    }
-    return whole if len(whole) > 1 else {}
+    """The start and the arms that have the most finished seeds, with their cells; empty without an arm."""
+    start = f"{condition}/{START}"
+    done = {arm: _seeds_done(bench, f"{condition}/{arm}") for arm in arms()}
+    most = max(map(len, done.values()))
+    if not most or not is_finished(bench.out, start):
+        return {}
+    return {START: [start]} | {arm: cells for arm, cells in done.items() if len(cells) == most}
+
+
+def _seeds_done(bench: Bench, run: str) -> list[str]:
+    """The finished cells of the first seeds, up to the first that is not finished."""
+    return list(takewhile(partial(is_finished, bench.out), (f"{run}/seed-{seed}" for seed in count())))
 
 
 def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows: Mapping[str, Row]) -> Row:

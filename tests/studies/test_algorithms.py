@@ -15,9 +15,9 @@ from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS, make
 
 
-def run(out: Path, small: list[str], *algorithms: str, condition: str = "base") -> dict:
+def run(out: Path, small: list[str], *algorithms: str, condition: str = "base", seeds: int = 1) -> dict:
     page = bench_algorithms(
-        out, "mini", seeds=1, quick=True, algorithms=algorithms, conditions=[condition], assignments=small,
+        out, "mini", seeds=seeds, quick=True, algorithms=algorithms, conditions=[condition], assignments=small,
         command="onethinker bench",
     )  # fmt: skip
     data = page.with_name("study.json")
@@ -58,6 +58,10 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
     assert list(wider["one_task"]["tables"]["headline"]["ema_grpo"]) == ["Spatial", MEAN]
     assert wider["one_task"]["questions"] == 1
     assert "When does EMA-GRPO win?" in (tmp_path / "report.html").read_text()
+
+    surer = run(tmp_path, small, "ema_grpo", condition="one_task", seeds=2)
+    assert surer["settings"]["seeds"] == 2 and surer["conditions"]["base"]["arms"] == grown["arms"]
+    assert len(surer["conditions"]["one_task"]["arms"]["ema_grpo"]["seconds"]) == 2
 
 
 def test_names_that_are_not_known_name_those_that_are(tmp_path: Path) -> None:
