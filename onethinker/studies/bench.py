@@ -239,11 +239,14 @@ def cross_cells(
 
 
 def write_study(bench: Bench, rows: Mapping[str, Row], results: Row) -> Path:
-    """`OUT/study.json`: the results with command, commits, machines and settings; all that a page needs."""
+    """`OUT/study.json`: the results with commands, commits, machines and settings; all that a page needs. A study that
+    grew has the commands that it was written with before."""
     cells = list(rows.values())
+    file = bench.out / STUDY
+    before = json.loads(file.read_text(encoding="utf-8"))["command"].splitlines() if file.exists() else []
     head = {
         "study": bench.name,
-        "command": bench.command,
+        "command": "\n".join(dict.fromkeys([*before, bench.command])),
         "commits": sorted({row["commit"] for row in cells}),
         "machines": sorted({row["machine"] for row in cells}),
         "at": max(row["at"] for row in cells),
@@ -251,7 +254,6 @@ def write_study(bench: Bench, rows: Mapping[str, Row], results: Row) -> Path:
         "cells": len(cells),
         "settings": bench.settings(),
     }
-    file = bench.out / STUDY
     write_whole(file, json.dumps(rounded(head | results), ensure_ascii=False, separators=(",", ":")))
     return file
 

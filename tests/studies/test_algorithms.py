@@ -18,7 +18,7 @@ from onethinker.train.advantage import ALGORITHMS, make
 def run(out: Path, small: list[str], *algorithms: str, condition: str = "base", seeds: int = 1) -> dict:
     page = bench_algorithms(
         out, "mini", seeds=seeds, quick=True, algorithms=algorithms, conditions=[condition], assignments=small,
-        command="onethinker bench",
+        command=f"onethinker bench --seeds {seeds}",
     )  # fmt: skip
     data = page.with_name("study.json")
     assert page.read_text() == study_page(data)
@@ -37,7 +37,7 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
     assert list(grown["arms"]) == ["grpo", "ema_grpo"]
     assert cell_row(tmp_path, "base/grpo/seed-0") == before
     assert [(t["a"], t["b"]) for t in grown["tests"]["reward"]] == [("grpo", "ema_grpo")]
-    assert study["cells"] == 3 and study["commits"] and study["command"] == "onethinker bench"
+    assert study["cells"] == 3 and study["commits"] and study["command"] == "onethinker bench --seeds 1"
 
     row = cell_row(tmp_path, "base/ema_grpo/seed-0")
     assert row["asked_groups"] == before["asked_groups"] == 2 * 4
@@ -60,6 +60,7 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
     assert "When does EMA-GRPO win?" in (tmp_path / "report.html").read_text()
 
     surer = run(tmp_path, small, "ema_grpo", condition="one_task", seeds=2)
+    assert surer["command"].splitlines() == ["onethinker bench --seeds 1", "onethinker bench --seeds 2"]
     assert surer["settings"]["seeds"] == 2 and surer["conditions"]["base"]["arms"] == grown["arms"]
     assert len(surer["conditions"]["one_task"]["arms"]["ema_grpo"]["seconds"]) == 2
 
