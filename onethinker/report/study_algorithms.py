@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import correlation
 from typing import Any
 
 from onethinker.report.figures import Curve, legend, panel, span
-from onethinker.report.study_figures import Arm, dots, heat
+from onethinker.report.study_figures import Arm, Spot, against, dots, heat
 from onethinker.report.study_page import (
     ARMS,
     FACTOR,
@@ -169,6 +170,8 @@ def _condition(study: Study, name: str) -> str:
     parts += [
         "<h3>Whose gradient is it?</h3>",
         _influence(condition, classes),
+        "<h3>Does evenness pay?</h3>",
+        _evenness(condition, classes),
         "<h3>Cost</h3>",
         to_html(_cost(condition)),
     ]
@@ -318,6 +321,35 @@ def _influence(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
         + to_html(_share_table(condition, tasks))
         + fold("Each task's share over time", over_time)
     )
+
+
+def _evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
+    """Every arm's gain in sampled reward against its two imbalances; one that a condition cannot have is left out."""
+    gains = condition["gains"]["reward"]
+    drawn, found = [], []
+    for field, cause in (("between", "Imbalance between tasks"), ("within", "Imbalance within tasks")):
+        known = {arm: run[field] for arm, run in condition["arms"].items() if any(v is not None for v in run[field])}
+        causes = {arm: _average(values) for arm, values in known.items()}
+        numbers = {arm: gains[arm]["difference"] for arm in causes}
+        spots = [
+            Spot(name_of(arm), classes[arm], causes[arm], n) for arm, n in numbers.items() if n["value"] is not None
+        ]
+        if spots:
+            drawn.append(
+                f'<div class="panel"><h4>{cause}</h4>{against(spots, 1, cause, "Gain in sampled reward")}</div>'
+            )
+        if len({s.cause for s in spots}) > 2 and len({s.number["value"] for s in spots}) > 1:
+            r = correlation([s.cause for s in spots], [s.number["value"] or 0.0 for s in spots])
+            found.append(f"r = {r:+.2f} with the {cause.lower()}")
+    key = legend([_curve(arm, classes, (), ()) for arm in condition["arms"]])
+    words = (
+        "Gain in mean sampled reward over the start, with its interval, against the run's mean imbalance; an arm a dot."
+    )
+    if found:
+        words += (
+            f" Over {len(gains)} arms {', '.join(found)} (Pearson): arms differ in more than this, so it is a hint."
+        )
+    return figure(key + panels(drawn, "wide"), words)
 
 
 def _share_table(condition: Mapping[str, Any], tasks: Sequence[str]) -> Table:

@@ -11,7 +11,7 @@ import pytest
 
 from onethinker.report import study_algorithms, study_transfer, study_zeroshot
 from onethinker.report.read import ReportError
-from onethinker.report.study_figures import Arm, apart, dots, heat
+from onethinker.report.study_figures import Arm, Spot, against, apart, dots, heat
 from onethinker.report.study_index import study_page, write_study_page
 from tests.report.conftest import HOSTILE
 
@@ -150,6 +150,26 @@ def test_a_map_is_bold_where_the_interval_leaves_out_zero() -> None:
 def test_dots_need_a_number() -> None:
     assert dots([Arm("A", "arm-0", number(None, seeds=[None]), [])], None, 100, "x") == ""
     assert dots([Arm("A", "arm-0", number(0.5), [0.4, 0.6])], number(0.2), 100, "x").count("<circle") == 2
+
+
+def test_gains_stand_over_their_cause() -> None:
+    spots = [Spot("A", "arm-0", 0.2, number(0.1, 0.0, 0.2)), Spot("B", "arm-1", 0.4, number(0.3))]
+    drawn = ET.fromstring(against(spots, 1, "imbalance", "gain"))
+    near, far = (circle.attrib for circle in drawn.iter() if circle.tag.endswith("circle"))
+    assert float(near["cx"]) < float(far["cx"]) and float(near["cy"]) > float(far["cy"])
+    assert sum("reach" in line.get("class", "") for line in drawn.iter()) == 1
+    assert ET.fromstring(against([Spot("A", "arm-0", 0.0, number(0.1))], 1, "x", "y")) is not None
+
+
+def test_evenness_speaks_of_what_can_be_measured() -> None:
+    made = condition()
+    for i, arm in enumerate(made["arms"]):
+        made["arms"][arm]["between"] = [0.1 * i] * 3
+        made["gains"]["reward"][arm]["difference"]["value"] = 0.3 - 0.1 * i
+    page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
+    assert (
+        "r = -1.00 with the imbalance between tasks (Pearson)" in page and "Imbalance within tasks</h4><svg" not in page
+    )
 
 
 def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
