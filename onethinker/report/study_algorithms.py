@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import correlation
 from typing import Any
 
-from onethinker.report.figures import Curve, legend, panel, span
-from onethinker.report.study_figures import Arm, Spot, against, dots, heat
+from onethinker.report.figures import legend, panel
+from onethinker.report.study_arms import curve, name_of
+from onethinker.report.study_figures import Arm, dots, heat
+from onethinker.report.study_influence import evenness, influence
 from onethinker.report.study_page import (
     ARMS,
     FACTOR,
@@ -24,15 +25,8 @@ from onethinker.report.study_page import (
     whole,
     write,
 )
-from onethinker.report.tables import NOTHING, Cell, Table, duration, percent, to_html
+from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 
-NAMES = {
-    "sft": "SFT, the start", "grpo": "GRPO", "dr_grpo": "Dr.GRPO", "ema_grpo": "EMA-GRPO", "mt_grpo": "MT-GRPO",
-    "g2rpo": "G²RPO", "batch_std": "Batch std", "task_batch_std": "Task batch std",
-    "task_running_std": "Task running std", "ema_grpo_within": "EMA-GRPO, σ within groups",
-    "ema_grpo_group_std": "EMA-GRPO, released guard", "ema_grpo_unguarded": "EMA-GRPO, no guard",
-    "dr_grpo_loss": "Dr.GRPO, own loss",
-}  # fmt: skip
 OURS, START, MEAN = "ema_grpo", "sft", "Mean"
 SURE = 0.05
 
@@ -58,10 +52,6 @@ def page(study: Study) -> str:
     ]
     parts = [_compared(study), *(_condition(study, name) for name in conditions)]
     return whole(study, "Which advantage estimator?", verdict(first), tiles, parts)
-
-
-def name_of(arm: str) -> str:
-    return NAMES.get(arm, arm)
 
 
 def verdict(condition: Mapping[str, Any]) -> str:
@@ -169,9 +159,9 @@ def _condition(study: Study, name: str) -> str:
     parts += ["<h3>Paired tests</h3>", _tests(condition), "<h3>Learning curves</h3>", _curves(condition, classes)]
     parts += [
         "<h3>Whose gradient is it?</h3>",
-        _influence(condition, classes),
+        influence(condition, classes),
         "<h3>Does evenness pay?</h3>",
-        _evenness(condition, classes),
+        evenness(condition, classes),
         "<h3>Cost</h3>",
         to_html(_cost(condition)),
     ]
@@ -277,100 +267,14 @@ def _curves(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     drawn = [
         panel(
             group,
-            [_curve(arm, classes, steps, arms[arm]["curves"][group]) for arm in arms if group in arms[arm]["curves"]],
+            [curve(arm, classes, steps, arms[arm]["curves"][group]) for arm in arms if group in arms[arm]["curves"]],
             named=False,
         )
         for group in [MEAN, *(g for g in groups if g != MEAN)]
     ]
-    key = legend([_curve(arm, classes, steps, []) for arm in arms])
+    key = legend([curve(arm, classes, steps, []) for arm in arms])
     words = "Mean reward of all answers sampled in training, over seeds, each task counting the same, against the step."
     return figure(key + panels(drawn), words)
-
-
-def _curve(arm: str, classes: Mapping[str, str], x: Sequence[float], y: Sequence[float | None]) -> Curve:
-    return Curve(name_of(arm), classes[arm], x, [float("nan") if v is None else v for v in y])
-
-
-def _influence(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
-    """The two imbalances over time, the shares by task over the run, and over time."""
-    steps, arms = condition["steps"], condition["arms"]
-    key = legend([_curve(arm, classes, steps, []) for arm in arms])
-    pair = []
-    for field, title in (("between", "Imbalance between tasks"), ("within", "Imbalance within tasks")):
-        curves = [_curve(arm, classes, steps, arms[arm][field]) for arm in arms]
-        pair.append(panel(title, curves, named=False, bounds=span(curves, from_zero=True)))
-    words = (
-        "0 is even. Between tasks: how unequal the mean |advantage| a token is over tasks (coefficient of variation). "
-        "Within tasks: how unequally an estimator enlarges the differences inside a task's groups, std(A)/std(R); GRPO "
-        "enlarges small differences most. Against the step, means over seeds."
-    )
-    tasks = list(dict.fromkeys(task for arm in arms.values() for task in arm["gradient"]))
-    lines = []
-    for task in tasks:
-        curves = [
-            _curve(arm, classes, steps, arms[arm]["gradient"][task]) for arm in arms if task in arms[arm]["gradient"]
-        ]
-        lines.append(
-            panel(task.replace("_", " "), curves, named=False, size=(240, 150), bounds=span(curves, from_zero=True))
-        )
-    over_time = figure(
-        key + panels(lines, "small"), "The share of each task over the run; one panel has its own scale."
-    )
-    return (
-        figure(key + panels(pair), words)
-        + to_html(_share_table(condition, tasks))
-        + fold("Each task's share over time", over_time)
-    )
-
-
-def _evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
-    """Every arm's gain in sampled reward against its two imbalances; one that a condition cannot have is left out."""
-    gains = condition["gains"]["reward"]
-    drawn, found = [], []
-    for field, cause in (("between", "Imbalance between tasks"), ("within", "Imbalance within tasks")):
-        known = {arm: run[field] for arm, run in condition["arms"].items() if any(v is not None for v in run[field])}
-        causes = {arm: _average(values) for arm, values in known.items()}
-        numbers = {arm: gains[arm]["difference"] for arm in causes}
-        spots = [
-            Spot(name_of(arm), classes[arm], causes[arm], n) for arm, n in numbers.items() if n["value"] is not None
-        ]
-        if spots:
-            drawn.append(
-                f'<div class="panel"><h4>{cause}</h4>{against(spots, 1, cause, "Gain in sampled reward")}</div>'
-            )
-        if len({s.cause for s in spots}) > 2 and len({s.number["value"] for s in spots}) > 1:
-            r = correlation([s.cause for s in spots], [s.number["value"] or 0.0 for s in spots])
-            found.append(f"r = {r:+.2f} with the {cause.lower()}")
-    key = legend([_curve(arm, classes, (), ()) for arm in condition["arms"]])
-    words = (
-        "Gain in mean sampled reward over the start, with its interval, against the run's mean imbalance; an arm a dot."
-    )
-    if found:
-        words += (
-            f" Over {len(gains)} arms {', '.join(found)} (Pearson): arms differ in more than this, so it is a hint."
-        )
-    return figure(key + panels(drawn, "wide"), words)
-
-
-def _share_table(condition: Mapping[str, Any], tasks: Sequence[str]) -> Table:
-    arms = condition["arms"]
-    rows = []
-    for task in tasks:
-        shares = [_average(arm["gradient"].get(task, [0.0])) for arm in arms.values()]
-        tokens = [_average(arm["tokens"].get(task, [0.0])) for arm in arms.values()]
-        cells = (Cell(percent(s), f"of {percent(t)} of tokens") for s, t in zip(shares, tokens, strict=True))
-        rows.append((Cell(task.replace("_", " ")), *cells))
-    note = (
-        "Share of the gradient in percent: of the sum of tokens times |advantage| over all answers trained on, which "
-        "is what the token-mean loss weighs them by; under it the task's share of those tokens. Means over steps and "
-        "seeds."
-    )
-    return Table("", ("Task", *map(name_of, arms)), tuple(rows), note)
-
-
-def _average(values: Sequence[float | None]) -> float:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else 0.0
 
 
 def _cost(condition: Mapping[str, Any]) -> Table:
