@@ -71,15 +71,16 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     found = [f"{what} {name_of(ours)} is number {order.index(ours) + 1} of {len(order)}"]
     found += [f"better than {_list(better)}"] if better else []
     found += [f"worse than {_list(worse)}"] if worse else []
-    found += [f"not told apart from {_list(even)}"] if even else []
+    others = "any other" if len(even) > 2 and len(even) == len(order) - 1 else _list(even)
+    found += [f"not told apart from {others}"] if even else []
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     return f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
 
 
 def _list(arms: Sequence[str]) -> str:
-    names = [name_of(arm) for arm in arms]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    *most, last = [name_of(arm) for arm in arms] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _towards(test: Mapping[str, Any], arm: str) -> dict[str, Any]:

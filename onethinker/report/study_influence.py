@@ -80,7 +80,7 @@ def _share_table(condition: Mapping[str, Any], tasks: Sequence[str]) -> Table:
     for task in tasks:
         shares = [_average(arm["gradient"].get(task, [0.0])) for arm in arms.values()]
         tokens = [_average(arm["tokens"].get(task, [0.0])) for arm in arms.values()]
-        cells = (Cell(percent(s), f"of {percent(t)} of tokens") for s, t in zip(shares, tokens, strict=True))
+        cells = (Cell(percent(s), f"of {percent(t)}") for s, t in zip(shares, tokens, strict=True))
         rows.append((Cell(task.replace("_", " ")), *cells))
     note = (
         "Share of the gradient in percent: of the sum of tokens times |advantage| over all answers trained on, which "
