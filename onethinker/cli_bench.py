@@ -52,7 +52,8 @@ def algorithms(
     out: Out = None,
     algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Every one otherwise.")] = None,
     condition: Annotated[
-        list[str] | None, typer.Option(help="base, easy, hard, sparse, three_tasks, one_task or unfiltered; repeat it.")
+        list[str] | None,
+        typer.Option(help="base, easy, hard, sparse, three_tasks, one_task, unfiltered or long; repeat it."),
     ] = None,
     ray: Ray = "",
     set_: Set = None,

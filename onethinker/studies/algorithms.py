@@ -89,6 +89,7 @@ CONDITIONS: dict[str, Condition] = {
                              tasks=("multiple_choice", "temporal_grounding", "spatial_grounding")),
     "one_task": Condition("spatial grounding alone", tasks=("spatial_grounding",)),
     "unfiltered": Condition("groups that are all right or all wrong train too", ("rl.filter_groups=false",)),
+    "long": Condition("three times the steps", ("rl.steps=120",)),
 }  # fmt: skip
 
 
