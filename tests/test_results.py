@@ -14,17 +14,16 @@ KEPT = sorted((DOCS / "results").glob("*/study.json"))
 @pytest.mark.parametrize("data", KEPT, ids=lambda path: path.parent.name)
 def test_a_page_is_its_data(data: Path) -> None:
     study = json.loads(data.read_text(encoding="utf-8"))
-    name, quick, _ = data.parent.name.partition("-quick")
+    name = data.parent.name
     command = "make mini" if name == "mini" else f"onethinker bench {name}"
     assert study["study"] == name and study["commits"] and study["machines"]
-    assert study["command"].startswith(command) and ("--quick" in study["command"]) == bool(quick)
+    assert study["command"].startswith(command) and "--quick" not in study["command"]
     assert data.with_name("report.html").read_text(encoding="utf-8") == study_page(data)
 
 
 def test_nothing_else_lies_among_the_results() -> None:
     found = {path.relative_to(DOCS / "results").as_posix() for path in (DOCS / "results").rglob("*") if path.is_file()}
-    folders = [*PAGES, *(f"{name}-quick" for name in PAGES)]
-    allowed = {f"{name}/{file}" for name in folders for file in ("study.json", "report.html")}
+    allowed = {f"{name}/{file}" for name in PAGES for file in ("study.json", "report.html")}
     assert found <= {"README.md", *allowed}
 
 

@@ -30,7 +30,7 @@ def page(study: Study) -> str:
     """The whole page."""
     tiles = [
         (str(len(study["tasks"])), "tasks, each trained alone and each left out"),
-        (str(study["settings"]["seeds"]), "seeds each"),
+        (str(study["settings"]["seeds"]), "seed each" if study["settings"]["seeds"] == 1 else "seeds each"),
         (f"{study['settings']['rollouts']:,}", "rollouts a run, the same for all"),
         (f"{study['questions']:,}", "held-out questions"),
     ]
