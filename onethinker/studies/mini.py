@@ -34,8 +34,8 @@ TRAIN, TEST, SEED = 104_000, 6_500, 0
 HOLD = ["sft.steps=5600", "sft.optimizer.warmup=0.00125", "sft.save_every=200"]
 FALL = ["seed=1", "sft.batch=32", "sft.steps=2000", "sft.optimizer.schedule=linear", "sft.optimizer.warmup=0.02",
         "sft.save_every=100"]  # fmt: skip
-SHARES = {"multiple_choice": 1.0, "numerical": 1.0, "math": 0.5, "open_ended": 0.5, "ocr": 0.5}
-REST = 0.25
+SHARES = {"multiple_choice": 1.0, "numerical": 0.75, "math": 0.25, "open_ended": 0.25, "ocr": 0.25}
+REST = 0.15
 """Of each task the share of its samples that are learned as the rate falls: what needs steps of thought is learned last
 and comes oftener, the others keep what they have."""
 

@@ -65,8 +65,8 @@ def test_what_takes_steps_of_thought_comes_oftener(tmp_path):
     samples = tuple(Sample(f"{task}-{i}", task, "text", "?", "1") for i in range(8) for task in list_tasks())
     kept = thinned(Samples(samples, tmp_path))
     counts = {task: len(kept.of_task(task)) for task in list_tasks()}
-    assert (counts["numerical"], counts["math"], counts["tracking"]) == (8, 4, 2)
-    assert [s.id for s in kept.of_task("tracking")] == ["tracking-0", "tracking-1"]
+    assert (counts["multiple_choice"], counts["numerical"], counts["math"], counts["tracking"]) == (8, 6, 2, 1)
+    assert [s.id for s in kept.of_task("math")] == ["math-0", "math-1"]
 
 
 @pytest.mark.slow
