@@ -46,7 +46,7 @@ def page(study: Study) -> str:
     arms = max(len(c["arms"]) for c in conditions.values())
     tiles = [
         (str(arms), "algorithms from one checkpoint"),
-        (str(study["settings"]["seeds"]), "seeds each, the same for all"),
+        (str(_seeds(first)), "seeds each, the same for all"),
         (f"{study['settings']['rollouts']:,}", "rollouts a run, the same for all"),
         (f"{first['questions']:,}", "held-out questions"),
     ]
@@ -71,15 +71,16 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     found = [f"{what} {name_of(ours)} is number {order.index(ours) + 1} of {len(order)}"]
     found += [f"better than {_list(better)}"] if better else []
     found += [f"worse than {_list(worse)}"] if worse else []
-    others = "any other" if len(even) > 2 and len(even) == len(order) - 1 else _list(even)
-    found += [f"not told apart from {others}"] if even else []
+    if even:
+        all_others = len(even) > 2 and len(even) == len(order) - 1
+        found.append(f"not told apart from {'any other' if all_others else _list(even)}")
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     return f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
 
 
 def _list(arms: Sequence[str]) -> str:
-    *most, last = [name_of(arm) for arm in arms] or [""]
+    *most, last = [name_of(arm) for arm in arms]
     return f"{', '.join(most)} and {last}" if most else last
 
 
@@ -127,7 +128,7 @@ def _compared(study: Study) -> str:
 
 def _seeds(condition: Mapping[str, Any]) -> int:
     """Of every arm of the condition."""
-    return len(condition["gains"]["headline"][next(iter(condition["arms"]))]["difference"]["seeds"])
+    return len(next(iter(condition["arms"].values()))["seconds"])
 
 
 def tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
@@ -166,9 +167,8 @@ def _condition(study: Study, name: str) -> str:
         "<h3>Cost</h3>",
         to_html(_cost(condition)),
     ]
-    lead = f"{condition['title'][0].upper()}{condition['title'][1:]}: {condition['questions']:,} questions, " + (
-        counted(_seeds(condition), "seed")
-    )
+    seeds = counted(_seeds(condition), "seed")
+    lead = f"{condition['title'][0].upper()}{condition['title'][1:]}: {condition['questions']:,} questions, {seeds}"
     left = (
         f", {condition['left_out']} left out because some cell has no score for them" if condition["left_out"] else ""
     )

@@ -12,13 +12,15 @@ from onethinker.report.study_figures import Spot, against
 from onethinker.report.study_page import figure, fold, panels
 from onethinker.report.tables import Cell, Table, percent, to_html
 
+IMBALANCES = {"between": "Imbalance between tasks", "within": "Imbalance within tasks"}
+
 
 def influence(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     """The two imbalances over time, the shares by task over the run, and over time."""
     steps, arms = condition["steps"], condition["arms"]
     key = legend([curve(arm, classes, steps, []) for arm in arms])
     pair = []
-    for field, title in (("between", "Imbalance between tasks"), ("within", "Imbalance within tasks")):
+    for field, title in IMBALANCES.items():
         curves = [curve(arm, classes, steps, arms[arm][field]) for arm in arms]
         pair.append(panel(title, curves, named=False, bounds=span(curves, from_zero=True)))
     words = (
@@ -49,7 +51,7 @@ def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     """Every arm's gain in sampled reward against its two imbalances; one that a condition cannot have is left out."""
     gains = condition["gains"]["reward"]
     drawn, found = [], []
-    for field, cause in (("between", "Imbalance between tasks"), ("within", "Imbalance within tasks")):
+    for field, cause in IMBALANCES.items():
         known = {arm: run[field] for arm, run in condition["arms"].items() if any(v is not None for v in run[field])}
         causes = {arm: _average(values) for arm, values in known.items()}
         numbers = {arm: gains[arm]["difference"] for arm in causes}
@@ -57,9 +59,7 @@ def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
             Spot(name_of(arm), classes[arm], causes[arm], n) for arm, n in numbers.items() if n["value"] is not None
         ]
         if spots:
-            drawn.append(
-                f'<div class="panel"><h4>{cause}</h4>{against(spots, 1, cause, "Gain in sampled reward")}</div>'
-            )
+            drawn.append(f'<div class="panel"><h4>{cause}</h4>{against(spots, cause, "Gain in sampled reward")}</div>')
         if len({s.cause for s in spots}) > 2 and len({s.number["value"] for s in spots}) > 1:
             r = correlation([s.cause for s in spots], [s.number["value"] or 0.0 for s in spots])
             found.append(f"r = {r:+.2f} with the {cause.lower()}")

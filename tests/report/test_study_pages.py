@@ -154,11 +154,11 @@ def test_dots_need_a_number() -> None:
 
 def test_gains_stand_over_their_cause() -> None:
     spots = [Spot("A", "arm-0", 0.2, number(0.1, 0.0, 0.2)), Spot("B", "arm-1", 0.4, number(0.3))]
-    drawn = ET.fromstring(against(spots, 1, "imbalance", "gain"))
+    drawn = ET.fromstring(against(spots, "imbalance", "gain"))
     near, far = (circle.attrib for circle in drawn.iter() if circle.tag.endswith("circle"))
     assert float(near["cx"]) < float(far["cx"]) and float(near["cy"]) > float(far["cy"])
     assert sum("reach" in line.get("class", "") for line in drawn.iter()) == 1
-    assert ET.fromstring(against([Spot("A", "arm-0", 0.0, number(0.1))], 1, "x", "y")) is not None
+    assert ET.fromstring(against([Spot("A", "arm-0", 0.0, number(0.1))], "x", "y")) is not None
 
 
 def test_evenness_speaks_of_what_can_be_measured() -> None:
