@@ -30,7 +30,7 @@ from onethinker.studies.bench import (
 from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, paired_test
 
 BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"
-QUESTIONS, QUICK_QUESTIONS = 700, 140
+QUESTIONS, QUICK_QUESTIONS = 2100, 140
 
 
 def bench_zeroshot(
