@@ -1,8 +1,13 @@
-"""Intervals over seeds and questions at once, and paired tests: a bootstrap crossed in both.
+"""Intervals over seeds and questions at once, and paired tests.
 
-Every draw resamples the seeds and, kind of question by kind, the questions; all arms of a study see the same draws, so
-that the difference of two arms is paired in both. Resampling S seeds underrates the variance of their mean by
-(S − 1)/S: their weights are spread by √(S/(S − 1)) to make up for it. Of one seed nothing is known but its questions.
+An arm has S runs, its seeds, which all answer the same N questions; another run would have other luck, another exam
+other questions. The mean over seeds varies with both: V = V_questions + max(0, V_seeds − V_mixed), where V_questions is
+the bootstrap's over questions, V_seeds = s²/S the variance between seeds, and V_mixed the part of it that is luck in
+single questions (most of it the sampling of answers), which V_questions has already. Resampling seeds and questions in
+one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). Quantiles are Student's, with
+Satterthwaite's degrees of freedom. Of one seed nothing is known but its questions.
+
+All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 
 S seeds, N questions, R resamples. Terms are the numerator and denominator of a metric, as `Task.terms` has them.
 """
@@ -12,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from onethinker.evaluate.bootstrap import Bootstrap, Estimate
+from onethinker.evaluate.bootstrap import LEVEL, Bootstrap
 from onethinker.evaluate.results import current, is_error, score_of
 from onethinker.evaluate.run import RESULTS
 from onethinker.runs import JsonLines
@@ -37,23 +42,43 @@ Terms = dict[str, dict[str, tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Crossed:
-    """One number of one arm. by_seed_S. draws_R: resampled in seeds and questions."""
+    """One number of one arm. by_seed_S: on all questions. draws_RS: on resampled questions, the same for every seed."""
 
     by_seed_S: Floats
-    draws_R: Floats
+    draws_RS: Floats
+
+    @property
+    def value(self) -> float:
+        """The mean over seeds."""
+        return float(self.by_seed_S.mean())
+
+    def spread(self) -> tuple[float, float]:
+        """Standard error of the mean over seeds, and its degrees of freedom."""
+        seeds = len(self.by_seed_S)
+        means_R = np.nanmean(self.draws_RS, axis=1)
+        of_questions = float(np.nanvar(means_R))
+        if seeds == 1:
+            return of_questions**0.5, np.inf
+        between = float(self.by_seed_S.var(ddof=1)) / seeds
+        mixed = float(np.nanvar(self.draws_RS - means_R[:, None], axis=0).sum()) / (seeds * (seeds - 1))
+        total = of_questions + max(0.0, between - mixed)
+        return total**0.5, (total / between) ** 2 * (seeds - 1) if between > mixed else np.inf
 
     def row(self) -> dict[str, Any]:
         """{value, low, high, seeds}: the mean over seeds, its 95 % interval, and every seed's own."""
-        return Estimate(float(self.by_seed_S.mean()), self.draws_R).row() | {"seeds": self.by_seed_S.tolist()}
+        error, freedom = self.spread()
+        reach = error * float(stats.t.isf((1 - LEVEL) / 2, freedom))
+        low, high = self.value - reach, self.value + reach
+        return {"value": self.value, "low": low, "high": high, "seeds": self.by_seed_S.tolist()}
 
     def __sub__(self, other: Crossed) -> Crossed:
         """The paired difference of two arms with the same seeds and questions."""
-        return Crossed(self.by_seed_S - other.by_seed_S, self.draws_R - other.draws_R)
+        return Crossed(self.by_seed_S - other.by_seed_S, self.draws_RS - other.draws_RS)
 
 
 def mean_of(parts: Sequence[Crossed]) -> Crossed:
     """The plain mean over tasks or groups of one arm."""
-    return Crossed(np.mean([p.by_seed_S for p in parts], axis=0), np.mean([p.draws_R for p in parts], axis=0))
+    return Crossed(np.mean([p.by_seed_S for p in parts], axis=0), np.mean([p.draws_RS for p in parts], axis=0))
 
 
 def read_terms(folder: Path, kinds: Mapping[str, str], measure: Measure, reward: RewardProfile = "released") -> Terms:
@@ -82,7 +107,6 @@ def cross(arms: Mapping[str, Sequence[Terms]], resamples: int) -> tuple[dict[str
     cells = [cell for of_arm in arms.values() for cell in of_arm]
     seeds = max(map(len, arms.values()))
     bootstrap = Bootstrap(resamples)
-    weights_RS = seed_weights(seeds, bootstrap)
     left_out, found = 0, {arm: dict[str, Crossed]() for arm in arms}
     for kind in cells[0]:
         asked = set.union(*(set(cell[kind]) for cell in cells))
@@ -92,36 +116,23 @@ def cross(arms: Mapping[str, Sequence[Terms]], resamples: int) -> tuple[dict[str
             same = list(of_arm) * (seeds if len(of_arm) == 1 else 1)
             terms_SN2 = np.array([[cell[kind][q] for q in questions] for cell in same]).reshape(seeds, -1, 2)
             if questions:
-                found[arm][kind] = _crossed(terms_SN2, weights_RS, bootstrap.of(kind))
+                found[arm][kind] = _crossed(terms_SN2, bootstrap.of(kind))
     return found, left_out
 
 
-def _crossed(terms_SN2: Floats, weights_RS: Floats, bootstrap: Bootstrap) -> Crossed:
+def _crossed(terms_SN2: Floats, bootstrap: Bootstrap) -> Crossed:
     seeds, questions, _ = terms_SN2.shape
     sums_RS2 = bootstrap.sums(terms_SN2.transpose(1, 0, 2).reshape(questions, -1)).reshape(-1, seeds, 2)
     totals_S2 = terms_SN2.sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        draws_R = (weights_RS * (sums_RS2[..., 0] / sums_RS2[..., 1])).sum(1)
-        return Crossed(totals_S2[:, 0] / totals_S2[:, 1], draws_R)
-
-
-def seed_weights(seeds: int, bootstrap: Bootstrap) -> Floats:
-    """(R, S), rows that sum to 1: how much each seed counts in a draw."""
-    if seeds == 1:
-        return np.ones((bootstrap.resamples, 1))
-    shares_RS = bootstrap.of("seeds").sums(np.eye(seeds)) / seeds
-    return 1 / seeds + (shares_RS - 1 / seeds) * (seeds / (seeds - 1)) ** 0.5
+        return Crossed(totals_S2[:, 0] / totals_S2[:, 1], sums_RS2[..., 0] / sums_RS2[..., 1])
 
 
 def paired_test(a: Crossed, b: Crossed) -> dict[str, Any]:
-    """b − a with its interval, its two-sided p and how many seeds say so.
-
-    p is that of a normal variable with the draws' standard deviation; 1 where the arms are the same. With few seeds it
-    is somewhat too sure, as is the interval.
-    """
+    """b − a with its interval, its two-sided p, which is 1 where the arms are the same, and how many seeds say so."""
     found = b - a
-    value, spread = float(found.by_seed_S.mean()), float(np.nanstd(found.draws_R))
-    p = 2 * NormalDist().cdf(-abs(value) / spread) if spread else float(value == 0)
+    error, freedom = found.spread()
+    p = 2 * float(stats.t.sf(abs(found.value) / error, freedom)) if error else float(found.value == 0)
     return {"difference": found.row(), "p": p, "won": int((found.by_seed_S > 0).sum())}
 
 
