@@ -14,21 +14,17 @@ import numpy as np
 
 from onethinker.studies.algorithms import bench_algorithms
 from onethinker.train.advantage import ALGORITHMS
-from onethinker.train.algorithms.base import Algorithm, centred, places
+from onethinker.train.algorithms.base import Algorithm, centred
 
 
-class Rloo(Algorithm):
-    """A = R − mean of the group's other answers. Back to Basics, arXiv 2402.14740. No state."""
+class Asymmetric(Algorithm):
+    """A = R − (mean of the group − 0.1): good answers count more than bad ones. AsymRE, arXiv 2506.20520. No state."""
 
     def advantages(self, rewards_N: np.ndarray, groups_N: np.ndarray, tasks_N: np.ndarray) -> np.ndarray:
-        out_N = centred(rewards_N, groups_N)
-        for _, at in places(groups_N):
-            if len(at) > 1:
-                out_N[at] *= len(at) / (len(at) - 1)
-        return out_N
+        return centred(rewards_N, groups_N) + 0.1
 
 
-ALGORITHMS["rloo"] = Rloo
+ALGORITHMS["asymmetric"] = Asymmetric
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
 model = sys.argv[2] if len(sys.argv) > 2 else "mini"
@@ -39,7 +35,7 @@ page = bench_algorithms(
     model,
     quick=True,
     seeds=1 if model == "mini" else 2,
-    algorithms=["ema_grpo", "rloo"],
+    algorithms=["ema_grpo", "asymmetric"],
     assignments=SHORT if model == "mini" else [],
     command=f"python examples/own_estimator.py FOLDER {model}",
 )

@@ -32,5 +32,5 @@ def test_the_page_on_own_estimators_shows_the_example_as_it_is() -> None:
     example = (DOCS.parent / "examples" / "own_estimator.py").read_text(encoding="utf-8")
     shown = (DOCS / "own_estimator.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     lines = [line for line in shown.splitlines() if line.strip() and "def advantages" not in line]
-    assert len(lines) > 5
+    assert len(lines) > 2
     assert all(line in example for line in lines)

@@ -58,9 +58,9 @@ def card(study: Study, parameters: int, size: int) -> str:
         study.get("lineage") or "One run of `make mini` made all of it.",
         f"World: seed {world['seed']}, {sizes['train']:,} samples to train on, {sizes['test']:,} held out, digest "
         f"`{world['digest']}`. Commit {', '.join(f'`{c}`' for c in study['commits'])}; {'; '.join(study['machines'])}; "
-        f"{duration(3600 * study['hours'])} of machine time in all, evaluation and controls included. No GPU was used.",
+        f"{duration(3600 * study['hours'])} of machine time in all, evaluation and controls included.",
         to_markdown(runs_table(study)),
-        "Curves and intervals: `docs/results/mini/report.html`. To make them again, resumable: `make mini`.",
+        "Larger curves: `docs/results/mini/report.html`. To make them again, resumable: `make mini`.",
         LIMITS.format(error=world["teacher_error"], difficulty=world["difficulty"]),
     ]
     return "\n\n".join(parts)

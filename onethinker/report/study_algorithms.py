@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from onethinker.report.curves import smooth
 from onethinker.report.figures import legend, panel
-from onethinker.report.study_arms import curve, name_of
+from onethinker.report.study_arms import curve, known, name_of
 from onethinker.report.study_figures import Arm, dots, heat
 from onethinker.report.study_influence import evenness, influence
 from onethinker.report.study_page import (
@@ -29,6 +30,8 @@ from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 
 OURS, START, MEAN = "ema_grpo", "sft", "Mean"
 SURE = 0.05
+CURVE = 7
+"""Points that a learning curve is averaged over."""
 
 PAPER = {
     "SFT": (67.0, 31.8, 87.8, 27.1, 48.1, 62.8),
@@ -68,7 +71,8 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     better = [t["other"] for t in tests if t["holm"] < SURE and t["value"] > 0]
     worse = [t["other"] for t in tests if t["holm"] < SURE and t["value"] < 0]
     even = [t["other"] for t in tests if t["holm"] >= SURE]
-    found = [f"{what} {name_of(ours)} is number {order.index(ours) + 1} of {len(order)}"]
+    place = f"number {order.index(ours) + 1} of {len(order)}"
+    found = [f"{what} {name_of(ours)} is {place}" + (f" behind {name_of(order[0])}" if order[0] != ours else "")]
     found += [f"better than {_list(better)}"] if better else []
     found += [f"worse than {_list(worse)}"] if worse else []
     if even:
@@ -203,7 +207,7 @@ def _table(study: Study, condition: Mapping[str, Any], measured: str) -> str:
         ]
         rows.append((Cell(name_of(arm)), *cells, *_gain_and_spread(condition, measured, arm)))
     note = (
-        "95% bootstrap intervals over seeds and questions together. A group is the plain mean of its tasks, Mean that "
+        "95% intervals over seeds and questions together. A group is the plain mean of its tasks, Mean that "
         "of all tasks. Gain: over the start, paired. Spread: the best seed's mean minus the worst one's."
     )
     return to_html(Table(MEASURES[measured], ("Algorithm", *columns, "Gain", "Spread"), tuple(rows), note))
@@ -239,9 +243,8 @@ def _tests(condition: Mapping[str, Any]) -> str:
             )
             rows.append((Cell(f"− {name_of(t['other'])}"), Cell(_short(measured)), *numbers))
     note = (
-        "Same seeds, same questions. p: two-sided, from the spread of the crossed bootstrap; Holm: corrected for "
-        f"all {len(condition['tests']['headline'])} pairs. With few seeds both are somewhat too sure; seeds won is the "
-        "plain count."
+        "Same seeds, same questions. p: two-sided, Student's; Holm: corrected for all "
+        f"{len(condition['tests']['headline'])} pairs. Seeds won is the plain count."
     )
     columns = (name_of(ours), "Measured by", "Difference", "p", "p, Holm", "Seeds won")
     parts.append(to_html(Table("", columns, tuple(rows), note, labels=2)))
@@ -268,13 +271,20 @@ def _curves(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     drawn = [
         panel(
             group,
-            [curve(arm, classes, steps, arms[arm]["curves"][group]) for arm in arms if group in arms[arm]["curves"]],
+            [
+                curve(arm, classes, steps, smooth(known(arms[arm]["curves"][group]), CURVE))
+                for arm in arms
+                if group in arms[arm]["curves"]
+            ],
             named=False,
         )
         for group in [MEAN, *(g for g in groups if g != MEAN)]
     ]
     key = legend([curve(arm, classes, steps, []) for arm in arms])
-    words = "Mean reward of all answers sampled in training, over seeds, each task counting the same, against the step."
+    words = (
+        "Mean reward of all answers sampled in training, over seeds, each task counting the same, against the step; "
+        f"each point is the mean of up to {CURVE} around it, since other prompts are asked at every step."
+    )
     return figure(key + panels(drawn), words)
 
 

@@ -20,4 +20,9 @@ def name_of(arm: str) -> str:
 
 
 def curve(arm: str, classes: Mapping[str, str], x: Sequence[float], y: Sequence[float | None]) -> Curve:
-    return Curve(name_of(arm), classes[arm], x, [float("nan") if v is None else v for v in y])
+    return Curve(name_of(arm), classes[arm], x, known(y))
+
+
+def known(values: Sequence[float | None]) -> list[float]:
+    """Not-a-numbers for what a study does not know."""
+    return [float("nan") if v is None else v for v in values]

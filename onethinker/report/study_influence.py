@@ -49,29 +49,39 @@ def influence(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
 
 def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     """Every arm's gain in sampled reward against its two imbalances; one that a condition cannot have is left out."""
-    gains = condition["gains"]["reward"]
+    gains = {arm: g["difference"] for arm, g in condition["gains"]["reward"].items()}
+    known = {
+        field: {
+            arm: _average(run[field])
+            for arm, run in condition["arms"].items()
+            if any(v is not None for v in run[field]) and gains[arm]["value"] is not None
+        }
+        for field in IMBALANCES
+    }
     drawn, found = [], []
     for field, cause in IMBALANCES.items():
-        known = {arm: run[field] for arm, run in condition["arms"].items() if any(v is not None for v in run[field])}
-        causes = {arm: _average(values) for arm, values in known.items()}
-        numbers = {arm: gains[arm]["difference"] for arm in causes}
-        spots = [
-            Spot(name_of(arm), classes[arm], causes[arm], n) for arm, n in numbers.items() if n["value"] is not None
-        ]
+        spots = [Spot(name_of(arm), classes[arm], value, gains[arm]) for arm, value in known[field].items()]
         if spots:
             drawn.append(f'<div class="panel"><h4>{cause}</h4>{against(spots, cause, "Gain in sampled reward")}</div>')
-        if len({s.cause for s in spots}) > 2 and len({s.number["value"] for s in spots}) > 1:
-            r = correlation([s.cause for s in spots], [s.number["value"] or 0.0 for s in spots])
-            found.append(f"r = {r:+.2f} with the {cause.lower()}")
+        if r := _correlation(known[field], {arm: gain["value"] for arm, gain in gains.items()}):
+            found.append(f"r = {r} with the {cause.lower()}")
     key = legend([curve(arm, classes, (), ()) for arm in condition["arms"]])
     words = (
         "Gain in mean sampled reward over the start, with its interval, against the run's mean imbalance; an arm a dot."
     )
     if found:
-        words += (
-            f" Over {len(gains)} arms {', '.join(found)} (Pearson): arms differ in more than this, so it is a hint."
-        )
+        words += f" Over {len(gains)} arms {', '.join(found)} (Pearson)."
+        if both := _correlation(known["between"], known["within"]):
+            words += f" The two go together with r = {both}, so that neither can be told from the other here."
     return figure(key + panels(drawn, "wide"), words)
+
+
+def _correlation(a: Mapping[str, float], b: Mapping[str, float]) -> str:
+    """Pearson's r over the arms of both; empty where there are too few different ones."""
+    pairs = [(a[arm], b[arm]) for arm in a if arm in b]
+    if min(len({x for x, _ in pairs}), len({y for _, y in pairs})) < 3:
+        return ""
+    return f"{correlation(*zip(*pairs, strict=True)):+.2f}"
 
 
 def _share_table(condition: Mapping[str, Any], tasks: Sequence[str]) -> Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from onethinker.report.curves import thin
 from onethinker.report.figures import Curve, panel, span
-from onethinker.report.study_page import MEASURES, Study, figure, interval, panels, section, whole, write
-from onethinker.report.tables import Cell, Table, duration, to_html
+from onethinker.report.study_page import MEASURES, ONCE, Study, figure, interval, panels, section, whole, write
+from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 from onethinker.tasks import get_task
 
 
@@ -54,6 +56,10 @@ CLAIMS = (
 )
 
 
+SPARKS = 12
+"""Characters of a curve in a table."""
+
+
 def page(study: Study) -> str:
     """The whole page."""
     done = [t for t in TARGETS if reached(study, "rl", t)]
@@ -84,7 +90,8 @@ def verdict(study: Study) -> str:
     short = [t for t in TARGETS if not reached(study, "rl", t)]
     names = ", ".join(f"{get_task(t.task).title.lower()} ({t.metric})" for t in short)
     said.append(f"Below target: {names}." if short else "Every target is reached.")
-    return " ".join([*said, *(study["reasons"][t.task] for t in short if t.task in study.get("reasons", {}))])
+    reasons = [study["reasons"][t.task] for t in short if t.task in study.get("reasons", {})]
+    return " ".join([*said, *reasons, ONCE])
 
 
 def reached(study: Study, model: str, target: Target) -> bool:
@@ -117,8 +124,21 @@ def runs_table(study: Study) -> Table:
         asked = f"{run['batch']} × {run['group']} answers" if run["group"] else f"{run['batch']} samples"
         rate = f"{o['kind']}, {o['lr']:g}" + (f" / {o['matrix_lr']:g}" if o["kind"] == "muon" else "")
         words = (RUNS[name], f"{run['steps']:,}", asked, f"{rate}, {o['schedule']}", duration(run["seconds"]))
-        rows.append(tuple(Cell(w) for w in words))
-    return Table("Trainings", ("Run", "Steps", "A step", "Optimizer, peak rate, schedule", "Time"), tuple(rows), "", 1)
+        rows.append((*(Cell(w) for w in words), _sparkline(run["curve"])))
+    columns = ("Run", "Steps", "A step", "Optimizer, peak rate, schedule", "Time", "Curve")
+    note = f"Curve: the loss, or RL's mean reward, in {SPARKS} equal stretches, with its first and last."
+    return Table("Trainings", columns, tuple(rows), note, 1)
+
+
+def _sparkline(curve: Mapping[str, Any]) -> Cell:
+    """A curve in block characters, from its least to its greatest value."""
+    _, values = thin(curve["steps"], [math.nan if v is None else v for v in curve["values"]], most=SPARKS)
+    known = [v for v in values if math.isfinite(v)]
+    if not known:
+        return Cell(NOTHING)
+    low, reach = min(known), max(known) - min(known) or 1.0
+    drawn = "".join("▁▂▃▄▅▆▇█"[round(7 * (v - low) / reach)] if math.isfinite(v) else " " for v in values)
+    return Cell(drawn, f"{curve['of']} {known[0]:.2f} to {known[-1]:.2f}")
 
 
 def _targets(study: Study) -> str:

@@ -16,8 +16,7 @@ MEASURES = {"headline": "Greedy answers, headline metric (%)", "reward": "Sample
 FACTOR = {"headline": 100.0, "reward": 1.0}
 """What a number is multiplied with to be shown."""
 
-ENOUGH = 3
-"""Seeds below which a page says that it decides nothing."""
+ONCE = "Everything was trained once: intervals are over questions and know nothing of another run's luck."
 
 ARMS = 12
 """Colours that the style sheet has for arms."""
@@ -29,15 +28,14 @@ def whole(
     """The page. lead: what the study found, in plain words. tiles: (number, what it is). parts: sections. again: what
     its command does, where that is not many runs with the same settings."""
     style = "".join((files("onethinker.report") / "assets" / n).read_text("utf-8") for n in ("page.css", "study.css"))
-    seeds = ENOUGH if again else study["settings"]["seeds"]
-    few = f" With {counted(seeds, 'seed')} this shows that the study runs, not who wins." if seeds < ENOUGH else ""
+    said = f"{lead} {ONCE}" if study.get("settings", {}).get("seeds") == 1 else lead
     shown = "".join(f'<div class="tile"><b>{escape(n)}</b><span>{escape(words)}</span></div>' for n, words in tiles)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>OneThinker · {escape(title)}</title><style>{style}</style></head><body><main>"
-        f'<header><p class="kicker">Study</p><h1>{escape(title)}</h1><p class="lead">{escape(lead + few)}</p>'
+        f'<header><p class="kicker">Study</p><h1>{escape(title)}</h1><p class="lead">{escape(said)}</p>'
         f'<div class="tiles">{shown}</div></header>{"".join(parts)}{_made(study, again or settings_words(study))}'
         "</main></body></html>\n"
     )
@@ -91,7 +89,8 @@ def settings_words(study: Study) -> str:
         f"Every run starts from {s['model']} and takes {s['steps']:,} steps of {s['prompts']} prompts, each answered "
         f"{s['group']} times ({s['rollouts']:,} rollouts) at a peak learning rate of {s['lr']:g}; "
         f"{counted(s['seeds'], 'seed')}, the same for all, and questions of difficulty {s['difficulty']}, unless said "
-        f"otherwise. Measured on held-out questions, greedily and by {s['sampled']} sampled answers each."
+        f"otherwise. Prompts are drawn from {s['train']:,} samples. Measured on held-out questions, greedily and by "
+        f"{s['sampled']} sampled answers each."
     )
 
 

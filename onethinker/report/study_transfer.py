@@ -7,23 +7,27 @@ from typing import Any
 
 from onethinker.report.study_figures import apart, heat
 from onethinker.report.study_page import FACTOR, MEASURES, Study, escape, figure, fold, interval, section, whole, write
-from onethinker.report.tables import Cell, Number, Table, to_html
+from onethinker.report.tables import NOTHING, Cell, Number, Table, to_html
 
 MEAN = "mean"
+SURE = 0.05
 Map = Mapping[str, Mapping[str, Number]]
 
 CAPTIONS = {
     "leave_one_out": "RL on all tasks minus RL on all but the row's, for the column's task: what the row gave. Blue: "
     "training on the row helped; orange: its share of the rollouts was worth more elsewhere.",
     "add_one_in": "RL on the row's task alone minus the start, for the column's task. Framed: the task itself.",
+    "specific": "RL on the row's task alone minus the mean of RL on each third task alone, for the column's task: what "
+    "just this task gives. The start is not in it, whose luck a whole column of the other maps shares.",
     "modality": "RL on the row's tasks alone minus the start, over the column's questions.",
 }
 TITLES = {
     "leave_one_out": "Leave one task out",
     "add_one_in": "Add one task in",
+    "specific": "Beyond what any task gives",
     "modality": "Pictures and clips",
 }
-NOTE = " Numbers are {unit}, bold where the 95% interval over seeds and questions leaves out 0; hover for the interval."
+NOTE = " Numbers are {unit}, bold where the 95% interval leaves out 0; hover for the interval."
 
 
 def page(study: Study) -> str:
@@ -41,17 +45,20 @@ def page(study: Study) -> str:
 def _found(study: Study) -> str:
     """How many of the pairs of different tasks are sure, in plain numbers."""
     said = []
-    for name in ("add_one_in", "leave_one_out"):
-        maps = study["maps"]["reward"][name]
-        pairs = [n for row, targets in maps.items() for column, n in targets.items() if column not in (row, MEAN)]
-        up = sum(apart(n) and n["value"] > 0 for n in pairs)
-        down = sum(apart(n) and n["value"] < 0 for n in pairs)
-        chance = 0.025 * len(pairs)
-        said.append(
-            f"{TITLES[name]}: of {len(pairs)} pairs of different tasks the sampled reward gains in {up} and loses in "
-            f"{down} with an interval that leaves out 0, where chance alone gives about {chance:.0f} of each."
-        )
-    return " ".join(said)
+    for measured, what in (("reward", "the sampled reward"), ("headline", "the greedy metric")):
+        found = study["maps"][measured]["specific"]
+        pairs = {(s, t): n for s, targets in found.items() for t, n in targets.items() if t != MEAN}
+        if pairs:
+            up = sum(apart(n) and n["value"] > 0 for n in pairs.values())
+            down = sum(apart(n) and n["value"] < 0 for n in pairs.values())
+            sure = [f"{_title(s)} → {_title(t)}" for (s, t), n in pairs.items() if n["holm"] < SURE]
+            said.append(
+                f"Of {len(pairs)} pairs of different tasks {what} of one gains more from the other than from third "
+                f"tasks in {up} and less in {down}, each with an interval that leaves out 0, which chance gives "
+                f"{0.025 * len(pairs):.0f} times either way; corrected for their number (Holm) "
+                f"{len(sure) or 'none'} remain{'s' if len(sure) == 1 else ''}{': ' if sure else ''}{', '.join(sure)}."
+            )
+    return " ".join(said) or "Two tasks: whether one gives the other more than a third would cannot be told."
 
 
 def _section(study: Study, name: str) -> str:
@@ -65,15 +72,18 @@ def _section(study: Study, name: str) -> str:
 
 def _map(study: Study, measured: str, name: str) -> str:
     found: Map = study["maps"][measured][name]
-    rows, columns = {row: _title(row) for row in found}, _columns(found)
+    rows, columns = {row: _title(row) for row in found}, _columns(study, found)
     numbers = {(row, column): number for row, targets in found.items() for column, number in targets.items()}
     drawn = heat(rows, columns, numbers, FACTOR[measured], label=TITLES[name])
     unit = "percentage points" if measured == "headline" else "reward"
     return figure(drawn, CAPTIONS[name] + NOTE.format(unit=unit), "heat")
 
 
-def _columns(found: Map) -> dict[str, str]:
-    return {column: _title(column) for column in next(iter(found.values()), {})}
+def _columns(study: Study, found: Map) -> dict[str, str]:
+    """The targets, the tasks in their order; a task may be missing in its own row."""
+    targets = dict.fromkeys(target for row in found.values() for target in row)
+    tasks = [task for task in study["tasks"] if task in targets]
+    return {column: _title(column) for column in dict.fromkeys([*tasks, *targets])}
 
 
 def _title(name: str) -> str:
@@ -83,12 +93,16 @@ def _title(name: str) -> str:
 
 def _table(study: Study, measured: str, name: str) -> str:
     found: Map = study["maps"][measured][name]
-    columns = _columns(found)
-    rows = tuple((Cell(_title(row)), *(_cell(targets[c], measured) for c in columns)) for row, targets in found.items())
+    columns = _columns(study, found)
+    rows = tuple(
+        (Cell(_title(row)), *(_cell(targets.get(c), measured) for c in columns)) for row, targets in found.items()
+    )
     return to_html(Table("", (MEASURES[measured], *columns.values()), rows))
 
 
-def _cell(number: Number, measured: str) -> Cell:
+def _cell(number: Number | None, measured: str) -> Cell:
+    if number is None:
+        return Cell(NOTHING)
     return Cell(write(measured, number["value"], True), interval(number, measured, True), apart(number))
 
 

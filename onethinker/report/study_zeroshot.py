@@ -19,6 +19,7 @@ TITLES = {
     "tilt": "Tilt",
     "gui": "GUI page",
     "unseen_count": "Counting unseen combinations",
+    "seen_count": "Control: counting seen combinations",
     "mean": "Mean over kinds",
 }
 SURE = 0.05
@@ -28,7 +29,7 @@ def page(study: Study) -> str:
     """The whole page."""
     rl = study["gains"]["headline"]["rl"]["mean"]["difference"]["value"]
     tiles = [
-        (str(len(study["kinds"])), "kinds of question that no training data has"),
+        (str(len(_new(study))), "kinds of question that no training data has"),
         (f"{study['questions']:,}", "questions"),
         (write("headline", rl, True), "points of RL over SFT, greedy, mean over kinds"),
         (str(study["settings"]["seeds"]), "seeds of RL"),
@@ -40,17 +41,29 @@ def page(study: Study) -> str:
 def _found(study: Study) -> str:
     said = []
     for measured, what in (("headline", "In greedy answers"), ("reward", "In the reward of sampled answers")):
-        (sft_up, sft_down), (rl_up, rl_down) = (_moved(study["gains"][measured][step]) for step in ("sft", "rl"))
+        (sft_up, sft_down), (rl_up, rl_down) = (_moved(study, measured, step) for step in ("sft", "rl"))
         said.append(
-            f"{what} SFT lifts {sft_up} of {len(study['kinds'])} kinds above the untrained model and lowers "
+            f"{what} SFT lifts {sft_up} of {len(_new(study))} kinds above the untrained model and lowers "
             f"{sft_down}; RL lifts {rl_up} above SFT and lowers {rl_down}."
         )
-    return f"{' '.join(said)} (At p < {SURE:g}, not corrected for the number of kinds.)"
+    said.append(f"(At p < {SURE:g}, not corrected for the number of kinds.)")
+    guessed = {kind: share for kind, share in study["guessed"].items() if kind in _new(study)}
+    rl = study["tables"]["headline"]["rl"]
+    above = [kind for kind, share in guessed.items() if rl[kind]["low"] is not None and rl[kind]["low"] > share]
+    names = f": {', '.join(TITLES.get(kind, kind).lower() for kind in above)}" if above else ""
+    said.append(f"After RL {len(above)} of the {len(guessed)} kinds that can be guessed are answered better{names}.")
+    return " ".join(said)
 
 
-def _moved(gains: Mapping[str, Any]) -> tuple[int, int]:
-    """How many kinds went up and how many down."""
-    sure = [g["difference"]["value"] for kind, g in gains.items() if kind != MEAN and g["p"] < SURE]
+def _new(study: Study) -> list[str]:
+    """The kinds that no training data has."""
+    return [kind for kind in study["kinds"] if kind != study["control"]]
+
+
+def _moved(study: Study, measured: str, step: str) -> tuple[int, int]:
+    """How many new kinds went up and how many down."""
+    gains = study["gains"][measured][step]
+    sure = [gains[kind]["difference"]["value"] for kind in _new(study) if gains[kind]["p"] < SURE]
     return sum(v > 0 for v in sure), sum(v < 0 for v in sure)
 
 
@@ -62,15 +75,20 @@ def _results(study: Study) -> str:
             series = [
                 Series(label, class_, {TITLES.get(k, k): number for k, number in table[stage].items()})
                 for stage, (label, class_) in STAGES.items()
+                if stage != "before"
             ]
             names = [TITLES.get(kind, kind) for kind in table["sft"]]
             words = (
-                "Whiskers: 95% intervals over questions, after RL over seeds and questions; at the right the gain over "
-                "the untrained model."
+                "Whiskers: 95% intervals over questions, after RL over seeds and questions; at the right what RL "
+                "added. The untrained model is left out: it answers nothing in the form that is asked for."
             )
             parts.append(figure(legend(series) + bars(names, series), words))
         parts += [f"<h3>{escape(title)}</h3>", _table(study, measured)]
-    return section("Results", "Each kind of question in the form of one of the trained tasks, with its metric.", *parts)
+    lead = (
+        "Each kind of question in the form of one of the trained tasks, with its metric; pictures of difficulty 0, as "
+        "in SFT. The mean is over the new kinds; the control is no new one."
+    )
+    return section("Results", lead, *parts)
 
 
 def _table(study: Study, measured: str) -> str:
@@ -79,9 +97,14 @@ def _table(study: Study, measured: str) -> str:
         numbers = [table[stage][kind] for stage in STAGES]
         best = max(n["value"] for n in numbers)
         cells = [Cell(write(measured, n["value"]), interval(n, measured), n["value"] == best) for n in numbers]
+        if measured == "headline":
+            cells.insert(0, Cell(write(measured, study["guessed"].get(kind))))
         rows.append((Cell(TITLES.get(kind, kind)), Cell(study["kinds"].get(kind, "").replace("_", " ")), *cells))
-    columns = ("Kind", "Asked and measured as", *(label for label, _ in STAGES.values()))
-    note = "95% bootstrap intervals."
+    guess = ("Guessing",) if measured == "headline" else ()
+    columns = ("Kind", "Asked and measured as", *guess, *(label for label, _ in STAGES.values()))
+    note = "95% intervals."
+    if measured == "headline":
+        note += " Guessing: who picks one of the options, of the things in the picture, or of the numbers from 0 to 3."
     if measured == "reward" and study["settings"]["reward"] == "released":
         note += " The released reward gives a well-formed wrong answer up to 0.6, so form is in these numbers too."
     return to_html(Table("", columns, tuple(rows), note, labels=2, totals=1))
@@ -97,7 +120,7 @@ def _tests(study: Study) -> str:
             rows.append((Cell(TITLES.get(kind, kind)), Cell(title), words, Cell(p_value(p)), won))
     note = "Same questions, RL − SFT; p is not corrected for the number of kinds."
     table = Table("", ("Kind", "Measured by", "RL − SFT", "p", "Seeds above SFT"), tuple(rows), note, labels=2)
-    return section("What RL added", "Paired differences, seeds and questions resampled.", to_html(table))
+    return section("What RL added", "Paired differences with intervals over seeds and questions.", to_html(table))
 
 
 def _leaks(study: Study) -> str:
@@ -105,8 +128,8 @@ def _leaks(study: Study) -> str:
         (Cell(f"{row['data']} data"), Cell(_count(row["n"])), Cell(_count(row["found"]))) for row in study["trained_on"]
     )
     lead = (
-        "Everything that was trained on, searched for the words of these questions; of a shipped model "
-        "they were searched when it was made. – where the data are not at hand."
+        "Everything that was trained on, searched for the words of the new questions; of a shipped model, the record "
+        "of that search which comes with it. – where the data are not at hand."
     )
     return section(
         "Was it really not trained on?", lead, to_html(Table("", ("", "Samples", "With such a phrase"), rows))

@@ -112,8 +112,8 @@ def bench_algorithms(
 ) -> Path:
     """Run or resume the study in `out` and return its page. algorithms: names of `arms`, the registered ones if empty.
 
-    The page holds what the folder has, earlier calls' arms and conditions too: of every condition the arms with the
-    most finished seeds, so a condition may have fewer seeds than another. Raises RecipeError for an unknown name.
+    The page holds what the folder has, earlier calls' arms and conditions too; of every condition the seeds that its
+    arms share, so a condition may have fewer seeds than another. Raises RecipeError for an unknown name.
     """
     chosen = list(algorithms or ALGORITHMS)
     check_names("name", chosen, arms())
@@ -204,13 +204,16 @@ def _results(bench: Bench) -> Path:
 
 
 def _finished(bench: Bench, condition: str) -> dict[str, list[str]]:
-    """The start and the arms that have the most finished seeds, with their cells; empty without an arm."""
+    """The start and the arms, each with the cells of the same seeds: as many as make the most cells, so that an arm of
+    which little is finished waits, and one with more seeds than the others does not push them out. Empty without one.
+    """
     start = f"{condition}/{START}"
     done = {arm: _seeds_done(bench, f"{condition}/{arm}") for arm in arms()}
-    most = max(map(len, done.values()))
-    if not most or not is_finished(bench.out, start):
+    counts = [len(cells) for cells in done.values()]
+    seeds = max(counts, key=lambda n: (n * sum(count >= n for count in counts), n))
+    if not seeds or not is_finished(bench.out, start):
         return {}
-    return {START: [start]} | {arm: cells for arm, cells in done.items() if len(cells) == most}
+    return {START: [start]} | {arm: cells[:seeds] for arm, cells in done.items() if len(cells) >= seeds}
 
 
 def _seeds_done(bench: Bench, run: str) -> list[str]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from onethinker.data.worlds import build_world
@@ -44,7 +45,7 @@ Work = Callable[[Path], Row]
 WAIT = 2.0
 """Seconds between two looks at cells that other processes hold."""
 
-CELL, STUDY = "cell.json", "study.json"
+CELL, LEG, STUDY = "cell.json", "leg.json", "study.json"
 
 COMMON = ("rl.sampler=task_balanced", "rl.refill_tries=0", "rl.keep=1", "rl.optimizer.lr=5e-4", "evaluate.sampled=2")
 """Every run asks the same number of prompts: each task in turn, none drawn again for those that do not train. The rate
@@ -110,7 +111,6 @@ class Bench:
             "sampler": rl.sampler,
             "reward": rl.reward,
             "lr": rl.optimizer.lr,
-            "questions": self.sizes.test,
             "sampled": measured.sampled,
             "train": self.sizes.train,
             "difficulty": DIFFICULTY,
@@ -173,11 +173,22 @@ def run_cell(out: Path, name: str, work: Work, place: str) -> bool:
             return False
         if not is_finished(out, name):
             console.rule(f"[bold]{name}[/] {place}", align="left")
-            began = time.perf_counter()
+            earlier, began = _worked(folder), time.perf_counter()
             row = work(folder)
-            row |= {"cell": name, "wall": time.perf_counter() - began, "at": stamp()} | provenance()
+            row |= {"cell": name, "wall": earlier + time.perf_counter() - began, "at": stamp()} | provenance()
             write_whole(folder / CELL, json.dumps(rounded(row)))
     return True
+
+
+def _worked(folder: Path) -> float:
+    """Seconds that processes which died worked on a cell, each from its beginning to the last file that it wrote."""
+    file, earlier = folder / LEG, 0.0
+    if file.exists():
+        leg = json.loads(file.read_text(encoding="utf-8"))
+        last = max(f.stat().st_mtime for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
+        earlier = leg["earlier"] + max(0.0, last - leg["began"])
+    write_whole(file, json.dumps({"began": time.time(), "earlier": earlier}))
+    return earlier
 
 
 def is_finished(out: Path, name: str) -> bool:
@@ -207,12 +218,17 @@ def train_and_measure(folder: Path, recipe: Recipe, train: Samples, test: Sample
 
 
 def measure(folder: Path, recipe: Recipe, model: str, test: Samples) -> Row:
-    """The held-out questions, answered greedily and by samples, in `folder/eval`; always with the same seed."""
-    evaluate(
-        test, engine_of(recipe, model), folder / "eval", config=recipe.evaluate, prompts=load_prompts(recipe.prompts),
-        model=model, data=test.root.name, segmenter=make_segmenter("grabcut"),
-    )  # fmt: skip
+    """The held-out questions, answered greedily and by samples, in `folder/eval`."""
+    examine(folder / "eval", recipe, model, test)
     return {}
+
+
+def examine(folder: Path, recipe: Recipe, model: str, test: Samples) -> None:
+    """Evaluate in `folder`, always with the same seed, masks by GrabCut."""
+    evaluate(
+        test, engine_of(recipe, model), folder, config=recipe.evaluate, prompts=load_prompts(recipe.prompts),
+        model=model, data=str(test.root), segmenter=make_segmenter("grabcut"),
+    )  # fmt: skip
 
 
 def engine_of(recipe: Recipe, model: str) -> Engine:
@@ -266,6 +282,8 @@ def provenance() -> Row:
     system = (
         f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}"
     )
+    if torch.cuda.is_available():
+        system += f", {torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
     return {"commit": _commit(), "machine": f"{system}, torch {importlib.metadata.version('torch')}"}
 
 

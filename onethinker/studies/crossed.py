@@ -71,6 +71,11 @@ class Crossed:
         low, high = self.value - reach, self.value + reach
         return {"value": self.value, "low": low, "high": high, "seeds": self.by_seed_S.tolist()}
 
+    def p(self) -> float:
+        """Two-sided, of no difference from 0; 1 where there is none in any draw."""
+        error, freedom = self.spread()
+        return 2 * float(stats.t.sf(abs(self.value) / error, freedom)) if error else float(self.value == 0)
+
     def __sub__(self, other: Crossed) -> Crossed:
         """The paired difference of two arms with the same seeds and questions."""
         return Crossed(self.by_seed_S - other.by_seed_S, self.draws_RS - other.draws_RS)
@@ -129,11 +134,9 @@ def _crossed(terms_SN2: Floats, bootstrap: Bootstrap) -> Crossed:
 
 
 def paired_test(a: Crossed, b: Crossed) -> dict[str, Any]:
-    """b − a with its interval, its two-sided p, which is 1 where the arms are the same, and how many seeds say so."""
+    """b − a with its interval, its p and how many seeds say so."""
     found = b - a
-    error, freedom = found.spread()
-    p = 2 * float(stats.t.sf(abs(found.value) / error, freedom)) if error else float(found.value == 0)
-    return {"difference": found.row(), "p": p, "won": int((found.by_seed_S > 0).sum())}
+    return {"difference": found.row(), "p": found.p(), "won": int((found.by_seed_S > 0).sum())}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

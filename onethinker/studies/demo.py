@@ -13,7 +13,7 @@ from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.report.page import write_report
 from onethinker.report.terminal import print_run
 from onethinker.sample import Samples, load_samples
-from onethinker.studies.stages import Clock, console, measure
+from onethinker.studies.stages import MORE, QUICK, STILL, Clock, console, measure
 from onethinker.studies.stages import controls as run_controls
 from onethinker.tasks import list_tasks
 from onethinker.tasks.prompts import load_prompts
@@ -22,8 +22,6 @@ from onethinker.train.sft import run_sft
 from onethinker.use import Thinker
 
 TRAIN, TEST, SEED = 9100, 520, 0
-QUICK = ["sft.steps=4", "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=4", "rl.refill_tries=0",
-         "rl.max_tokens=48", "evaluate.max_tokens=48", "evaluate.sampled=2"]  # fmt: skip
 PICTURED = ("spatial_grounding", "image_segmentation", "tracking", "spatial_temporal_grounding")
 
 
@@ -32,7 +30,7 @@ def run_demo(out: Path, *, controls: bool = False, quick: bool = False) -> Path:
 
     controls: also RL with learning rate 0 and more SFT for as long as RL took. quick: a few steps of everything.
     """
-    recipe = load_recipe("mini", QUICK if quick else None)
+    recipe = load_recipe("mini", [*QUICK, "evaluate.sampled=2"] if quick else None)
     clock = Clock(out)
     n, test = (130, 26) if quick else (TRAIN, TEST)
     world = clock("corpus", lambda: build_world(out / "world", n, SEED, test=test))
@@ -44,7 +42,7 @@ def run_demo(out: Path, *, controls: bool = False, quick: bool = False) -> Path:
     rl = clock("rl", lambda: run_rl(after, train, out / "rl"))
     measure(clock, recipe, str(rl), held_out, out, "rl")
     if controls:
-        for model, name in zip(run_controls(clock, after, train, out), ("control-lr-0", "control-more-sft")):
+        for model, name in zip(run_controls(clock, after, train, out), (STILL, MORE)):
             measure(clock, recipe, str(model), held_out, out, name)
     clock("pictures", lambda: _pictures(recipe, str(rl), held_out, out / "answers"))
     page = clock("report", lambda: write_report(out))

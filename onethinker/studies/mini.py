@@ -24,7 +24,7 @@ from onethinker.report.study_index import write_study_page
 from onethinker.runs import JsonLines, stamp, write_whole
 from onethinker.sample import Samples, load_samples
 from onethinker.studies.bench import STUDY, engine_of, provenance, rounded
-from onethinker.studies.stages import MORE, STILL, Clock, controls, measure
+from onethinker.studies.stages import MORE, QUICK, STILL, Clock, controls, measure
 from onethinker.tasks import list_tasks
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
@@ -42,9 +42,6 @@ and comes oftener, the others keep what they have."""
 RL = ["evaluate.sampled=1"]
 MORE_SFT = ["sft.batch=32", "sft.optimizer.schedule=linear", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]
 """The control goes on from a quarter of the rate and lets it fall again: a high rate would undo what the fall did."""
-
-QUICK = ["sft.steps=4", "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=4", "rl.refill_tries=0",
-         "rl.max_tokens=48", "evaluate.max_tokens=48"]  # fmt: skip
 
 MODELS = {"mini-sft": ("sft", "mini"), "mini-rl": ("rl", "mini-sft")}
 """Shipped name → the run whose last checkpoint it is, and the model that this run started from."""
@@ -175,5 +172,5 @@ def _compared(a: Path, b: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    page = build_mini(quick="--quick" in sys.argv[1:])
-    print(page)
+    short = "--quick" in sys.argv[1:]
+    print(build_mini(Path("runs/mini-quick") if short else OUT, quick=short))

@@ -1,4 +1,4 @@
-"""What the runs of several stages share: their clock, the measuring of a model, and RL's two controls.
+"""What the runs of several stages share: their clock, the measuring of a model, RL's two controls, the shortest run.
 
 Every stage writes its own folder under the run's and resumes there, so an interrupted run goes on where it stopped.
 """
@@ -13,13 +13,10 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from onethinker.engines import make_engine
-from onethinker.evaluate.run import evaluate
 from onethinker.recipes import Recipe, override
 from onethinker.runs import JsonLines
 from onethinker.sample import Samples
-from onethinker.segment import make_segmenter
-from onethinker.tasks.prompts import load_prompts
+from onethinker.studies.bench import examine
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
 
@@ -27,6 +24,10 @@ T = TypeVar("T")
 
 STILL, MORE = "control-lr0", "control-more-sft"
 """The folders of the controls."""
+
+QUICK = ["sft.steps=4", "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=4", "rl.refill_tries=0",
+         "rl.max_tokens=48", "evaluate.max_tokens=48"]  # fmt: skip
+"""A few steps of everything, to see that it runs."""
 
 console = Console(stderr=True)
 
@@ -62,27 +63,13 @@ class Clock:
 
 
 def measure(clock: Clock, recipe: Recipe, model: str, samples: Samples, out: Path, name: str) -> None:
-    """The held-out questions in `out/eval/NAME`, masks by GrabCut."""
-
-    def measured() -> None:
-        evaluate(
-            samples,
-            make_engine(model, rows=recipe.evaluate.batch),
-            out / "eval" / name,
-            config=recipe.evaluate,
-            prompts=load_prompts(recipe.prompts),
-            model=model,
-            data=str(samples.root),
-            seed=recipe.seed,
-            segmenter=make_segmenter("grabcut"),
-        )
-
-    clock(f"eval/{name}", measured)
+    """The held-out questions in `out/eval/NAME`."""
+    clock(f"eval/{name}", lambda: examine(out / "eval" / name, recipe, model, samples))
 
 
 def controls(clock: Clock, recipe: Recipe, train: Samples, out: Path) -> tuple[Path, Path]:
-    """What RL's gain must be told from: its own loop without learning, and its time spent on more SFT, at the constant
-    rate and on an order of its own. recipe: of RL, which `out/rl` holds finished; `out/sft` its start. Their models."""
+    """What RL's gain must be told from: its own loop without learning, and its time, at the pace of `out/sft`, spent
+    on more SFT in another order. recipe: of RL, which `out/rl` holds finished; `out/sft` its start. Their models."""
     still = override(recipe, ["rl.optimizer.lr=0"])
     unmoved = clock(STILL, lambda: run_rl(still, train, out / STILL))
     spent = JsonLines(out / "rl" / "metrics.jsonl").rows()[-1]["seconds"]

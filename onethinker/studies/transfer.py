@@ -5,6 +5,7 @@ From one SFT checkpoint, RL with equal rollouts and updates on
 - all tasks (`all`);
 - all tasks but one (`without/TASK`): *leave one out* is all − without, what the task gave to each task;
 - one task alone (`only/TASK`): *add one in* is only − start, what the task alone gives to each;
+- each of them beside the others: *specific* is only − the mean of the other `only/TASK`, free of the start's luck;
 - pictures or clips alone (`only/image`, `only/video`): *modality* is only − start, on pictures and on clips.
 
 A run without a task asks the other ones the more often, so `all − without` is what its share of the rollouts was worth
@@ -13,7 +14,7 @@ there compared with the others', not what they would have missed. Cells are `ARM
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, holm, mean_of
 from onethinker.tasks import list_tasks
 
 START, ALL, MEAN = "sft", "all", "mean"
@@ -118,6 +119,7 @@ def _maps(bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure) 
         "all": _differences(whole, start),
         "leave_one_out": {task: _differences(whole, found[f"without/{task}"]) for task in tasks},
         "add_one_in": {task: _differences(found[f"only/{task}"], start) for task in tasks},
+        "specific": _specific({task: found[f"only/{task}"] for task in tasks}),
         "modality": {
             kind: _differences(sides[f"only/{kind}"], sides[START]) for kind in MODALITIES if f"only/{kind}" in sides
         },
@@ -127,6 +129,30 @@ def _maps(bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure) 
 def _differences(a: dict[str, Crossed], b: dict[str, Crossed]) -> dict[str, Row]:
     """a − b for every target."""
     return {target: (a[target] - b[target]).row() for target in a}
+
+
+def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, Row]]:
+    """What training on one task gives another beyond what the third ones give it: RL on the one minus the mean of RL on
+    each third. The start, whose luck all of the add-one-in map shares, is not in it. Empty for fewer than three tasks.
+
+    p is corrected for the number of pairs; the mean is over the other tasks.
+    """
+    if len(only) < 3:
+        return {}
+    pairs = {
+        source: {
+            target: numbers[target] - mean_of([only[third][target] for third in only if third not in (source, target)])
+            for target in only
+            if target != source
+        }
+        for source, numbers in only.items()
+    }
+    corrected = iter(holm([pair.p() for targets in pairs.values() for pair in targets.values()]))
+    return {
+        source: {target: pair.row() | {"holm": next(corrected)} for target, pair in targets.items()}
+        | {MEAN: mean_of(list(targets.values())).row()}
+        for source, targets in pairs.items()
+    }
 
 
 def _numbers(

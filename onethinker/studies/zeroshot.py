@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.worlds import build_zeroshot, leaks
+from onethinker.data.worlds.zeroshot import CONTROL, GUESSED
 from onethinker.models.shipped import shipped_data
 from onethinker.recipes import override, trained_with
 from onethinker.report.study_index import write_study_page
@@ -30,7 +31,7 @@ from onethinker.studies.bench import (
 from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, paired_test
 
 BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"
-QUESTIONS, QUICK_QUESTIONS = 2100, 140
+QUESTIONS, QUICK_QUESTIONS = 2400, 160
 
 
 def bench_zeroshot(
@@ -109,11 +110,14 @@ def _results(bench: Bench, questions: Samples) -> dict[str, Any]:
             step: {kind: paired_test(found[a][kind], found[b][kind]) for kind in found[a]}
             for step, (a, b) in steps.items()
         }
-    return {"kinds": tasks, "tables": tables, "gains": gains}
+    return {"kinds": tasks, "control": CONTROL, "guessed": GUESSED, "tables": tables, "gains": gains}
 
 
 def _numbers(bench: Bench, kinds: dict[str, str], measured: Measure) -> dict[str, dict[str, Crossed]]:
-    """Stage → kind → its number, and the plain mean over kinds."""
+    """Stage → kind → its number, and the plain mean over the new kinds."""
     stages = {BEFORE: [BEFORE], SFT: [SFT], RL: [f"{RL}/seed-{seed}" for seed in range(bench.seeds)]}
     found, _ = cross_cells(bench.out, stages, kinds, measured, bench.recipe.evaluate)
-    return {stage: row | {MEAN: mean_of(list(row.values()))} for stage, row in found.items()}
+    return {
+        stage: row | {MEAN: mean_of([number for kind, number in row.items() if kind != CONTROL])}
+        for stage, row in found.items()
+    }

@@ -13,6 +13,7 @@ from onethinker.report import study_algorithms, study_transfer, study_zeroshot
 from onethinker.report.read import ReportError
 from onethinker.report.study_figures import Arm, Spot, against, apart, dots, heat
 from onethinker.report.study_index import study_page, write_study_page
+from onethinker.report.study_page import ONCE, escape
 from tests.report.conftest import HOSTILE
 
 GROUPS = {"QA": ["ocr"], "Spatial": ["spatial_grounding"]}
@@ -72,9 +73,17 @@ def transfer():
     tasks = ["ocr", "math"]
     targets = {"ocr": number(0.1, 0.05, 0.2), "math": number(-0.2, -0.3, -0.1), "mean": number(0.0, -0.1, 0.1)}
     maps = {"start": targets, "all": targets, "leave_one_out": dict.fromkeys(tasks, targets),
-            "add_one_in": dict.fromkeys(tasks, targets),
+            "add_one_in": dict.fromkeys(tasks, targets), "specific": specific(),
             "modality": {"image": {"image": number(0.1), "video": number(None)}}}  # fmt: skip
     return head("transfer", tasks=tasks, questions=26, maps={"headline": maps, "reward": maps})
+
+
+def specific():
+    """Three tasks; of six pairs one is sure by itself upwards, one downwards and after correction."""
+    near, far = number(0.1, 0.01, 0.2) | {"holm": 0.2}, number(-0.2, -0.3, -0.1) | {"holm": 0.01}
+    even = number(0.0, -0.1, 0.1) | {"holm": 1.0}
+    return {"ocr": {"math": near, HOSTILE: even, "mean": number(0.3, 0.2, 0.4)}, "math": {"ocr": even, HOSTILE: even},
+            HOSTILE: {"ocr": even, "math": far}}  # fmt: skip
 
 
 def zeroshot():
@@ -82,7 +91,8 @@ def zeroshot():
     gains = {"gui": paired(0.1, 0.01, 0.05, 0.15), HOSTILE: paired(-0.1, 0.5), "mean": paired(0.0, 1.0)}
     stages = {"before": row, "sft": row, "rl": row}
     return head(
-        "zeroshot", questions=140, kinds={"gui": "spatial_grounding", HOSTILE: "numerical"},
+        "zeroshot", questions=140, kinds={"gui": "spatial_grounding", HOSTILE: "numerical"}, control=HOSTILE,
+        guessed={"gui": 1 / 3, HOSTILE: 0.25},
         tables={"headline": stages, "reward": stages}, gains={m: {"sft": gains, "rl": gains} for m in stages_of()},
         trained_on=[{"data": "SFT", "n": None, "found": None}, {"data": "RL", "n": 650, "found": 0}],
     )  # fmt: skip
@@ -111,7 +121,7 @@ def test_a_page_is_whole_and_hostile_text_stays_text(name: str) -> None:
 def test_the_verdict_says_what_the_tests_say() -> None:
     said = study_algorithms.verdict(condition())
     assert said.startswith(
-        "In greedy answers EMA-GRPO is number 2 of 4, better than GRPO, worse than Dr.GRPO, not told"
+        "In greedy answers EMA-GRPO is number 2 of 4 behind Dr.GRPO, better than GRPO, worse than Dr.GRPO, not told"
     )
     assert "moved by +15.0 [+10.0, +20.0] from the start" in said
     assert "moved by +0.150 [+0.100, +0.200] from the start" in said
@@ -136,7 +146,25 @@ def test_a_study_without_our_arm_speaks_of_the_best() -> None:
 
 def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
     said = study_transfer.page(transfer())
-    assert "of 2 pairs of different tasks the sampled reward gains in 1 and loses in 1" in said
+    assert "Of 6 pairs of different tasks the sampled reward of one gains more" in said
+    assert "in 1 and less in 1, each with" in said and "(Holm) 1 remains: " in said and "→ math." in said
+    made = transfer()
+    for measured in stages_of():
+        made["maps"][measured]["specific"] = {}
+    assert "cannot be told" in study_transfer.page(made)
+
+
+def test_zeroshot_counts_the_new_kinds_and_says_what_beats_guessing() -> None:
+    page = study_zeroshot.page(zeroshot())
+    assert "In greedy answers SFT lifts 1 of 1 kinds above the untrained model and lowers 0" in page
+    assert "After RL 1 of the 1 kinds that can be guessed are answered better: gui page." in page
+
+
+def test_a_study_of_one_seed_says_what_its_intervals_do_not_know() -> None:
+    once = transfer()
+    assert ONCE not in study_transfer.page(once)
+    once["settings"]["seeds"] = 1
+    assert escape(ONCE) in study_transfer.page(once)
 
 
 def test_a_map_is_bold_where_the_interval_leaves_out_zero() -> None:
@@ -167,9 +195,12 @@ def test_evenness_speaks_of_what_can_be_measured() -> None:
         made["arms"][arm]["between"] = [0.1 * i] * 3
         made["gains"]["reward"][arm]["difference"]["value"] = 0.3 - 0.1 * i
     page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
-    assert (
-        "r = -1.00 with the imbalance between tasks (Pearson)" in page and "Imbalance within tasks</h4><svg" not in page
-    )
+    assert "r = -1.00 with the imbalance between tasks (Pearson)." in page
+    assert "Imbalance within tasks</h4><svg" not in page and "told from the other" not in page
+    for i, arm in enumerate(made["arms"]):
+        made["arms"][arm]["within"] = [1 - 0.1 * i] * 3
+    page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
+    assert "r = +1.00 with the imbalance within tasks (Pearson). The two go together with r = -1.00" in page
 
 
 def test_what_is_no_study_is_refused(tmp_path: Path) -> None:

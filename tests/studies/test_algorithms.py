@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from onethinker.recipes import RecipeError
 from onethinker.report.study_index import study_page
-from onethinker.studies.algorithms import CONDITIONS, GROUPS, MEAN, VARIANTS, arms, bench_algorithms
-from onethinker.studies.bench import cell_row
+from onethinker.studies.algorithms import CONDITIONS, GROUPS, MEAN, VARIANTS, _finished, arms, bench_algorithms
+from onethinker.studies.bench import cell_folder, cell_row
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS, make
 
@@ -23,6 +24,28 @@ def run(out: Path, small: list[str], *algorithms: str, condition: str = "base", 
     data = page.with_name("study.json")
     assert page.read_text() == study_page(data)
     return json.loads(data.read_text())
+
+
+def test_arms_are_compared_on_the_seeds_that_they_share(tmp_path: Path) -> None:
+    def finish(arm: str, seeds: int) -> None:
+        for seed in range(seeds):
+            folder = cell_folder(tmp_path, f"base/{arm}/seed-{seed}")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "cell.json").touch()
+
+    def found() -> dict[str, int]:
+        return {arm: len(cells) for arm, cells in _finished(SimpleNamespace(out=tmp_path), "base").items()}
+
+    finish("grpo", 2)
+    assert found() == {}, "without the start there is nothing to compare with"
+    cell_folder(tmp_path, "base/sft").mkdir()
+    (cell_folder(tmp_path, "base/sft") / "cell.json").touch()
+    finish("ema_grpo", 3)
+    assert found() == {"sft": 1, "grpo": 2, "ema_grpo": 2}
+    finish("dr_grpo", 1)
+    assert found() == {"sft": 1, "grpo": 2, "ema_grpo": 2}, "one that has begun waits"
+    finish("dr_grpo", 2)
+    assert found() == {"sft": 1, "grpo": 2, "dr_grpo": 2, "ema_grpo": 2}
 
 
 def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list[str]) -> None:

@@ -56,6 +56,17 @@ def test_a_cell_that_failed_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert rows["one"]["found"]
 
 
+def test_what_a_killed_process_worked_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "cells/one"
+    folder.mkdir(parents=True)
+    (folder / "leg.json").write_text(json.dumps({"began": 1000.0, "earlier": 5.0}))
+    (folder / "half").touch()
+    for file, at in (("half", 1060.0), ("leg.json", 1000.0)):
+        os.utime(folder / file, (at, at))
+    assert 65 <= run_cells(tmp_path, {"one": lambda _: {}})["one"]["wall"] < 70
+    assert run_cells(tmp_path, {"two": lambda _: {}})["two"]["wall"] < 5
+
+
 def test_two_processes_split_the_cells_and_both_see_all(tmp_path: Path) -> None:
     forked = multiprocessing.get_context("fork")
     workers = [forked.Process(target=take_a_share, args=(tmp_path,)) for _ in range(2)]

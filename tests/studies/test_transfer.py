@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onethinker.recipes import RecipeError
 from onethinker.report.study_index import study_page
 from onethinker.sample import Samples
-from onethinker.studies.transfer import arms, bench_transfer, modality
+from onethinker.studies.crossed import Crossed
+from onethinker.studies.transfer import _specific, arms, bench_transfer, modality
 
 
 def test_who_trains_on_what(world: Samples) -> None:
@@ -29,7 +31,7 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
 
 
 def test_a_whole_one(tmp_path: Path, small: list[str]) -> None:
-    tasks = ["temporal_grounding", "spatial_grounding"]
+    tasks = ["temporal_grounding", "spatial_grounding", "ocr"]
     page = bench_transfer(tmp_path, "mini", seeds=1, quick=True, tasks=tasks, assignments=[*small, "rl.steps=1"])
     data = page.with_name("study.json")
     assert page.read_text() == study_page(data)
@@ -39,4 +41,26 @@ def test_a_whole_one(tmp_path: Path, small: list[str]) -> None:
     assert list(maps["add_one_in"]["spatial_grounding"]) == [*tasks, "mean"]
     assert maps["modality"].keys() == maps["modality"]["image"].keys() == {"image", "video"}
     assert maps["all"]["mean"]["value"] == 0, "a model that knows nothing learns nothing in a step"
-    assert study["cells"] == 1 + 1 + 2 * 2 + 2
+    assert study["cells"] == 1 + 1 + 2 * 3 + 2
+    assert {s: list(t) for s, t in maps["specific"].items()} == {
+        "temporal_grounding": ["spatial_grounding", "ocr", "mean"],
+        "spatial_grounding": ["temporal_grounding", "ocr", "mean"],
+        "ocr": ["temporal_grounding", "spatial_grounding", "mean"],
+    }
+
+
+def test_what_just_one_task_gives() -> None:
+    """Tasks a, b, c, one seed: a's training gives b 0.5, c's gives it 0.2, so a gives b 0.3 more than a third task."""
+    only = {
+        source: {target: Crossed(np.array([value]), np.full((4, 1), value)) for target, value in row.items()}
+        for source, row in {
+            "a": {"a": 1.0, "b": 0.5, "c": 0.1},
+            "b": {"a": 0.0, "b": 1.0, "c": 0.1},
+            "c": {"a": 0.4, "b": 0.2, "c": 1.0},
+        }.items()
+    }  # fmt: skip
+    found = _specific(only)
+    assert found["a"]["b"]["value"] == pytest.approx(0.3) and found["c"]["b"]["value"] == pytest.approx(-0.3)
+    assert found["a"]["c"] == {"value": 0.0, "low": 0.0, "high": 0.0, "seeds": [0.0], "holm": 1.0}
+    assert found["c"]["mean"]["value"] == pytest.approx((0.4 - 0.3) / 2) and "a" not in found["a"]
+    assert _specific({task: only[task] for task in ("a", "b")}) == {}

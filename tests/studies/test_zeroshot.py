@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onethinker.data.worlds import build_world, leaks
-from onethinker.data.worlds.zeroshot import MAKERS
+from onethinker.data.worlds.zeroshot import CONTROL, MAKERS
 from onethinker.report.study_index import study_page
 from onethinker.sample import load_samples
 from onethinker.studies import zeroshot
@@ -32,6 +33,9 @@ def test_a_whole_one(tmp_path: Path, small: list[str], monkeypatch: pytest.Monke
     assert list(study["kinds"]) == list(MAKERS)
     assert list(study["tables"]["headline"]) == ["before", "sft", "rl"]
     assert list(study["tables"]["reward"]["rl"]) == [*MAKERS, "mean"]
+    after = study["tables"]["reward"]["rl"]
+    mean = np.mean([after[kind]["value"] for kind in MAKERS if kind != CONTROL])
+    assert after["mean"]["value"] == pytest.approx(mean, abs=1e-4)
     assert study["trained_on"] == [
         {"data": "SFT", "n": None, "found": None},
         {"data": "RL", "n": 26, "found": 0},

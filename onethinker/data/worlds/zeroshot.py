@@ -8,6 +8,7 @@ rotated_box     spatial_grounding   the box around a tilted bar
 tilt            regression          by how many degrees the bar is turned
 gui             spatial_grounding   the button to press, on a simple page
 unseen_count    numerical           things of a colour and shape that training never combines
+seen_count      numerical           the same of a colour and shape that it does combine: no new type, but the control
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import cv2
 import numpy as np
 
 from onethinker.data.worlds.describe import compact, norm, norm_box
-from onethinker.data.worlds.questions.ask import choices, letter, name, plural
+from onethinker.data.worlds.questions.ask import choices, letter, plural
 from onethinker.data.worlds.render import RGB, render
 from onethinker.data.worlds.scene import (
     FPS,
@@ -144,15 +145,12 @@ def gui(rng: Random, level: Level) -> Question:
 
 
 def unseen_count(rng: Random, level: Level) -> Question:
-    """Zero to three things of a held-out combination among others."""
-    colour, shape = rng.choice(sorted(UNSEEN))
-    count = rng.randint(0, 3)
-    others = [draw_thing(rng, level) for _ in range(rng.randint(1, 4 - count))]
-    wanted = [replace(draw_thing(rng, level), colour=colour, shape=shape) for _ in range(count)]
-    things = _scatter(rng, level, [*wanted, *others])
-    scene = with_ground(rng, level, Scene(level.side, tuple(things)))
-    found = sum(name(t) == f"{colour} {shape}" for t in things)
-    return Question("numerical", f"How many {colour} {plural(shape)} are there?", str(found), render(scene))
+    return _count(rng, level, *rng.choice(sorted(UNSEEN)))
+
+
+def seen_count(rng: Random, level: Level) -> Question:
+    usual = draw_thing(rng, level)
+    return _count(rng, level, usual.colour, usual.shape)
 
 
 MAKERS: dict[str, Maker] = {
@@ -163,7 +161,13 @@ MAKERS: dict[str, Maker] = {
     "tilt": tilt,
     "gui": gui,
     "unseen_count": unseen_count,
+    "seen_count": seen_count,
 }
+
+CONTROL = "seen_count"
+
+GUESSED = {"quality": 1 / 4, "anomaly": 1 / 5, "gui": 1 / 3, "unseen_count": 1 / 4, "seen_count": 1 / 4}
+"""How often he is right who picks one of the options, of the things or of the numbers from 0 to 3."""
 
 
 def build_zeroshot(out: str | Path, n: int, seed: int, difficulty: int = 0) -> Path:
@@ -224,6 +228,19 @@ def _sample(folder: Path, index: int, seed: int, level: Level) -> Sample:
         source="world-zeroshot",
         meta=meta,
     )
+
+
+def _count(rng: Random, level: Level, colour: str, shape: str) -> Question:
+    """Zero to three things of that colour and shape, and one to four others, at most four in all."""
+    count = rng.randint(0, 3)
+    others = []
+    for _ in range(rng.randint(1, 4 - count)):
+        while (other := draw_thing(rng, level)).colour == colour and other.shape == shape:
+            pass
+        others.append(other)
+    wanted = [replace(draw_thing(rng, level), colour=colour, shape=shape) for _ in range(count)]
+    scene = with_ground(rng, level, Scene(level.side, tuple(_scatter(rng, level, [*wanted, *others]))))
+    return Question("numerical", f"How many {colour} {plural(shape)} are there?", str(count), render(scene))
 
 
 def _scatter(rng: Random, level: Level, things: Sequence[Thing]) -> list[Thing]:

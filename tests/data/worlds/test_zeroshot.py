@@ -13,7 +13,7 @@ import pytest
 from onethinker.data.inspect import check
 from onethinker.data.worlds.render import RGB
 from onethinker.data.worlds.scene import LEVELS
-from onethinker.data.worlds.zeroshot import MAKERS, build_zeroshot, leaks
+from onethinker.data.worlds.zeroshot import CONTROL, GUESSED, MAKERS, build_zeroshot, leaks
 from onethinker.media import open_image
 from onethinker.sample import Sample, Samples, load_samples
 
@@ -30,7 +30,7 @@ def of_kind(samples: Samples, kind: str) -> list[tuple[Sample, np.ndarray]]:
 
 def test_kinds_take_turns_and_each_has_a_phrase_of_its_own(samples: Samples) -> None:
     assert Counter(s.meta["kind"] for s in samples) == dict.fromkeys(MAKERS, 20)
-    assert leaks(samples) == [s.id for s in samples]
+    assert leaks(samples) == [s.id for s in samples if s.meta["kind"] != CONTROL]
 
 
 def test_the_same_seed_gives_the_same_file(samples: Samples, tmp_path: Path) -> None:
@@ -72,5 +72,14 @@ def test_the_odd_one_out_is_the_only_one_of_its_look(samples: Samples) -> None:
         assert alike == 0
 
 
-def test_counts_go_from_none_to_three(samples: Samples) -> None:
-    assert {s.truth for s, _ in of_kind(samples, "unseen_count")} == {"0", "1", "2", "3"}
+@pytest.mark.parametrize("kind", ["unseen_count", CONTROL])
+def test_counts_go_from_none_to_three(samples: Samples, kind: str) -> None:
+    assert {s.truth for s, _ in of_kind(samples, kind)} == {"0", "1", "2", "3"}
+
+
+def test_guessing_is_right_as_often_as_told(samples: Samples) -> None:
+    """Whoever always says the same is right as often as he who picks, where truths are drawn evenly."""
+    for kind in ("quality", "unseen_count", CONTROL):
+        found = [s for s, _ in of_kind(samples, kind)]
+        truths = [s.options[ord(s.truth) - ord("A")][3:] if s.options else s.truth for s in found]
+        assert set(GUESSED) <= set(MAKERS) and len(set(truths)) == round(1 / GUESSED[kind])
