@@ -39,7 +39,9 @@ REST = 0.15
 """Of each task the share of its samples that are learned as the rate falls: what needs steps of thought is learned last
 and comes oftener, the others keep what they have."""
 
-RL = ["evaluate.sampled=1"]
+LONGER = ["rl.steps=150"]
+"""RL goes on longer than the demo's."""
+
 MORE_SFT = ["sft.batch=32", "sft.optimizer.schedule=linear", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]
 """The control goes on from a quarter of the rate and lets it fall again: a high rate would undo what the fall did."""
 
@@ -56,7 +58,7 @@ def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
     Nothing is shipped by this: `ship` copies the weights into the package.
     """
     few = QUICK if quick else []
-    recipe = load_recipe("mini", [*RL, *few])
+    recipe = load_recipe("mini", ["evaluate.sampled=1", *few])
     clock = Clock(out)
     n, test = (130, 26) if quick else (TRAIN, TEST)
     world = clock("world", lambda: build_world(out / "world", n, SEED, test=test))
@@ -64,7 +66,7 @@ def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
     hold = clock("hold", lambda: run_sft(override(recipe, [*HOLD, *few]), train, out / "hold"))
     falling = override(recipe, [f"model.base={hold}", *FALL, *few])
     sft = clock("sft", lambda: run_sft(falling, thinned(train), out / "sft"))
-    after = override(recipe, [f"model.base={sft}"])
+    after = override(recipe, [f"model.base={sft}", *LONGER, *few])
     rl = clock("rl", lambda: run_rl(after, train, out / "rl"))
     still, more = controls(clock, override(after, MORE_SFT), train, out)
     for model, name in ((sft, "sft"), (rl, "rl"), (more, MORE)):
