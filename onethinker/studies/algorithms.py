@@ -61,12 +61,13 @@ BLOCKS = 20
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "ema_grpo_within": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: within}"),
+    "ema_grpo_even": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: deviation, beta: 0.9}"),
     "ema_grpo_group_std": ("rl.algorithm=ema_grpo", "rl.algorithm_options={guard: group_std}"),
     "ema_grpo_unguarded": ("rl.algorithm=ema_grpo", "rl.algorithm_options={guard: none}"),
     "dr_grpo_loss": ("rl.algorithm=dr_grpo", "rl.loss=dr_grpo"),
 }
-"""More arms than the registered algorithms, by name: EMA-GRPO's σ from within groups instead of raw rewards, its other
-guards, Dr.GRPO with its own loss."""
+"""More arms than the registered algorithms, by name: EMA-GRPO's σ from within groups instead of raw rewards, or such
+that tasks weigh alike, with a shorter memory; its other guards; Dr.GRPO with its own loss."""
 
 
 @dataclass(frozen=True, slots=True)

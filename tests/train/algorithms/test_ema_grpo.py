@@ -99,6 +99,18 @@ def test_sigma_within_groups_ignores_how_hard_prompts_are():
     np.testing.assert_allclose(found, [1, -1, 1, -1], rtol=1e-4)
 
 
+def test_sigma_of_deviations_makes_tasks_weigh_alike():
+    """Two tasks, one with ten times the other's differences and most of them in one answer: mean |A| is 1 in both."""
+    rewards = [1.0, 0.0, 0.0, 0.0, 0.3, 0.2, 0.1, 0.2]
+    even = make("ema_grpo", sigma="deviation", beta=0)
+    found = np.abs(even(rewards, list("aaaabbbb"), ["s"] * 4 + ["t"] * 4))
+    assert found[:4].mean() == pytest.approx(1, abs=1e-4) and found[4:].mean() == pytest.approx(1, abs=1e-4)
+    slow = make("ema_grpo", sigma="deviation", beta=0.9)
+    slow([1.0, 0.0], list("aa"), ["s"] * 2)
+    slow([0.2, 0.0], list("aa"), ["s"] * 2)
+    assert slow.std("s") == pytest.approx(0.9 * 0.5 + 0.1 * 0.1)
+
+
 def test_absent_task_keeps_its_moments():
     algorithm = make("ema_grpo")
     algorithm(np.array([0.0, 1.0]), ["g", "g"], ["t", "t"])
