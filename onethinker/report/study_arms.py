@@ -9,7 +9,8 @@ from onethinker.report.figures import Curve
 NAMES = {
     "sft": "SFT, the start", "grpo": "GRPO", "dr_grpo": "Dr.GRPO", "ema_grpo": "EMA-GRPO", "mt_grpo": "MT-GRPO",
     "g2rpo": "G²RPO", "batch_std": "Batch std", "task_batch_std": "Task batch std",
-    "task_running_std": "Task running std", "ema_grpo_within": "EMA-GRPO, σ within", "ema_grpo_even": "EMA-GRPO, tasks even",
+    "task_running_std": "Task running std", "ema_grpo_within": "EMA-GRPO, σ within",
+    "ema_grpo_even": "EMA-GRPO, tasks even",
     "ema_grpo_group_std": "EMA-GRPO, released guard", "ema_grpo_unguarded": "EMA-GRPO, no guard",
     "dr_grpo_loss": "Dr.GRPO, own loss",
 }  # fmt: skip

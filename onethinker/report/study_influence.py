@@ -9,9 +9,10 @@ from typing import Any
 from onethinker.report.figures import legend, panel, span
 from onethinker.report.study_arms import curve, name_of
 from onethinker.report.study_figures import Spot, against
-from onethinker.report.study_page import figure, fold, panels
-from onethinker.report.tables import Cell, Table, percent, to_html
+from onethinker.report.study_page import FACTOR, figure, fold, panels
+from onethinker.report.tables import Cell, Number, Table, percent, to_html
 
+GAINS = {"headline": "Gain in greedy answers (%)", "reward": "Gain in sampled reward"}
 IMBALANCES = {"between": "Imbalance between tasks", "within": "Imbalance within tasks"}
 
 
@@ -48,32 +49,40 @@ def influence(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
 
 
 def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
-    """Every arm's gain in sampled reward against its two imbalances; one that a condition cannot have is left out."""
-    gains = {arm: g["difference"] for arm, g in condition["gains"]["reward"].items()}
+    """Every arm's gains against its two imbalances; an arm that has no such imbalance is left out."""
     known = {
         field: {
             arm: _average(run[field])
             for arm, run in condition["arms"].items()
-            if any(v is not None for v in run[field]) and gains[arm]["value"] is not None
+            if any(v is not None for v in run[field])
         }
         for field in IMBALANCES
     }
     drawn, found = [], []
-    for field, cause in IMBALANCES.items():
-        spots = [Spot(name_of(arm), classes[arm], value, gains[arm]) for arm, value in known[field].items()]
-        if spots:
-            drawn.append(f'<div class="panel"><h4>{cause}</h4>{against(spots, cause, "Gain in sampled reward")}</div>')
-        if r := _correlation(known[field], {arm: gain["value"] for arm, gain in gains.items()}):
-            found.append(f"r = {r} with the {cause.lower()}")
+    for measured, gain in GAINS.items():
+        gains = {arm: _times(FACTOR[measured], g["difference"]) for arm, g in condition["gains"][measured].items()}
+        values = {arm: number["value"] for arm, number in gains.items() if number["value"] is not None}
+        said = []
+        for field, cause in IMBALANCES.items():
+            spots = [
+                Spot(name_of(arm), classes[arm], known[field][arm], gains[arm]) for arm in values if arm in known[field]
+            ]
+            if spots:
+                drawn.append(f'<div class="panel"><h4>{gain}: {cause.lower()}</h4>{against(spots, cause, gain)}</div>')
+            if r := _correlation(known[field], values):
+                said.append(f"r = {r} with the {cause.lower()}")
+        found += [f"{gain}: {', '.join(said)}."] if said else []
     key = legend([curve(arm, classes, (), ()) for arm in condition["arms"]])
     words = (
-        "Gain in mean sampled reward over the start, with its interval, against the run's mean imbalance; an arm a dot."
+        f"Gains over the start, with their intervals, against the run's mean imbalance; an arm a dot. {' '.join(found)}"
     )
-    if found:
-        words += f" Over {len(gains)} arms {', '.join(found)} (Pearson)."
-        if both := _correlation(known["between"], known["within"]):
-            words += f" The two go together with r = {both}, so that neither can be told from the other here."
+    if both := _correlation(known["between"], known["within"]):
+        words += f" The two imbalances go together with r = {both} (Pearson, over arms)."
     return figure(key + panels(drawn, "wide"), words)
+
+
+def _times(factor: float, number: Number) -> Number:
+    return {key: None if (value := number[key]) is None else factor * value for key in ("value", "low", "high")}
 
 
 def _correlation(a: Mapping[str, float], b: Mapping[str, float]) -> str:

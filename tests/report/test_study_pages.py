@@ -195,12 +195,12 @@ def test_evenness_speaks_of_what_can_be_measured() -> None:
         made["arms"][arm]["between"] = [0.1 * i] * 3
         made["gains"]["reward"][arm]["difference"]["value"] = 0.3 - 0.1 * i
     page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
-    assert "r = -1.00 with the imbalance between tasks (Pearson)." in page
-    assert "Imbalance within tasks</h4><svg" not in page and "told from the other" not in page
+    assert "Gain in sampled reward: r = -1.00 with the imbalance between tasks." in page
+    assert "reward: imbalance within tasks</h4>" not in page and "go together" not in page
     for i, arm in enumerate(made["arms"]):
         made["arms"][arm]["within"] = [1 - 0.1 * i] * 3
     page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
-    assert "r = +1.00 with the imbalance within tasks (Pearson). The two go together with r = -1.00" in page
+    assert "r = +1.00 with the imbalance within tasks. The two imbalances go together with r = -1.00" in page
 
 
 def test_what_is_no_study_is_refused(tmp_path: Path) -> None:

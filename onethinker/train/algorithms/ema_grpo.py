@@ -6,8 +6,8 @@ For each task τ, over the rewards of the step that are trained on:
 
 Both moments start at the task's first batch and are updated before use. With `sigma="within"` σ² is the moving average
 of the groups' own variances instead, mean((R − mean of the group)²): what the advantages really spread by, free of how
-much harder one prompt is than another. With `sigma="deviation"` σ is that of mean |R − mean of the group|: a task's part
-in the gradient is the sum of its |A|, which this makes alike for all tasks, to the letter with `beta=0`.
+much harder one prompt is than another. With `sigma="deviation"` σ is that of mean |R − mean of the group|: a task's
+part in the gradient is the sum of its |A|, which this makes alike for all tasks, to the letter with `beta=0`.
 
 Guard, where an advantage of a group exceeds `clip`: `clip` cuts it at ±clip (the paper), `group_std` divides that whole
 group by its own population std + 1e-6 instead (the released code), `none` lets it be.
