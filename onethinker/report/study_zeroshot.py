@@ -51,7 +51,7 @@ def _found(study: Study) -> str:
     rl = study["tables"]["headline"]["rl"]
     above = [kind for kind, share in guessed.items() if rl[kind]["low"] is not None and rl[kind]["low"] > share]
     names = f": {', '.join(TITLES.get(kind, kind).lower() for kind in above)}" if above else ""
-    said.append(f"After RL {len(above)} of the {len(guessed)} kinds that can be guessed are answered better{names}.")
+    said.append(f"Above guessing after RL: {len(above)} of the {len(guessed)} kinds that can be guessed{names}.")
     return " ".join(said)
 
 

@@ -80,4 +80,4 @@ def short(value: float) -> str:
     """A number for an axis: 1200 → `1,200`, 24000 → `24k`, 0.00002 → `2e-05`."""
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

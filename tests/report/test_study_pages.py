@@ -157,7 +157,7 @@ def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
 def test_zeroshot_counts_the_new_kinds_and_says_what_beats_guessing() -> None:
     page = study_zeroshot.page(zeroshot())
     assert "In greedy answers SFT lifts 1 of 1 kinds above the untrained model and lowers 0" in page
-    assert "After RL 1 of the 1 kinds that can be guessed are answered better: gui page." in page
+    assert "Above guessing after RL: 1 of the 1 kinds that can be guessed: gui page." in page
 
 
 def test_a_study_of_one_seed_says_what_its_intervals_do_not_know() -> None:
