@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from onethinker.data.worlds import build_world
@@ -36,6 +35,7 @@ from onethinker.segment import make_segmenter
 from onethinker.studies.crossed import Crossed, Measure, cross, read_terms
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.checkpoint import STATE
+from onethinker.train.parallel import gpus
 from onethinker.train.rl import run_rl
 
 Row = dict[str, Any]
@@ -282,9 +282,8 @@ def provenance() -> Row:
     system = (
         f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}"
     )
-    if torch.cuda.is_available():
-        system += f", {torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
-    return {"commit": _commit(), "machine": f"{system}, torch {importlib.metadata.version('torch')}"}
+    parts = [system, *filter(None, [gpus()]), f"torch {importlib.metadata.version('torch')}"]
+    return {"commit": _commit(), "machine": ", ".join(parts)}
 
 
 def _commit() -> str:

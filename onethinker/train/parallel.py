@@ -102,6 +102,12 @@ def processes() -> Processes:
     return Processes(dist.get_rank(), dist.get_world_size())
 
 
+def gpus() -> str:
+    """Those of this machine, such as `8 × NVIDIA H200`; empty without one."""
+    count = torch.cuda.device_count()
+    return f"{count} × {torch.cuda.get_device_name()}" if count else ""
+
+
 @contextmanager
 def run_folder(team: Processes, out: Path, config: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
     """The folder of a run of this config, opened and held by the leading process. See `open_run` and `locked`."""
