@@ -51,7 +51,7 @@ def bench_transfer(
     out: Path,
     model: str,
     *,
-    seeds: int = 3,
+    seeds: int = 2,
     quick: bool = False,
     tasks: Sequence[str] = (),
     assignments: Sequence[str] = (),
