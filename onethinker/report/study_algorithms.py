@@ -14,6 +14,7 @@ from onethinker.report.study_page import (
     ARMS,
     FACTOR,
     MEASURES,
+    SURE,
     Study,
     counted,
     escape,
@@ -29,7 +30,6 @@ from onethinker.report.study_page import (
 from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 
 OURS, START, MEAN = "ema_grpo", "sft", "Mean"
-SURE = 0.05
 CURVE = 7
 """Points that a learning curve is averaged over."""
 

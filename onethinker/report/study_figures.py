@@ -70,8 +70,10 @@ class Spot:
     number: Number
 
 
-def against(spots: Sequence[Spot], cause: str, effect: str) -> str:
-    """Numbers with their intervals (upwards) against their cause (across, from 0); the axes' titles in words."""
+def against(spots: Sequence[Spot], cause: str, effect: str, factor: float = 1) -> str:
+    """Numbers with their intervals (upwards) against their cause (across, from 0); the axes' titles in words.
+
+    factor: of the numbers where they are shown, as in `dots`."""
     reach = [v for s in spots for v in map(s.number.get, NUMBER) if v is not None]
     width, height = 480, 300
     left, bottom = 60, height - 46
@@ -79,19 +81,20 @@ def against(spots: Sequence[Spot], cause: str, effect: str) -> str:
     air = 0.05 * (max(reach) - min(reach)) or 0.01
     up = Scale(min(reach) - air, max(reach) + air, bottom, 14)
     body = [
-        svg.line((left, up(t)), (width - 12, up(t)), "grid") + svg.text(svg.short(t), left - 7, up(t) + 4, anchor="end")
-        for t in svg.ticks(up.low, up.high)
+        svg.line((left, y), (width - 12, y), "grid") + svg.text(svg.short(t), left - 7, y + 4, anchor="end")
+        for t in svg.ticks(factor * up.low, factor * up.high)
+        for y in [up(t / factor)]
     ]
     body += [svg.text(svg.short(t), across(t), bottom + 18, anchor="middle") for t in svg.ticks(0, across.high)]
     body.append(svg.text(cause, (left + width) / 2, height - 6, anchor="middle"))
-    return svg.figure(width, height, "".join([*body, *(_spot(s, across, up) for s in spots)]), effect)
+    return svg.figure(width, height, "".join([*body, *(_spot(s, across, up, factor) for s in spots)]), effect)
 
 
-def _spot(spot: Spot, across: Scale, up: Scale) -> str:
+def _spot(spot: Spot, across: Scale, up: Scale, factor: float) -> str:
     x, low, high = across(spot.cause), spot.number["low"], spot.number["high"]
     drawn = [] if low is None or high is None else [svg.line((x, up(low)), (x, up(high)), f"reach {spot.class_}")]
     drawn.append(svg.tag("circle", cx=x, cy=up(spot.number["value"] or 0.0), r=6, class_=f"spot {spot.class_}"))
-    said = f"{spot.label}: {_said(spot.number, 1, True)} at {spot.cause:.2f}"
+    said = f"{spot.label}: {_said(spot.number, factor, True)} at {spot.cause:.2f}"
     return svg.tag("g", svg.tip(said) + "".join(drawn))
 
 

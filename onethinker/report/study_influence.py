@@ -10,7 +10,7 @@ from onethinker.report.figures import legend, panel, span
 from onethinker.report.study_arms import curve, name_of
 from onethinker.report.study_figures import Spot, against
 from onethinker.report.study_page import FACTOR, figure, fold, panels
-from onethinker.report.tables import Cell, Number, Table, percent, to_html
+from onethinker.report.tables import Cell, Table, percent, to_html
 
 GAINS = {"headline": "Gain in greedy answers (%)", "reward": "Gain in sampled reward"}
 IMBALANCES = {"between": "Imbalance between tasks", "within": "Imbalance within tasks"}
@@ -60,7 +60,7 @@ def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     }
     drawn, found = [], []
     for measured, gain in GAINS.items():
-        gains = {arm: _times(FACTOR[measured], g["difference"]) for arm, g in condition["gains"][measured].items()}
+        gains = {arm: g["difference"] for arm, g in condition["gains"][measured].items()}
         values = {arm: number["value"] for arm, number in gains.items() if number["value"] is not None}
         said = []
         for field, cause in IMBALANCES.items():
@@ -68,7 +68,8 @@ def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
                 Spot(name_of(arm), classes[arm], known[field][arm], gains[arm]) for arm in values if arm in known[field]
             ]
             if spots:
-                drawn.append(f'<div class="panel"><h4>{gain}: {cause.lower()}</h4>{against(spots, cause, gain)}</div>')
+                chart = against(spots, cause, gain, FACTOR[measured])
+                drawn.append(f'<div class="panel"><h4>{gain}: {cause.lower()}</h4>{chart}</div>')
             if r := _correlation(known[field], values):
                 said.append(f"r = {r} with the {cause.lower()}")
         found += [f"{gain}: {', '.join(said)}."] if said else []
@@ -79,10 +80,6 @@ def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
     if both := _correlation(known["between"], known["within"]):
         words += f" The two imbalances go together with r = {both} (Pearson, over arms)."
     return figure(key + panels(drawn, "wide"), words)
-
-
-def _times(factor: float, number: Number) -> Number:
-    return {key: None if (value := number[key]) is None else factor * value for key in ("value", "low", "high")}
 
 
 def _correlation(a: Mapping[str, float], b: Mapping[str, float]) -> str:

@@ -16,6 +16,9 @@ MEASURES = {"headline": "Greedy answers, headline metric (%)", "reward": "Sample
 FACTOR = {"headline": 100.0, "reward": 1.0}
 """What a number is multiplied with to be shown."""
 
+SURE = 0.05
+"""The p below which a difference is called sure."""
+
 ONCE = "Everything was trained once: intervals are over questions and know nothing of another run's luck."
 
 ARMS = 12

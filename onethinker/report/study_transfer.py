@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from onethinker.report.study_figures import apart, heat
-from onethinker.report.study_page import FACTOR, MEASURES, Study, escape, figure, fold, interval, section, whole, write
+from onethinker.report.study_page import (
+    FACTOR,
+    MEASURES,
+    SURE,
+    Study,
+    escape,
+    figure,
+    fold,
+    interval,
+    section,
+    whole,
+    write,
+)
 from onethinker.report.tables import NOTHING, Cell, Number, Table, to_html
 
 MEAN = "mean"
-SURE = 0.05
 Map = Mapping[str, Mapping[str, Number]]
 
 CAPTIONS = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from onethinker.report.figures import Series, bars, legend
-from onethinker.report.study_page import MEASURES, Study, escape, figure, interval, p_value, section, whole, write
+from onethinker.report.study_page import MEASURES, SURE, Study, escape, figure, interval, p_value, section, whole, write
 from onethinker.report.tables import NOTHING, Cell, Table, to_html
 
 STAGES = {"before": ("Before SFT", "stage-before"), "sft": ("After SFT", "stage-sft"), "rl": ("After RL", "stage-rl")}
@@ -22,7 +22,6 @@ TITLES = {
     "seen_count": "Control: counting seen combinations",
     "mean": "Mean over kinds",
 }
-SURE = 0.05
 
 
 def page(study: Study) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +53,7 @@ class Crossed:
         """The mean over seeds."""
         return float(self.by_seed_S.mean())
 
+    @cached_property
     def spread(self) -> tuple[float, float]:
         """Standard error of the mean over seeds, and its degrees of freedom."""
         seeds = len(self.by_seed_S)
@@ -66,14 +68,14 @@ class Crossed:
 
     def row(self) -> dict[str, Any]:
         """{value, low, high, seeds}: the mean over seeds, its 95 % interval, and every seed's own."""
-        error, freedom = self.spread()
+        error, freedom = self.spread
         reach = error * float(stats.t.isf((1 - LEVEL) / 2, freedom))
         low, high = self.value - reach, self.value + reach
         return {"value": self.value, "low": low, "high": high, "seeds": self.by_seed_S.tolist()}
 
     def p(self) -> float:
         """Two-sided, of no difference from 0; 1 where there is none in any draw."""
-        error, freedom = self.spread()
+        error, freedom = self.spread
         return 2 * float(stats.t.sf(abs(self.value) / error, freedom)) if error else float(self.value == 0)
 
     def __sub__(self, other: Crossed) -> Crossed:

@@ -26,7 +26,7 @@ def terms(values_SN: np.ndarray) -> list[dict]:
 def test_questions_alone_spread_as_the_standard_error() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.2, (1, 400))
     found = cross({"a": terms(values)}, R)[0]["a"]["k"]
-    assert found.spread() == (pytest.approx(values.std() / 20, rel=0.05), np.inf)
+    assert found.spread == (pytest.approx(values.std() / 20, rel=0.05), np.inf)
     assert found.row()["value"] == pytest.approx(values.mean())
 
 
@@ -43,7 +43,7 @@ def test_seeds_alone_give_students_interval() -> None:
 def test_both_spreads_add_up() -> None:
     rng = np.random.default_rng(1)
     by_seed, by_question = rng.normal(0, 0.1, (8, 1)), rng.normal(0, 1.0, (1, 300))
-    error, freedom = cross({"a": terms(by_seed + by_question)}, R)[0]["a"]["k"].spread()
+    error, freedom = cross({"a": terms(by_seed + by_question)}, R)[0]["a"]["k"].spread
     assert error**2 == pytest.approx(by_seed.var(ddof=1) / 8 + by_question.var() / 300, rel=0.1)
     assert freedom > 7
 
@@ -53,7 +53,7 @@ def test_luck_in_single_answers_is_counted_once() -> None:
     errors = []
     for seed in range(40):
         found, _ = cross({"a": terms(np.random.default_rng(seed).normal(size=(5, 200)))}, 300)
-        errors.append(found["a"]["k"].spread()[0] * 1000**0.5)
+        errors.append(found["a"]["k"].spread[0] * 1000**0.5)
     assert 0.95 < np.mean(errors) < 1.2
 
 
