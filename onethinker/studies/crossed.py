@@ -5,7 +5,8 @@ other questions. The mean over seeds varies with both: V = V_questions + max(0, 
 the bootstrap's over questions, V_seeds = s²/S the variance between seeds, and V_mixed the part of it that is luck in
 single questions (most of it the sampling of answers), which V_questions has already. Resampling seeds and questions in
 one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). Quantiles are Student's, with
-Satterthwaite's degrees of freedom. Of one seed nothing is known but its questions.
+Satterthwaite's degrees of freedom, finite also where V_seeds is below V_mixed, which S seeds alone say. Of one seed
+nothing is known but its questions.
 
 All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 
@@ -64,7 +65,7 @@ class Crossed:
         between = float(self.by_seed_S.var(ddof=1)) / seeds
         mixed = float(np.nanvar(self.draws_RS - means_R[:, None], axis=0).sum()) / (seeds * (seeds - 1))
         total = of_questions + max(0.0, between - mixed)
-        return total**0.5, (total / between) ** 2 * (seeds - 1) if between > mixed else np.inf
+        return total**0.5, (total / between) ** 2 * (seeds - 1) if between else np.inf
 
     def row(self) -> dict[str, Any]:
         """{value, low, high, seeds}: the mean over seeds, its 95 % interval, and every seed's own."""
