@@ -46,12 +46,16 @@ def _found(study: Study) -> str:
             f"{sft_down}; RL lifts {rl_up} above SFT and lowers {rl_down}."
         )
     said.append(f"(At p < {SURE:g}, not corrected for the number of kinds.)")
-    guessed = {kind: share for kind, share in study["guessed"].items() if kind in _new(study)}
     rl = study["tables"]["headline"]["rl"]
-    above = [kind for kind, share in guessed.items() if rl[kind]["low"] is not None and rl[kind]["low"] > share]
-    names = f": {', '.join(TITLES.get(kind, kind).lower() for kind in above)}" if above else ""
-    said.append(f"Above guessing after RL: {len(above)} of the {len(guessed)} kinds that can be guessed{names}.")
+    above = [k for k in _new(study) if rl[k]["low"] is not None and rl[k]["low"] > _without_thought(study, k)]
+    names = f": {', '.join(TITLES.get(kind, kind) for kind in above)}" if above else ""
+    said.append(f"After RL {len(above)} of them are above what guessing and one fixed answer get{names}.")
     return " ".join(said)
+
+
+def _without_thought(study: Study, kind: str) -> float:
+    """The better of guessing and of one answer for all questions."""
+    return max(study["blind"][kind], study["guessed"].get(kind, 0.0))
 
 
 def _new(study: Study) -> list[str]:
@@ -97,13 +101,16 @@ def _table(study: Study, measured: str) -> str:
         best = max(n["value"] for n in numbers)
         cells = [Cell(write(measured, n["value"]), interval(n, measured), n["value"] == best) for n in numbers]
         if measured == "headline":
-            cells.insert(0, Cell(write(measured, study["guessed"].get(kind))))
+            cells = [Cell(write(measured, study[known].get(kind))) for known in ("blind", "guessed")] + cells
         rows.append((Cell(TITLES.get(kind, kind)), Cell(study["kinds"].get(kind, "").replace("_", " ")), *cells))
-    guess = ("Guessing",) if measured == "headline" else ()
+    guess = ("Best fixed answer", "Guessing") if measured == "headline" else ()
     columns = ("Kind", "Asked and measured as", *guess, *(label for label, _ in STAGES.values()))
     note = "95% intervals."
     if measured == "headline":
-        note += " Guessing: who picks one of the options, of the things in the picture, or of the numbers from 0 to 3."
+        note += (
+            " Best fixed answer: the best of the kind's truths, given to all its questions; who never looks gets that. "
+            "Guessing: who sees the things or buttons and picks any."
+        )
     if measured == "reward" and study["settings"]["reward"] == "released":
         note += " The released reward gives a well-formed wrong answer up to 0.6, so form is in these numbers too."
     return to_html(Table("", columns, tuple(rows), note, labels=2, totals=1))

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from onethinker.answer import read_answer
 from onethinker.data.worlds import build_zeroshot, leaks
 from onethinker.data.worlds.zeroshot import CONTROL, GUESSED
 from onethinker.models.shipped import shipped_data
 from onethinker.recipes import override, trained_with
 from onethinker.report.study_index import write_study_page
-from onethinker.sample import Samples, load_samples
+from onethinker.sample import Sample, Samples, load_samples
 from onethinker.studies.bench import (
     Bench,
     Row,
@@ -29,6 +30,7 @@ from onethinker.studies.bench import (
     write_study,
 )
 from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, paired_test
+from onethinker.tasks import get_task
 
 BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"
 QUESTIONS, QUICK_QUESTIONS = 2400, 160
@@ -46,12 +48,15 @@ def bench_zeroshot(
     ray: str = "",
 ) -> Path:
     """Run or resume the study in `out` and return its page. untrained: the model that SFT began with."""
-    bench = open_bench("zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
+    bench = open_bench(
+        "zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command, untrained=untrained
+    )
     train, _ = bench.world()
     questions = _questions(bench, QUICK_QUESTIONS if quick else QUESTIONS)
     cells = _cells(bench, untrained, train, questions)
     rows = run_cells(out, cells, ray=ray, device=bench.recipe.model.device)
-    results = {"questions": len(questions), "trained_on": _searched(model, train)} | _results(bench, questions)
+    results = {"questions": len(questions), "trained_on": _searched(model, train), "blind": blind(questions)}
+    results |= _results(bench, questions)
     return write_study_page(write_study(bench, rows, results))
 
 
@@ -92,6 +97,25 @@ def _searched(model: str, train: Samples) -> list[Row]:
 
 def _search(samples: Samples) -> Row:
     return {"n": len(samples), "found": len(leaks(samples))}
+
+
+def blind(questions: Samples) -> dict[str, float]:
+    """Kind → what one answer, the same for all its questions, gets at best: the headline metric of the best of the
+    kind's truths. Nothing at or below it needs a look at the picture."""
+    of_kind: dict[str, list[Sample]] = {}
+    for sample in questions:
+        of_kind.setdefault(str(sample.meta["kind"]), []).append(sample)
+    return {
+        kind: max(_always(truth, samples) for truth in dict.fromkeys(s.truth for s in samples))
+        for kind, samples in of_kind.items()
+    }
+
+
+def _always(text: str, samples: Sequence[Sample]) -> float:
+    task = get_task(samples[0].task)
+    answer = read_answer(f"<think></think><answer>{text}</answer>")
+    shares = [next(iter(task.counted(task.score(sample, answer), "official").values())) for sample in samples]
+    return sum(above for above, _ in shares) / sum(below for _, below in shares)
 
 
 # ---- results ----------------------------------------------------------------------------------------------------

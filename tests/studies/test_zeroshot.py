@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onethinker.data.worlds import build_world, leaks
-from onethinker.data.worlds.zeroshot import CONTROL, MAKERS
+from onethinker.data.worlds import build_world, build_zeroshot, leaks
+from onethinker.data.worlds.zeroshot import CONTROL, GUESSED, MAKERS
 from onethinker.report.study_index import study_page
 from onethinker.sample import load_samples
 from onethinker.studies import zeroshot
-from onethinker.studies.zeroshot import bench_zeroshot
+from onethinker.studies.zeroshot import bench_zeroshot, blind
 
 
 @pytest.mark.parametrize("difficulty", (0, 3))
@@ -36,10 +36,18 @@ def test_a_whole_one(tmp_path: Path, small: list[str], monkeypatch: pytest.Monke
     after = study["tables"]["reward"]["rl"]
     mean = np.mean([after[kind]["value"] for kind in MAKERS if kind != CONTROL])
     assert after["mean"]["value"] == pytest.approx(mean, abs=1e-4)
+    assert set(study["blind"]) == set(MAKERS)
     assert study["trained_on"] == [
         {"data": "SFT", "n": None, "found": None},
         {"data": "RL", "n": 26, "found": 0},
     ]
+
+
+def test_one_fixed_answer_gets_little(tmp_path: Path) -> None:
+    """Nor does the fullness of a picture tell a count: there are always four things."""
+    found = blind(load_samples(build_zeroshot(tmp_path / "w", 120 * len(MAKERS), seed=5)))
+    assert set(GUESSED) <= set(found) == set(MAKERS)
+    assert all(share < 0.4 for share in found.values()), found
 
 
 def test_what_was_searched(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from onethinker.data.inspect import check
 from onethinker.data.worlds.render import RGB
 from onethinker.data.worlds.scene import LEVELS
-from onethinker.data.worlds.zeroshot import CONTROL, GUESSED, MAKERS, build_zeroshot, leaks
+from onethinker.data.worlds.zeroshot import CONTROL, MAKERS, build_zeroshot, leaks
 from onethinker.media import open_image
 from onethinker.sample import Sample, Samples, load_samples
 
@@ -56,7 +56,7 @@ def test_the_angle_is_the_bar_s_by_its_moments(samples: Samples) -> None:
     for sample, picture in of_kind(samples, "tilt"):
         ground = np.median(picture.reshape(-1, 3), axis=0)
         moments = cv2.moments((np.abs(picture - ground).sum(-1) > 90).astype(np.uint8), binaryImage=True)
-        angle = np.degrees(0.5 * np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]))
+        angle = np.degrees(0.5 * np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"])) % 180
         assert angle == pytest.approx(float(sample.truth), abs=2.5)
 
 
@@ -75,11 +75,3 @@ def test_the_odd_one_out_is_the_only_one_of_its_look(samples: Samples) -> None:
 @pytest.mark.parametrize("kind", ["unseen_count", CONTROL])
 def test_counts_go_from_none_to_three(samples: Samples, kind: str) -> None:
     assert {s.truth for s, _ in of_kind(samples, kind)} == {"0", "1", "2", "3"}
-
-
-def test_guessing_is_right_as_often_as_told(samples: Samples) -> None:
-    """Whoever always says the same is right as often as he who picks, where truths are drawn evenly."""
-    for kind in ("quality", "unseen_count", CONTROL):
-        found = [s for s, _ in of_kind(samples, kind)]
-        truths = [s.options[ord(s.truth) - ord("A")][3:] if s.options else s.truth for s in found]
-        assert set(GUESSED) <= set(MAKERS) and len(set(truths)) == round(1 / GUESSED[kind])
