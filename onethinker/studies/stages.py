@@ -5,6 +5,7 @@ Every stage writes its own folder under the run's and resumes there, so an inter
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from typing import TypeVar
 from rich.console import Console
 
 from onethinker.recipes import Recipe, override
-from onethinker.runs import JsonLines
+from onethinker.runs import JsonLines, stamp, write_whole
 from onethinker.sample import Samples
-from onethinker.studies.bench import examine
+from onethinker.studies.bench import LEG, examine, last_written, provenance
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
 
@@ -33,19 +34,28 @@ console = Console(stderr=True)
 
 
 class Clock:
-    """Runs the stages, says what goes on, and keeps their seconds; a resumed stage's seconds add up."""
+    """Runs the stages, says what goes on, and keeps their seconds; a resumed stage's seconds add up, and those of a
+    process that was killed count to the last file that it wrote."""
 
     def __init__(self, out: Path) -> None:
-        self.log = JsonLines(out / "stages.jsonl")
+        self.out, self.log = out, JsonLines(out / "stages.jsonl")
 
     def __call__(self, stage: str, work: Callable[[], T]) -> T:
         console.rule(f"[bold]{stage}", align="left")
+        leg = self.out / LEG
+        if leg.exists():
+            killed = json.loads(leg.read_text(encoding="utf-8"))
+            seconds = last_written(self.out) - killed.pop("began")
+            self.log.append(killed | {"seconds": max(0.0, seconds), "at": stamp()})
         began = time.perf_counter()
+        row = {"stage": stage, "peak_mb": 0.0} | provenance()
+        write_whole(leg, json.dumps(row | {"began": time.time()}))
         try:
             return work()
         finally:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            self.log.append({"stage": stage, "seconds": time.perf_counter() - began, "peak_mb": peak / 1024})
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            self.log.append(row | {"seconds": time.perf_counter() - began, "peak_mb": peak, "at": stamp()})
+            leg.unlink()
 
     def seconds(self) -> dict[str, float]:
         """By stage, all of this folder's runs together."""
