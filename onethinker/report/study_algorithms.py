@@ -67,7 +67,7 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     order = sorted(table, key=lambda arm: -table[arm])
     what = "In greedy answers" if measured == "headline" else "In the mean reward of sampled answers"
     ours = OURS if OURS in table else order[0]
-    tests = [_towards(t, ours) for t in condition["tests"][measured] if ours in (t["a"], t["b"])]
+    tests = tests_of(condition, measured, ours)
     better = [t["other"] for t in tests if t["holm"] < SURE and t["value"] > 0]
     worse = [t["other"] for t in tests if t["holm"] < SURE and t["value"] < 0]
     even = [t["other"] for t in tests if t["holm"] >= SURE]
@@ -78,6 +78,8 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     if even:
         all_others = len(even) > 2 and len(even) == len(order) - 1
         found.append(f"not told apart from {'any other' if all_others else _list(even)}")
+        widest = max((t["high"] - t["low"]) / 2 for t in tests if t["low"] is not None)
+        found.append(f"where a difference below {write(measured, widest)} could not be seen")
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     return f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
@@ -118,8 +120,7 @@ def _compared(study: Study) -> str:
     for condition in conditions.values():
         for measured in MEASURES:
             tests = {t["other"]: t for t in tests_of(condition, measured, OURS)}
-            rest = [tests[o] for o in tests]
-            closest = min(rest, key=lambda t: t["value"]) if rest else None
+            closest = min(tests.values(), key=lambda t: t["value"], default=None)
             cells = [_difference(tests.get(o), measured) for o in others]
             best = _difference(closest, measured, name_of(closest["other"]) if closest else "")
             title = Cell(condition["title"], counted(_seeds(condition), "seed"))
@@ -160,6 +161,7 @@ def _condition(study: Study, name: str) -> str:
             _dots(condition, measured, classes),
             _table(study, condition, measured),
         ]
+    parts.append(fold("Task by task", *(to_html(_task_table(condition, measured)) for measured in MEASURES)))
     if name == "base":
         parts.append(fold("The paper's own Table 9 (8B, its benchmarks)", to_html(_paper_table(study))))
     parts += ["<h3>Paired tests</h3>", _tests(condition), "<h3>Learning curves</h3>", _curves(condition, classes)]
@@ -171,12 +173,18 @@ def _condition(study: Study, name: str) -> str:
         "<h3>Cost</h3>",
         to_html(_cost(condition)),
     ]
-    seeds = counted(_seeds(condition), "seed")
-    lead = f"{condition['title'][0].upper()}{condition['title'][1:]}: {condition['questions']:,} questions, {seeds}"
-    left = (
-        f", {condition['left_out']} left out because some cell has no score for them" if condition["left_out"] else ""
-    )
-    return section(f"Condition: {name}", f"{lead}{left}.", *parts)
+    return section(f"Condition: {name}", _lead(condition), *parts)
+
+
+def _lead(condition: Mapping[str, Any]) -> str:
+    """The setting in words, and what is not shown of it."""
+    seeds = _seeds(condition)
+    title = f"{condition['title'][0].upper()}{condition['title'][1:]}"
+    said = f"{title}: {condition['questions']:,} questions, {counted(seeds, 'seed')}"
+    if condition["left_out"]:
+        said += f", {condition['left_out']} left out because some cell has no score for them"
+    waiting = [f"{name_of(arm)} ({n} of {seeds})" for arm, n in condition["waiting"].items()]
+    return f"{said}." + (f" Not shown until they have as many seeds: {', '.join(waiting)}." if waiting else "")
 
 
 def _dots(condition: Mapping[str, Any], measured: str, classes: Mapping[str, str]) -> str:
@@ -208,9 +216,20 @@ def _table(study: Study, condition: Mapping[str, Any], measured: str) -> str:
         rows.append((Cell(name_of(arm)), *cells, *_gain_and_spread(condition, measured, arm)))
     note = (
         "95% intervals over seeds and questions together. A group is the plain mean of its tasks, Mean that "
-        "of all tasks. Gain: over the start, paired. Spread: the best seed's mean minus the worst one's."
+        "of all tasks. Gain: over the start, paired. Spread: the best seed's mean minus the worst one's. What differs "
+        "is the advantage alone: all arms share one loss, the token mean, Dr.GRPO too."
     )
     return to_html(Table(MEASURES[measured], ("Algorithm", *columns, "Gain", "Spread"), tuple(rows), note))
+
+
+def _task_table(condition: Mapping[str, Any], measured: str) -> Table:
+    table = condition["by_task"][measured]
+    best = {task: max(row[task] for row in table.values()) for task in table[START]}
+    rows = tuple(
+        (Cell(name_of(arm)), *(Cell(write(measured, row[t]), strong=row[t] == best[t]) for t in best))
+        for arm, row in table.items()
+    )
+    return Table(MEASURES[measured], ("Algorithm", *(t.replace("_", " ") for t in best)), rows, "Means over seeds.")
 
 
 def _gain_and_spread(condition: Mapping[str, Any], measured: str, arm: str) -> tuple[Cell, Cell]:

@@ -80,13 +80,15 @@ def page(study: Study) -> str:
 def verdict(study: Study) -> str:
     """What RL did beside its controls, and what fell short."""
     said = []
+    rl, more = (duration(study["runs"][run]["seconds"]) for run in ("rl", "control-more-sft"))
     for measured, what in (("headline", "greedy answers"), ("reward", "the reward of sampled answers")):
         lift, over = (study["compared"][key][measured] for key in ("rl - sft", "rl - control-more-sft"))
         said.append(
             f"In {what} RL moved the mean over tasks by {write(measured, lift['value'], True)} "
             f"{interval(lift, measured, True)} from SFT, {write(measured, over['value'], True)} "
-            f"{interval(over, measured, True)} from more SFT of equal time."
+            f"{interval(over, measured, True)} from more SFT."
         )
+    said.append(f"RL took {rl}, more SFT {more}.")
     short = [t for t in TARGETS if not reached(study, "rl", t)]
     names = ", ".join(f"{get_task(t.task).title.lower()} ({t.metric})" for t in short)
     said.append(f"Below target: {names}." if short else "Every target is reached.")

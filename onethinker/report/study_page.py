@@ -21,7 +21,7 @@ SURE = 0.05
 
 ONCE = "Everything was trained once: intervals are over questions and know nothing of another run's luck."
 
-ARMS = 12
+ARMS = 14
 """Colours that the style sheet has for arms."""
 
 
@@ -98,7 +98,7 @@ def settings_words(study: Study) -> str:
 
 
 def _made(study: Study, words: str) -> str:
-    """What the command does, command, commit and machine."""
+    """What the command does, command, commit and machine, and what was not as the command says."""
     facts = {
         "commit": ", ".join(study["commits"]),
         "machine": "; ".join(study["machines"]),
@@ -106,8 +106,9 @@ def _made(study: Study, words: str) -> str:
         "machine time": f"{duration(3600 * study['hours'])} over {study['cells']} cells",
     }
     lines = "".join(f"<p><b>{name}</b> · <code>{escape(value)}</code></p>" for name, value in facts.items())
+    notes = "".join(f'<p class="lead">{escape(note)}</p>' for note in study.get("notes", ()))
     return (
         f'<section><h2>To do it again</h2><p class="lead">{escape(words)}</p>'
-        f"<pre>{escape(study['command'])}</pre></section><footer>{lines}"
+        f"<pre>{escape(study['command'])}</pre>{notes}</section><footer>{lines}"
         "<p>Made by OneThinker from study.json alone.</p></footer>"
     )

@@ -2,8 +2,9 @@
 estimator with the same seeds, prompts, rollouts and updates; what differs is `rl.algorithm` alone.
 
 A seed decides which prompts a run asks and what is sampled; all algorithms share the seeds and the held-out questions,
-so differences are paired in both. A *condition* changes the setting for all of them, to find out when an estimator
-wins: see `CONDITIONS`. Cells are `CONDITION/ALGORITHM/seed-K`, and `CONDITION/sft` for the start.
+so differences are paired in both. MT-GRPO alone chooses its tasks, so after a few steps its prompts are others. A
+*condition* changes the setting for all of them, to find out when an estimator wins: see `CONDITIONS`. Cells are
+`CONDITION/ALGORITHM/seed-K`, and `CONDITION/sft` for the start.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, holm, mean_of, paired_test
+from onethinker.studies.crossed import MEASURES, Crossed, holm, mean_of, paired_test
 from onethinker.studies.influence import blocks_of, influence
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS
@@ -62,20 +63,24 @@ BLOCKS = 20
 VARIANTS: dict[str, tuple[str, ...]] = {
     "ema_grpo_within": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: within}"),
     "ema_grpo_even": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: deviation, beta: 0.9}"),
+    "ema_grpo_short": ("rl.algorithm=ema_grpo", "rl.algorithm_options={beta: 0.9}"),
     "ema_grpo_group_std": ("rl.algorithm=ema_grpo", "rl.algorithm_options={guard: group_std}"),
     "ema_grpo_unguarded": ("rl.algorithm=ema_grpo", "rl.algorithm_options={guard: none}"),
     "dr_grpo_loss": ("rl.algorithm=dr_grpo", "rl.loss=dr_grpo"),
 }
 """More arms than the registered algorithms, by name: EMA-GRPO's σ from within groups instead of raw rewards, or such
-that tasks weigh alike, with a shorter memory; its other guards; Dr.GRPO with its own loss."""
+that tasks weigh alike, with a memory of ten steps; the published σ with that memory, since a hundred steps are longer
+than a run of this study; its other guards; Dr.GRPO with its own loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A setting for all arms. changes: of the recipe. tasks: trained and measured, all if empty."""
+    """A setting for all arms. changes: of the recipe. longer: times the steps. tasks: trained and measured, all if
+    empty."""
 
     title: str
     changes: tuple[str, ...] = ()
+    longer: int = 1
     difficulty: int = DIFFICULTY
     tasks: tuple[str, ...] = ()
 
@@ -90,7 +95,7 @@ CONDITIONS: dict[str, Condition] = {
                              tasks=("multiple_choice", "temporal_grounding", "spatial_grounding")),
     "one_task": Condition("spatial grounding alone", tasks=("spatial_grounding",)),
     "unfiltered": Condition("groups that are all right or all wrong train too", ("rl.filter_groups=false",)),
-    "long": Condition("three times the steps", ("rl.steps=120",)),
+    "long": Condition("three times the steps", longer=3),
 }  # fmt: skip
 
 
@@ -129,9 +134,8 @@ def bench_algorithms(
 
 def _cells(bench: Bench, name: str, chosen: Sequence[str]) -> dict[str, Work]:
     """The start first; then seed by seed, so that a study stopped early has whole seeds."""
-    condition = CONDITIONS[name]
-    recipe = override(bench.recipe, list(condition.changes))
-    train, test = _data(bench, condition)
+    recipe = _recipe(bench, CONDITIONS[name])
+    train, test = _data(bench, CONDITIONS[name])
 
     def work(changed: Recipe) -> Work:
         return lambda folder: _run(folder, changed, train, test)
@@ -141,6 +145,10 @@ def _cells(bench: Bench, name: str, chosen: Sequence[str]) -> dict[str, Work]:
         for arm in chosen:
             cells[f"{name}/{arm}/seed-{seed}"] = work(override(recipe, [f"seed={seed}", *arms()[arm]]))
     return cells
+
+
+def _recipe(bench: Bench, condition: Condition) -> Recipe:
+    return override(bench.recipe, [f"rl.steps={condition.longer * bench.recipe.rl.steps}", *condition.changes])
 
 
 def _data(bench: Bench, condition: Condition) -> tuple[Samples, Samples]:
@@ -196,25 +204,27 @@ def _results(bench: Bench) -> Path:
     found: dict[str, Any] = {}
     seeds = 0
     for name, condition in CONDITIONS.items():
-        cells = _finished(bench, name)
+        cells, waiting = _finished(bench, name)
         if cells:
             rows |= {cell: cell_row(bench.out, cell) for of_arm in cells.values() for cell in of_arm}
-            found[name] = {"title": condition.title} | _condition(bench, name, cells, rows)
+            found[name] = {"title": condition.title, "waiting": waiting} | _condition(bench, name, cells, rows)
             seeds = max(seeds, *(len(of_arm) for of_arm in cells.values()))
     return write_study(replace(bench, seeds=seeds), rows, {"groups": GROUPS, "conditions": found})
 
 
-def _finished(bench: Bench, condition: str) -> dict[str, list[str]]:
+def _finished(bench: Bench, condition: str) -> tuple[dict[str, list[str]], dict[str, int]]:
     """The start and the arms, each with the cells of the same seeds: as many as make the most cells, so that an arm of
     which little is finished waits, and one with more seeds than the others does not push them out. Empty without one.
+    And the arms that wait, with their seeds.
     """
     start = f"{condition}/{START}"
     done = {arm: _seeds_done(bench, f"{condition}/{arm}") for arm in arms()}
     counts = [len(cells) for cells in done.values()]
     seeds = max(counts, key=lambda n: (n * sum(count >= n for count in counts), n))
     if not seeds or not is_finished(bench.out, start):
-        return {}
-    return {START: [start]} | {arm: cells[:seeds] for arm, cells in done.items() if len(cells) >= seeds}
+        return {}, {}
+    waiting = {arm: len(cells) for arm, cells in done.items() if 0 < len(cells) < seeds}
+    return {START: [start]} | {arm: cells[:seeds] for arm, cells in done.items() if len(cells) >= seeds}, waiting
 
 
 def _seeds_done(bench: Bench, run: str) -> list[str]:
@@ -223,14 +233,17 @@ def _seeds_done(bench: Bench, run: str) -> list[str]:
 
 
 def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows: Mapping[str, Row]) -> Row:
-    recipe = override(bench.recipe, list(CONDITIONS[name].changes))
+    recipe = _recipe(bench, CONDITIONS[name])
     _, test = _data(bench, CONDITIONS[name])
     tables: dict[str, Any] = {}
+    by_task: dict[str, Any] = {}
     tests: dict[str, Any] = {}
     gains: dict[str, Any] = {}
     left_out = 0
     for measured in MEASURES:
-        numbers, without = _numbers(bench, cells, test, measured, recipe)
+        found, without = cross_cells(bench.out, cells, {s.id: s.task for s in test}, measured, recipe.evaluate)
+        by_task[measured] = {arm: {task: n.value for task, n in row.items()} for arm, row in found.items()}
+        numbers = {arm: _columns(row) for arm, row in found.items()}
         tables[measured] = {arm: {group: n.row() for group, n in row.items()} for arm, row in numbers.items()}
         means = {arm: row[MEAN] for arm, row in numbers.items()}
         start = means.pop(START)
@@ -243,6 +256,7 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
         "left_out": left_out,
         "reward": recipe.evaluate.reward,
         "tables": tables,
+        "by_task": by_task,
         "gains": gains,
         "tests": tests,
         "steps": next(iter(runs.values()))[0]["steps"],
@@ -250,18 +264,11 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
     }
 
 
-def _numbers(
-    bench: Bench, cells: Mapping[str, Sequence[str]], test: Samples, measured: Measure, recipe: Recipe
-) -> tuple[dict[str, dict[str, Crossed]], int]:
-    """Arm → column → its number; the columns that the condition's tasks have, and the mean."""
-    tasks = {sample.id: sample.task for sample in test}
-    by_task, left_out = cross_cells(bench.out, cells, tasks, measured, recipe.evaluate)
-    numbers = {}
-    for arm, found in by_task.items():
-        columns = {group: [found[t] for t in members if t in found] for group, members in GROUPS.items()}
-        columns[MEAN] = list(found.values())
-        numbers[arm] = {column: mean_of(parts) for column, parts in columns.items() if parts}
-    return numbers, left_out
+def _columns(found: Mapping[str, Crossed]) -> dict[str, Crossed]:
+    """The groups that an arm's tasks make, and the mean over tasks."""
+    columns = {group: [found[t] for t in members if t in found] for group, members in GROUPS.items()}
+    columns[MEAN] = list(found.values())
+    return {column: mean_of(parts) for column, parts in columns.items() if parts}
 
 
 def _tests(means: Mapping[str, Crossed]) -> list[Row]:

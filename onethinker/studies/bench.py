@@ -27,6 +27,7 @@ from onethinker.data.worlds import build_world
 from onethinker.engines import make_engine
 from onethinker.engines.base import Engine
 from onethinker.evaluate.run import evaluate
+from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import SHIPPED, Recipe, RecipeError, override, trained_with
 from onethinker.recipes.base import EvalConfig
 from onethinker.runs import InUse, JsonLines, locked, open_run, stamp, write_whole
@@ -45,7 +46,7 @@ Work = Callable[[Path], Row]
 WAIT = 2.0
 """Seconds between two looks at cells that other processes hold."""
 
-CELL, LEG, STUDY = "cell.json", "leg.json", "study.json"
+CELL, LEG, STUDY, MADE = "cell.json", "leg.json", "study.json", "made.json"
 
 COMMON = ("rl.sampler=task_balanced", "rl.refill_tries=0", "rl.keep=1", "rl.optimizer.lr=5e-4", "evaluate.sampled=2")
 """Every run asks the same number of prompts: each task in turn, none drawn again for those that do not train. The rate
@@ -88,7 +89,8 @@ class Bench:
     command: str
 
     def world(self, difficulty: int = DIFFICULTY) -> tuple[Samples, Samples]:
-        """Training and held-out samples of that difficulty, built once."""
+        """Training and held-out samples of that difficulty, built once; of the held-out ones those whose picture no
+        shipped model learned from, where the study begins with one."""
         folder, sizes = self.out / f"world-{difficulty}", self.sizes
 
         def build(_: Path) -> Row:
@@ -96,7 +98,9 @@ class Bench:
             return {}
 
         run_cells(self.out, {folder.name: build})
-        return load_samples(folder / "train"), load_samples(folder / "test")
+        seen = seen_pictures(self.recipe.model.base)
+        test = only(load_samples(folder / "test"), lambda s: seen.isdisjoint(Path(m).stem for m in s.media))
+        return load_samples(folder / "train"), test
 
     def settings(self) -> Row:
         """What a page says of how the numbers were made."""
@@ -118,20 +122,32 @@ class Bench:
 
 
 def open_bench(
-    name: str, out: Path, model: str, *, seeds: int, quick: bool, assignments: Sequence[str], command: str
+    name: str,
+    out: Path,
+    model: str,
+    *,
+    seeds: int,
+    quick: bool,
+    assignments: Sequence[str],
+    command: str,
+    **identity: Any,
 ) -> Bench:
     """Open or resume a study in `out`. The weights count by content: another checkpoint of the same name is refused.
 
-    How many seeds, which algorithms and so on are no part of its identity: a study grows in its folder.
+    How many seeds, which algorithms and so on are no part of its identity: a study grows in its folder. identity: what
+    else its cells depend on, without their names telling it.
     Raises ModelError for a model that is not there, RecipeError for an override that does not fit, RunError for a
     folder that holds another study.
     """
     changes = [*COMMON, *(QUICK if quick else FULL), *assignments, f"model.base={model}"]
     recipe = override(trained_with(model) or SHIPPED["mini"], changes)
+    if not recipe.evaluate.sampled:
+        raise RecipeError("evaluate.sampled=0: a study measures sampled answers too; expected 1 or more")
     sizes = QUICK_SIZES if quick else FULL_SIZES
     weights = engine_of(recipe, model).identity
     world = {"train": sizes.train, "test": sizes.test, "difficulty": DIFFICULTY}
-    open_run(out, {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world})
+    settings = {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world}
+    open_run(out, settings | identity)
     return Bench(name, out, recipe, sizes, seeds, command)
 
 
@@ -185,10 +201,14 @@ def _worked(folder: Path) -> float:
     file, earlier = folder / LEG, 0.0
     if file.exists():
         leg = json.loads(file.read_text(encoding="utf-8"))
-        last = max(f.stat().st_mtime for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
-        earlier = leg["earlier"] + max(0.0, last - leg["began"])
+        earlier = leg["earlier"] + max(0.0, last_written(folder) - leg["began"])
     write_whole(file, json.dumps({"began": time.time(), "earlier": earlier}))
     return earlier
+
+
+def last_written(folder: Path) -> float:
+    """When the folder's last file was written, in seconds of the epoch."""
+    return max(f.stat().st_mtime for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
 
 
 def is_finished(out: Path, name: str) -> bool:
@@ -209,12 +229,19 @@ def cell_folder(out: Path, name: str) -> Path:
 
 
 def train_and_measure(folder: Path, recipe: Recipe, train: Samples, test: Samples) -> Row:
-    """RL in `folder/rl`, the held-out questions in `folder/eval`. Keeps the weights, drops the optimiser's state."""
-    model = run_rl(recipe, train, folder / "rl")
+    """RL in `folder/rl`, the held-out questions in `folder/eval`. Keeps the weights, drops the optimiser's state; a run
+    that has its last weights is not trained again, so that it can be asked anew where its `eval` and row are removed.
+    """
+    model, made = folder / "rl" / "checkpoints" / f"step-{recipe.rl.steps:06d}", folder / "rl" / MADE
+    if not model.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(made, json.dumps(provenance()))
+        run_rl(recipe, train, folder / "rl")
+    (model / STATE).unlink(missing_ok=True)
     measure(folder, recipe, str(model), test)
     steps = JsonLines(folder / "rl" / "metrics.jsonl").rows()
-    (model / STATE).unlink()
-    return {"seconds": steps[-1]["seconds"], "model": str(model.relative_to(folder))}
+    trained = json.loads(made.read_text(encoding="utf-8"))["commit"]
+    return {"seconds": steps[-1]["seconds"], "model": str(model.relative_to(folder)), "trained": trained}
 
 
 def measure(folder: Path, recipe: Recipe, model: str, test: Samples) -> Row:
@@ -258,14 +285,15 @@ def cross_cells(
 
 def write_study(bench: Bench, rows: Mapping[str, Row], results: Row) -> Path:
     """`OUT/study.json`: the results with commands, commits, machines and settings; all that a page needs. A study that
-    grew has the commands that it was written with before."""
+    grew has the commands that it was written with before, and keeps `notes`, which people write."""
     cells = list(rows.values())
     file = bench.out / STUDY
-    before = json.loads(file.read_text(encoding="utf-8"))["command"].splitlines() if file.exists() else []
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"command": ""}
     head = {
         "study": bench.name,
-        "command": "\n".join(dict.fromkeys([*before, bench.command])),
-        "commits": sorted({row["commit"] for row in cells}),
+        "command": "\n".join(dict.fromkeys([*before["command"].splitlines(), bench.command])),
+        "notes": before.get("notes", []),
+        "commits": sorted({commit for row in cells for commit in (row.get("trained"), row["commit"]) if commit}),
         "machines": sorted({row["machine"] for row in cells}),
         "at": max(row["at"] for row in cells),
         "hours": sum(row["wall"] for row in cells) / 3600,

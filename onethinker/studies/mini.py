@@ -14,16 +14,16 @@ from typing import Any
 
 from onethinker.data.worlds import build_world, leaks
 from onethinker.evaluate.compare import compare
-from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, WEIGHTS
+from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_BYTES, SEEN_FILE, WEIGHTS
 from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.recipes.base import DataConfig, ModelConfig
 from onethinker.report.curves import thin
 from onethinker.report.page import write_report
 from onethinker.report.read import read_run
 from onethinker.report.study_index import write_study_page
-from onethinker.runs import JsonLines, stamp, write_whole
+from onethinker.runs import JsonLines, write_whole
 from onethinker.sample import Samples, load_samples
-from onethinker.studies.bench import STUDY, engine_of, provenance, rounded
+from onethinker.studies.bench import STUDY, engine_of, rounded
 from onethinker.studies.stages import MORE, QUICK, STILL, Clock, controls, measure
 from onethinker.tasks import list_tasks
 from onethinker.train.rl import run_rl
@@ -92,7 +92,7 @@ def thinned(samples: Samples) -> Samples:
 def ship(out: Path, weights: Path = WEIGHTS) -> None:
     """Copy the weights of a finished `out` into the package under their names, without the paths they were made at, and
     with what their data were."""
-    data = json.dumps(data_of(out / "world"), indent=1)
+    data, seen = json.dumps(data_of(out / "world"), indent=1), seen_of(out / "world")
     for name, (run, base) in MODELS.items():
         checkpoint = sorted((out / run / "checkpoints").glob("step-*"))[-1]
         folder = weights / name
@@ -103,6 +103,7 @@ def ship(out: Path, weights: Path = WEIGHTS) -> None:
         told = recipe.model_copy(update={"model": ModelConfig(base=base), "data": DataConfig()})
         write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
         write_whole(folder / DATA_FILE, data)
+        (folder / SEEN_FILE).write_bytes(seen)
 
 
 def data_of(world: Path) -> dict[str, Any]:
@@ -113,19 +114,25 @@ def data_of(world: Path) -> dict[str, Any]:
     return {"world": named, "samples": len(train), "leaks": len(leaks(train))}
 
 
+def seen_of(world: Path) -> bytes:
+    """What `SEEN_FILE` says of a world that was trained on."""
+    names = {Path(media).stem for sample in load_samples(world / "train") for media in sample.media}
+    return b"".join(sorted(bytes.fromhex(name)[:SEEN_BYTES] for name in names))
+
+
 def record(out: Path, clock: Clock) -> dict[str, Any]:
     """What `study.json` holds: how the weights came to be, their curves, every answer's measure, RL against its
     controls."""
     seconds = clock.seconds()
-    made = provenance()
+    rows = clock.log.rows()
     runs = {run: JsonLines(out / run / "metrics.jsonl").rows() for run in ("hold", "sft", "rl", STILL, MORE)}
     evaluations = {e.name: e.summary for e in read_run(out).evaluations}
     return {
         "study": "mini",
         "command": "make mini",
-        "commits": [made["commit"]],
-        "machines": [made["machine"]],
-        "at": stamp(),
+        "commits": sorted({row["commit"] for row in rows}),
+        "machines": sorted({row["machine"] for row in rows}),
+        "at": max(row["at"] for row in rows),
         "hours": sum(seconds.values()) / 3600,
         "cells": len(seconds),
         "stages": seconds,

@@ -68,8 +68,9 @@ def bench_transfer(
         raise RecipeError(f"transfer between {len(chosen)} tasks; expected two or more")
     fewer = ["rl.steps=20"] if not quick else []
     bench = open_bench(
-        "transfer", out, model, seeds=seeds, quick=quick, assignments=[*fewer, *assignments], command=command
-    )
+        "transfer", out, model, seeds=seeds, quick=quick, assignments=[*fewer, *assignments], command=command,
+        tasks=sorted(chosen),
+    )  # fmt: skip
     train, test = (only(samples, lambda s: s.task in chosen) for samples in bench.world())
     cells = _cells(bench, chosen, train, test)
     rows = run_cells(out, cells, ray=ray, device=bench.recipe.model.device)

@@ -34,7 +34,8 @@ def head(name, **more):
     }  # fmt: skip
     return {
         "study": name, "command": f"onethinker bench {name} --out {HOSTILE}", "commits": ["abc"], "machines": [HOSTILE],
-        "at": "2026-01-01T00:00:00Z", "hours": 1.5, "cells": 11, "settings": settings, **more,
+        "notes": [f"by hand {HOSTILE}"], "at": "2026-01-01T00:00:00Z",
+        "hours": 1.5, "cells": 11, "settings": settings, **more,
     }  # fmt: skip
 
 
@@ -57,7 +58,9 @@ def condition(title="as the recipe has it"):
         {"a": "ema_grpo", "b": HOSTILE, "holm": 0.8, **paired(-0.01, 0.4, won=2)},
     ]
     arms = [a for a in means if a != "sft"]
+    by_task = {a: {"ocr": v, "spatial_grounding": v + 0.01} for a, v in means.items()}
     return {
+        "waiting": {HOSTILE: 2}, "by_task": {"headline": by_task, "reward": by_task},
         "title": title, "questions": 130, "left_out": 2, "reward": "released", "steps": [3, 6, 10],
         "tables": {"headline": table, "reward": dict(table)}, "tests": {"headline": tests, "reward": tests},
         "gains": {m: {a: paired(0.15, 0.0001, 0.1, 0.2) for a in arms} for m in ("headline", "reward")},
@@ -92,7 +95,7 @@ def zeroshot():
     stages = {"before": row, "sft": row, "rl": row}
     return head(
         "zeroshot", questions=140, kinds={"gui": "spatial_grounding", HOSTILE: "numerical"}, control=HOSTILE,
-        guessed={"gui": 1 / 3, HOSTILE: 0.25},
+        guessed={"gui": 1 / 3}, blind={"gui": 0.2, HOSTILE: 0.25},
         tables={"headline": stages, "reward": stages}, gains={m: {"sft": gains, "rl": gains} for m in stages_of()},
         trained_on=[{"data": "SFT", "n": None, "found": None}, {"data": "RL", "n": 650, "found": 0}],
     )  # fmt: skip
@@ -148,6 +151,7 @@ def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
     said = study_transfer.page(transfer())
     assert "Of 6 pairs of different tasks the sampled reward of one gains more" in said
     assert "in 1 and less in 1, each with" in said and "(Holm) 1 remains: " in said and "→ math." in said
+    assert "which chance gives 0 times either way" in said
     made = transfer()
     for measured in stages_of():
         made["maps"][measured]["specific"] = {}
@@ -157,13 +161,17 @@ def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
 def test_zeroshot_counts_the_new_kinds_and_says_what_beats_guessing() -> None:
     page = study_zeroshot.page(zeroshot())
     assert "In greedy answers SFT lifts 1 of 1 kinds above the untrained model and lowers 0" in page
-    assert "Above guessing after RL: 1 of the 1 kinds that can be guessed: gui page." in page
+    assert "After RL 1 of them are above what guessing and one fixed answer get: GUI page." in page
+    fixed = zeroshot()
+    fixed["blind"]["gui"] = 0.45
+    assert "After RL 0 of them are above" in study_zeroshot.page(fixed)
 
 
 def test_a_study_of_one_seed_says_what_its_intervals_do_not_know() -> None:
     once = transfer()
     assert ONCE not in study_transfer.page(once)
     once["settings"]["seeds"] = 1
+    assert "which chance gives more than 0 times" in study_transfer.page(once)
     assert escape(ONCE) in study_transfer.page(once)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,7 +35,7 @@ def test_arms_are_compared_on_the_seeds_that_they_share(tmp_path: Path) -> None:
             (folder / "cell.json").touch()
 
     def found() -> dict[str, int]:
-        return {arm: len(cells) for arm, cells in _finished(SimpleNamespace(out=tmp_path), "base").items()}
+        return {arm: len(cells) for arm, cells in _finished(SimpleNamespace(out=tmp_path), "base")[0].items()}
 
     finish("grpo", 2)
     assert found() == {}, "without the start there is nothing to compare with"
@@ -44,6 +45,7 @@ def test_arms_are_compared_on_the_seeds_that_they_share(tmp_path: Path) -> None:
     assert found() == {"sft": 1, "grpo": 2, "ema_grpo": 2}
     finish("dr_grpo", 1)
     assert found() == {"sft": 1, "grpo": 2, "ema_grpo": 2}, "one that has begun waits"
+    assert _finished(SimpleNamespace(out=tmp_path), "base")[1] == {"dr_grpo": 1}
     finish("dr_grpo", 2)
     assert found() == {"sft": 1, "grpo": 2, "dr_grpo": 2, "ema_grpo": 2}
 
@@ -70,6 +72,15 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
         assert sum(share[block] for share in shares.values()) == pytest.approx(1, abs=1e-3)
     model = tmp_path / "cells/base/ema_grpo/seed-0" / row["model"]
     assert (model / "model.safetensors").exists() and not (model / "trainer.pt").exists()
+    assert row["trained"] == row["commit"]
+    weights = (model / "model.safetensors").stat().st_mtime_ns
+    answers = (folder := tmp_path / "cells/base/ema_grpo/seed-0") / "eval/results.jsonl"
+    shutil.rmtree(answers.parent)
+    (folder / "cell.json").unlink()
+    asked = run(tmp_path, small, "ema_grpo")
+    assert (model / "model.safetensors").stat().st_mtime_ns == weights, "what is trained is asked again, not trained"
+    assert answers.exists() and asked["conditions"]["base"]["tables"] == grown["tables"]
+
     steps = [
         (tmp_path / f"cells/base/{arm}/seed-0/rl/metrics.jsonl").read_text().splitlines()[0]
         for arm in ("grpo", "ema_grpo")
@@ -88,9 +99,16 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
     assert len(surer["conditions"]["one_task"]["arms"]["ema_grpo"]["seconds"]) == 2
 
 
+def test_a_longer_one_is_so_many_times_as_long(tmp_path: Path, small: list[str]) -> None:
+    made = run(tmp_path, small, "dr_grpo", condition="long")["conditions"]["long"]
+    assert sum(made["arms"]["dr_grpo"]["asked_groups"]) == CONDITIONS["long"].longer * 2 * 4
+
+
 def test_names_that_are_not_known_name_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"grop: no such name.*ema_grpo"):
         bench_algorithms(tmp_path, "mini", algorithms=["grop"])
+    with pytest.raises(RecipeError, match=r"evaluate.sampled=0: .*expected 1 or more"):
+        bench_algorithms(tmp_path, "mini", assignments=["evaluate.sampled=0"])
     with pytest.raises(RecipeError, match=r"tough: no such name.*hard"):
         bench_algorithms(tmp_path, "mini", conditions=["tough"])
 

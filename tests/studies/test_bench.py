@@ -56,6 +56,19 @@ def test_a_cell_that_failed_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert rows["one"]["found"]
 
 
+def test_no_held_out_picture_is_one_that_the_start_learned_from(
+    tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_bench("x", tmp_path, "mini-sft", seeds=1, quick=True, assignments=small, command="")
+    monkeypatch.setattr(bench, "seen_pictures", lambda name: frozenset())
+    _, every = opened.world(0)
+    seen = Path(every[0].media[0]).stem
+    monkeypatch.setattr(bench, "seen_pictures", lambda name: frozenset({seen} if name == "mini-sft" else ()))
+    _, test = opened.world(0)
+    assert 0 < len(test) < len(every)
+    assert [s.id for s in test] == [s.id for s in every if seen not in {Path(m).stem for m in s.media}]
+
+
 def test_what_a_killed_process_worked_counts(tmp_path: Path) -> None:
     folder = tmp_path / "cells/one"
     folder.mkdir(parents=True)

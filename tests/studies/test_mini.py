@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, WEIGHTS, shipped, shipped_data
+from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_FILE, WEIGHTS, seen_pictures, shipped, shipped_data
 from onethinker.report.study_mini import TARGETS, metric, page, reached, verdict
 from onethinker.sample import Sample, Samples
 from onethinker.studies.mini import FILES, MODELS, build_mini, ship, thinned
@@ -28,7 +28,7 @@ def test_both_models_come_with_the_package():
     assert set(shipped()) == set(MODELS)
     assert sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors")) < MOST
     for name in MODELS:
-        assert {file.name for file in shipped()[name].iterdir()} == {*FILES, RECIPE_FILE, DATA_FILE}
+        assert {file.name for file in shipped()[name].iterdir()} == {*FILES, RECIPE_FILE, DATA_FILE, SEEN_FILE}
         with safe_open(shipped()[name] / "model.safetensors", "np") as weights:
             assert "lm_head.weight" in weights.keys()  # noqa: SIM118
 
@@ -44,6 +44,7 @@ def test_they_say_what_they_were_made_on(study):
         told = shipped_data(name)
         assert told["samples"] == sum(study["world"]["counts"]["train"].values()) and told["leaks"] == 0
         assert told["world"]["digest"] == study["world"]["digest"]
+        assert 0 < len(seen_pictures(name)) <= told["samples"]
     assert shipped_data("runs/own/checkpoint") is None
 
 
@@ -78,6 +79,6 @@ def test_a_small_run_makes_models_a_record_and_a_page(tmp_path):
     assert not record["lr0_moved"] and set(record["runs"]) == {"hold", "sft", "rl", "control-lr0", "control-more-sft"}
     assert {"rl - sft", "rl - control-more-sft"} <= set(record["compared"])
     ship(out, tmp_path / "weights")
-    assert {p.name for p in (tmp_path / "weights" / "mini-rl").iterdir()} == {*FILES, RECIPE_FILE, DATA_FILE}
+    assert {p.name for p in (tmp_path / "weights" / "mini-rl").iterdir()} == {*FILES, RECIPE_FILE, DATA_FILE, SEEN_FILE}
     again = (out / "study.json").stat().st_mtime_ns
     assert build_mini(out, quick=True) == made and (out / "study.json").stat().st_mtime_ns >= again

@@ -10,6 +10,7 @@ import pytest
 
 from onethinker.recipes import RecipeError
 from onethinker.report.study_index import study_page
+from onethinker.runs import RunError
 from onethinker.sample import Samples
 from onethinker.studies.crossed import Crossed
 from onethinker.studies.transfer import _specific, arms, bench_transfer, modality
@@ -42,6 +43,8 @@ def test_a_whole_one(tmp_path: Path, small: list[str]) -> None:
     assert maps["modality"].keys() == maps["modality"]["image"].keys() == {"image", "video"}
     assert maps["all"]["mean"]["value"] == 0, "a model that knows nothing learns nothing in a step"
     assert study["cells"] == 1 + 1 + 2 * 3 + 2
+    with pytest.raises(RunError, match="tasks: "):
+        bench_transfer(tmp_path, "mini", quick=True, tasks=["ocr", "math"], assignments=[*small, "rl.steps=1"])
     assert {s: list(t) for s, t in maps["specific"].items()} == {
         "temporal_grounding": ["spatial_grounding", "ocr", "mean"],
         "spatial_grounding": ["temporal_grounding", "ocr", "mean"],
