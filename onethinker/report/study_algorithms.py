@@ -224,12 +224,14 @@ def _table(study: Study, condition: Mapping[str, Any], measured: str) -> str:
 
 def _task_table(condition: Mapping[str, Any], measured: str) -> Table:
     table = condition["by_task"][measured]
-    best = {task: max(row[task] for row in table.values()) for task in table[START]}
-    rows = tuple(
-        (Cell(name_of(arm)), *(Cell(write(measured, row[t]), strong=row[t] == best[t]) for t in best))
-        for arm, row in table.items()
+    rows = []
+    for task in table[START]:
+        best = max(row[task] for row in table.values())
+        cells = (Cell(write(measured, row[task]), strong=row[task] == best) for row in table.values())
+        rows.append((Cell(task.replace("_", " ")), *cells))
+    return Table(
+        MEASURES[measured], ("Task", *map(name_of, table)), tuple(rows), f"{MEASURES[measured]}: means over seeds."
     )
-    return Table(MEASURES[measured], ("Algorithm", *(t.replace("_", " ") for t in best)), rows, "Means over seeds.")
 
 
 def _gain_and_spread(condition: Mapping[str, Any], measured: str, arm: str) -> tuple[Cell, Cell]:
