@@ -50,17 +50,18 @@ def card(study: Study, parameters: int, size: int) -> str:
     parts = [
         HEAD.format(parameters=parameters / 1e6, megabytes=size / 1e6),
         f"## Results\n\n{verdict(study)}",
+        *study.get("notes", ()),
         to_markdown(targets_table(study)),
         to_markdown(scores_table(study, "headline")),
         to_markdown(scores_table(study, "reward")),
         to_markdown(lift_table(study)),
         "## How they were made",
-        study.get("lineage") or "One run of `make mini` made all of it.",
+        "`make mini` made all of it, and makes it again, resumable.",
         f"World: seed {world['seed']}, {sizes['train']:,} samples to train on, {sizes['test']:,} held out, digest "
         f"`{world['digest']}`. Commit {', '.join(f'`{c}`' for c in study['commits'])}; {'; '.join(study['machines'])}; "
         f"{duration(3600 * study['hours'])} of machine time in all, evaluation and controls included.",
         to_markdown(runs_table(study)),
-        "Larger curves: `docs/results/mini/report.html`. To make them again, resumable: `make mini`.",
+        "Larger curves: `docs/results/mini/report.html`.",
         LIMITS.format(error=world["teacher_error"], difficulty=world["difficulty"]),
     ]
     return "\n\n".join(parts)

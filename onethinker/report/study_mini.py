@@ -79,6 +79,10 @@ def page(study: Study) -> str:
 
 def verdict(study: Study) -> str:
     """What RL did beside its controls, and what fell short."""
+    return " ".join([*_moved(study), _short(study), ONCE])
+
+
+def _moved(study: Study) -> list[str]:
     said = []
     rl, more = (duration(study["runs"][run]["seconds"]) for run in ("rl", "control-more-sft"))
     for measured, what in (("headline", "greedy answers"), ("reward", "the reward of sampled answers")):
@@ -88,12 +92,21 @@ def verdict(study: Study) -> str:
             f"{interval(lift, measured, True)} from SFT, {write(measured, over['value'], True)} "
             f"{interval(over, measured, True)} from more SFT."
         )
-    said.append(f"RL took {rl}, more SFT {more}.")
+    sft, after, longer = (
+        write("headline", study["evaluations"][model]["mean"]["sampled_accuracy"]["value"])
+        for model in ("sft", "rl", "control-more-sft")
+    )
+    said.append(
+        f"The mean accuracy of sampled answers goes from {sft} to {after}, with more SFT to {longer}. "
+        f"RL took {rl}, more SFT {more}."
+    )
+    return said
+
+
+def _short(study: Study) -> str:
     short = [t for t in TARGETS if not reached(study, "rl", t)]
     names = ", ".join(f"{get_task(t.task).title.lower()} ({t.metric})" for t in short)
-    said.append(f"Below target: {names}." if short else "Every target is reached.")
-    reasons = [study["reasons"][t.task] for t in short if t.task in study.get("reasons", {})]
-    return " ".join([*said, *reasons, ONCE])
+    return f"Below target: {names}." if short else "Every target is reached."
 
 
 def reached(study: Study, model: str, target: Target) -> bool:
@@ -114,8 +127,8 @@ def _made(study: Study) -> str:
         curve = run["curve"]
         line = Curve(RUNS[name], "arm-1", curve["steps"], curve["values"])
         drawn.append(panel(f"{RUNS[name]}: {curve['of']}", [line], bounds=span([line]), named=False))
-    text = study.get("lineage") or "One run of the command below made all of it."
-    return section("How they were made", text, figure(panels(drawn), "By step."), to_html(runs_table(study)))
+    lead = "The command below made all of it."
+    return section("How they were made", lead, figure(panels(drawn), "By step."), to_html(runs_table(study)))
 
 
 def runs_table(study: Study) -> Table:
