@@ -80,7 +80,7 @@ def measure(clock: Clock, recipe: Recipe, model: str, samples: Samples, out: Pat
 
 def controls(clock: Clock, recipe: Recipe, train: Samples, out: Path) -> tuple[Path, Path]:
     """What RL's gain must be told from: its own loop without learning, and its time spent on more SFT in another order,
-    at the pace of the middle step of `out/sft`: hours in which that run was slowed cost the control no steps. recipe: of
+    at the pace of the middle step of `out/sft`: what slowed that run costs the control no steps. recipe: of
     RL, which `out/rl` holds finished; `out/sft` its start. Their models."""
     still = override(recipe, ["rl.optimizer.lr=0"])
     unmoved = clock(STILL, lambda: run_rl(still, train, out / STILL))
