@@ -43,18 +43,19 @@ def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) ->
         try:
             old = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise RunError(
-                f"{file} is not readable ({error}); restore it, or use --fresh to start beside it"
-            ) from error
+            raise RunError(f"{file} is not readable ({error}); restore it, or give another --out") from error
         changed = differences(old, plain)
         if changed:
             raise RunError(
                 f"{folder} holds a run with another config:\n  "
                 + "\n  ".join(changed)
-                + "\nuse the same config to resume it, another --out, or --fresh to start beside it"
+                + "\nuse the same config to resume it, or another --out (`sft` and `rl`: or --fresh)"
             )
     else:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{folder} cannot be made ({error.strerror}); give another --out") from error
         write_whole(file, json.dumps(plain, indent=1))
     return folder
 

@@ -23,7 +23,7 @@ def test_a_page_is_its_data(data: Path) -> None:
 
 def test_nothing_else_lies_among_the_results() -> None:
     found = {path.relative_to(DOCS / "results").as_posix() for path in (DOCS / "results").rglob("*") if path.is_file()}
-    allowed = {f"{name}/{file}" for name in PAGES for file in ("study.json", "report.html")}
+    allowed = {f"{name}/{file}" for name in PAGES for file in ("study.json", "report.html", "notes.md")}
     assert found <= {"README.md", *allowed}
 
 

@@ -50,7 +50,7 @@ def card(study: Study, parameters: int, size: int) -> str:
     parts = [
         HEAD.format(parameters=parameters / 1e6, megabytes=size / 1e6),
         f"## Results\n\n{verdict(study)}",
-        *study.get("notes", ()),
+        *study["notes"],
         to_markdown(targets_table(study)),
         to_markdown(scores_table(study, "headline")),
         to_markdown(scores_table(study, "reward")),

@@ -30,6 +30,7 @@ from onethinker.report.study_page import (
 from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 
 OURS, START, MEAN = "ema_grpo", "sft", "Mean"
+FEW = "Two or three seeds that happen to differ tell little: their intervals are wide, and their p stays large."
 CURVE = 7
 """Points that a learning curve is averaged over."""
 
@@ -78,11 +79,17 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     if even:
         all_others = len(even) > 2 and len(even) == len(order) - 1
         found.append(f"not told apart from {'any other' if all_others else _list(even)}")
-        widest = max((t["high"] - t["low"]) / 2 for t in tests if t["low"] is not None)
-        found.append(f"where a difference below {write(measured, widest)} could not be seen")
+        least = [t["visible"] for t in tests if t["visible"] is not None]
+        if least:
+            found.append(f"where {_reach(measured, least)} would have to lie between two to be told apart at once")
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     return f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
+
+
+def _reach(measured: str, least: Sequence[float]) -> str:
+    """`3.0 to 4.9`, or one number where they are shown alike."""
+    return " to ".join(dict.fromkeys(write(measured, f(least)) for f in (min, max)))
 
 
 def _list(arms: Sequence[str]) -> str:
@@ -100,7 +107,7 @@ def _towards(test: Mapping[str, Any], arm: str) -> dict[str, Any]:
     ties = sum(v == 0 for v in d["seeds"])
     won = test["won"] if forward else seeds - ties - test["won"]
     return {"other": test["a"] if forward else test["b"], "p": test["p"], "holm": test["holm"], "won": won,
-            "seeds": seeds, **signed}  # fmt: skip
+            "visible": test["visible"], "seeds": seeds, **signed}  # fmt: skip
 
 
 def _minus(value: float | None) -> float | None:
@@ -120,13 +127,17 @@ def _compared(study: Study) -> str:
     for condition in conditions.values():
         for measured in MEASURES:
             tests = {t["other"]: t for t in tests_of(condition, measured, OURS)}
-            closest = min(tests.values(), key=lambda t: t["value"], default=None)
-            cells = [_difference(tests.get(o), measured) for o in others]
-            best = _difference(closest, measured, name_of(closest["other"]) if closest else "")
-            title = Cell(condition["title"], counted(_seeds(condition), "seed"))
-            rows.append((title, Cell(_short(measured)), *cells, best))
+            if tests:
+                closest = min(tests.values(), key=lambda t: t["value"])
+                cells = [_difference(tests.get(o), measured) for o in others]
+                best = _difference(closest, measured, name_of(closest["other"]))
+                title = Cell(condition["title"], counted(_seeds(condition), "seed"))
+                rows.append((title, _short(condition, measured), *cells, best))
     columns = ("Condition", "Measured by", *(f"− {name_of(o)}" for o in others), "− the best other")
-    note = "EMA-GRPO minus the other in the mean over tasks, with 95% intervals; bold where Holm-corrected p < 0.05."
+    note = (
+        "EMA-GRPO minus the other in the mean over tasks, with 95% intervals; bold where Holm-corrected p < 0.05. "
+        "Rewards of two profiles do not compare. " + FEW
+    )
     lead = "The same comparison under other settings: what has to change for the order to change."
     return section("When does EMA-GRPO win?", lead, to_html(Table("", columns, tuple(rows), note, labels=2)))
 
@@ -140,8 +151,11 @@ def tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict
     return [_towards(t, arm) for t in condition["tests"][measured] if arm in (t["a"], t["b"])]
 
 
-def _short(measured: str) -> str:
-    return "greedy, %" if measured == "headline" else "reward"
+def _short(condition: Mapping[str, Any], measured: str) -> Cell:
+    """What is measured; of a reward the profile, where it is not the usual one."""
+    if measured == "headline":
+        return Cell("greedy, %")
+    return Cell("reward", "" if condition["reward"] == "released" else f"{condition['reward']} profile")
 
 
 def _difference(test: Mapping[str, Any] | None, measured: str, detail: str = "") -> Cell:
@@ -183,8 +197,10 @@ def _lead(condition: Mapping[str, Any]) -> str:
     said = f"{title}: {condition['questions']:,} questions, {counted(seeds, 'seed')}"
     if condition["left_out"]:
         said += f", {condition['left_out']} left out because some cell has no score for them"
-    waiting = [f"{name_of(arm)} ({n} of {seeds})" for arm, n in condition["waiting"].items()]
-    return f"{said}." + (f" Not shown until they have as many seeds: {', '.join(waiting)}." if waiting else "")
+    fewer = [f"{name_of(arm)} ({n} of {seeds})" for arm, n in condition["uneven"].items() if n < seeds]
+    more = [f"{name_of(arm)} ({n})" for arm, n in condition["uneven"].items() if n > seeds]
+    said += f". Not shown until they have as many seeds: {', '.join(fewer)}" if fewer else ""
+    return said + (f". Of more seeds the first {seeds} are shown: {', '.join(more)}." if more else ".")
 
 
 def _dots(condition: Mapping[str, Any], measured: str, classes: Mapping[str, str]) -> str:
@@ -262,10 +278,10 @@ def _tests(condition: Mapping[str, Any]) -> str:
                 Cell(p_value(t["holm"])),
                 Cell(f"{t['won']} of {t['seeds']}"),
             )
-            rows.append((Cell(f"− {name_of(t['other'])}"), Cell(_short(measured)), *numbers))
+            rows.append((Cell(f"− {name_of(t['other'])}"), _short(condition, measured), *numbers))
     note = (
-        "Same seeds, same questions. p: two-sided, Student's; Holm: corrected for all "
-        f"{len(condition['tests']['headline'])} pairs. Seeds won is the plain count."
+        "Same seeds, same questions. p: two-sided, Student's, with no more degrees of freedom than seeds give; Holm: "
+        f"corrected for all {len(condition['tests']['headline'])} pairs. Seeds won is the plain count."
     )
     columns = (name_of(ours), "Measured by", "Difference", "p", "p, Holm", "Seeds won")
     parts.append(to_html(Table("", columns, tuple(rows), note, labels=2)))

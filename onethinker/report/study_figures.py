@@ -70,7 +70,7 @@ class Spot:
     number: Number
 
 
-def against(spots: Sequence[Spot], cause: str, effect: str, factor: float = 1) -> str:
+def against(spots: Sequence[Spot], cause: str, effect: str, factor: float) -> str:
     """Numbers with their intervals (upwards) against their cause (across, from 0); the axes' titles in words.
 
     factor: of the numbers where they are shown, as in `dots`."""
@@ -111,7 +111,6 @@ def heat(
     *,
     label: str,
     sure: Mapping[tuple[str, str], bool] | None = None,
-    signed: bool = True,
 ) -> str:
     """A map of signed numbers: gains blue, losses orange, as strong as they are large; bold where the interval leaves
     out 0 (or where `sure` says so), framed where row and column are the same.
@@ -134,8 +133,8 @@ def heat(
             body.append(place.rect("box"))
             if number is not None and number["value"] is not None:
                 certain = sure.get((row, column), False) if sure is not None else apart(number)
-                said = f"{title} → {columns[column]}: {_said(number, factor, signed)}"
-                body.append(svg.tag("g", svg.tip(said) + _square(number, place, most, factor, certain, signed)))
+                said = f"{title} → {columns[column]}: {_said(number, factor, True)}"
+                body.append(svg.tag("g", svg.tip(said) + _square(number, place, most, factor, certain)))
             if row == column:
                 body.append(place.rect("own"))
     return svg.tag("div", svg.figure(width, height, "".join(body), label), style=f"max-width: {width}px")
@@ -154,12 +153,12 @@ class _Place:
         )
 
 
-def _square(number: Number, place: _Place, most: float, factor: float, certain: bool, signed: bool) -> str:
+def _square(number: Number, place: _Place, most: float, factor: float, certain: bool) -> str:
     value = number["value"] or 0.0
     strength = 0.08 + 0.62 * min(1.0, abs(value) / most) if value else 0.0
     shade = place.rect("gained" if value > 0 else "lost", strength)
     x, y = place.x + place.width / 2, place.y + place.height / 2 + 4
-    return shade + svg.text(_number(factor * value, factor, signed), x, y, "sure" if certain else "unsure", "middle")
+    return shade + svg.text(_number(factor * value, factor, True), x, y, "sure" if certain else "unsure", "middle")
 
 
 def apart(number: Number) -> bool:

@@ -23,7 +23,14 @@ def study_page(data: Path) -> str:
     study = read_json(data)
     if not isinstance(study, dict) or study.get("study") not in PAGES:
         raise ReportError(f"{data}: not a study; expected the study.json that `onethinker bench` writes")
-    return PAGES[study["study"]](study)
+    return PAGES[study["study"]](study | {"notes": notes(data)})
+
+
+def notes(data: Path) -> list[str]:
+    """What people have to say of a study: the paragraphs of `notes.md` beside its `study.json`."""
+    file = data.with_name("notes.md")
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
 
 
 def write_study_page(data: Path) -> Path:

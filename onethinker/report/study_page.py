@@ -1,4 +1,4 @@
-"""What the pages of the studies share: head, sections, provenance. A page is made of `study.json` alone."""
+"""What the pages of the studies share: head, sections, provenance. A page is made of `study.json` and of notes."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ def _made(study: Study, words: str) -> str:
         "machine time": f"{duration(3600 * study['hours'])} over {study['cells']} cells",
     }
     lines = "".join(f"<p><b>{name}</b> · <code>{escape(value)}</code></p>" for name, value in facts.items())
-    notes = "".join(f'<p class="lead">{escape(note)}</p>' for note in study.get("notes", ()))
+    notes = "".join(f'<p class="lead">{escape(note)}</p>' for note in study["notes"])
     return (
         f'<section><h2>To do it again</h2><p class="lead">{escape(words)}</p>'
         f"<pre>{escape(study['command'])}</pre>{notes}</section><footer>{lines}"
-        "<p>Made by OneThinker from study.json alone.</p></footer>"
+        "<p>Made by OneThinker from study.json.</p></footer>"
     )

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import combinations, count, takewhile
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from onethinker.recipes import Recipe, override
+from onethinker.recipes import Recipe, RecipeError, override
 from onethinker.report.study_index import write_study_page
+from onethinker.report.study_page import SURE
 from onethinker.runs import JsonLines
 from onethinker.sample import Samples
 from onethinker.studies.bench import (
@@ -35,6 +35,7 @@ from onethinker.studies.bench import (
     only,
     open_bench,
     run_cells,
+    seeds_done,
     train_and_measure,
     write_study,
 )
@@ -122,8 +123,10 @@ def bench_algorithms(
     arms share, so a condition may have fewer seeds than another. Raises RecipeError for an unknown name.
     """
     chosen = list(algorithms or ALGORITHMS)
-    check_names("name", chosen, arms())
-    check_names("name", conditions, CONDITIONS)
+    check_names("algorithm", chosen, arms())
+    check_names("condition", conditions, CONDITIONS)
+    if taken := [a for a in assignments if a.partition("=")[0].strip() in ("rl.algorithm", "rl.algorithm_options")]:
+        raise RecipeError(f"{', '.join(taken)}: this study sets the algorithm itself; choose with --algorithm")
     bench = open_bench("algorithms", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
     cells: dict[str, Work] = {}
     for condition in conditions:
@@ -204,10 +207,10 @@ def _results(bench: Bench) -> Path:
     found: dict[str, Any] = {}
     seeds = 0
     for name, condition in CONDITIONS.items():
-        cells, waiting = _finished(bench, name)
+        cells, uneven = _finished(bench, name)
         if cells:
             rows |= {cell: cell_row(bench.out, cell) for of_arm in cells.values() for cell in of_arm}
-            found[name] = {"title": condition.title, "waiting": waiting} | _condition(bench, name, cells, rows)
+            found[name] = {"title": condition.title, "uneven": uneven} | _condition(bench, name, cells, rows)
             seeds = max(seeds, *(len(of_arm) for of_arm in cells.values()))
     return write_study(replace(bench, seeds=seeds), rows, {"groups": GROUPS, "conditions": found})
 
@@ -215,21 +218,16 @@ def _results(bench: Bench) -> Path:
 def _finished(bench: Bench, condition: str) -> tuple[dict[str, list[str]], dict[str, int]]:
     """The start and the arms, each with the cells of the same seeds: as many as make the most cells, so that an arm of
     which little is finished waits, and one with more seeds than the others does not push them out. Empty without one.
-    And the arms that wait, with their seeds.
+    And the arms that have fewer or more, with their seeds.
     """
     start = f"{condition}/{START}"
-    done = {arm: _seeds_done(bench, f"{condition}/{arm}") for arm in arms()}
+    done = {arm: seeds_done(bench.out, f"{condition}/{arm}") for arm in arms()}
     counts = [len(cells) for cells in done.values()]
     seeds = max(counts, key=lambda n: (n * sum(count >= n for count in counts), n))
     if not seeds or not is_finished(bench.out, start):
         return {}, {}
-    waiting = {arm: len(cells) for arm, cells in done.items() if 0 < len(cells) < seeds}
-    return {START: [start]} | {arm: cells[:seeds] for arm, cells in done.items() if len(cells) >= seeds}, waiting
-
-
-def _seeds_done(bench: Bench, run: str) -> list[str]:
-    """The finished cells of the first seeds, up to the first that is not finished."""
-    return list(takewhile(partial(is_finished, bench.out), (f"{run}/seed-{seed}" for seed in count())))
+    uneven = {arm: len(cells) for arm, cells in done.items() if len(cells) not in (0, seeds)}
+    return {START: [start]} | {arm: cells[:seeds] for arm, cells in done.items() if len(cells) >= seeds}, uneven
 
 
 def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows: Mapping[str, Row]) -> Row:
@@ -272,9 +270,13 @@ def _columns(found: Mapping[str, Crossed]) -> dict[str, Crossed]:
 
 
 def _tests(means: Mapping[str, Crossed]) -> list[Row]:
-    """Every pair of arms: b − a in the mean over tasks, p corrected for the number of pairs."""
+    """Every pair of arms: b − a in the mean over tasks, p corrected for the number of pairs. visible: what would have
+    to be between the two to be told apart by itself, at the level that Holm's procedure begins with."""
     pairs = list(combinations(means, 2))
-    tests = [{"a": a, "b": b} | paired_test(means[a], means[b]) for a, b in pairs]
+    tests: list[Row] = [
+        {"a": a, "b": b, "visible": (means[b] - means[a]).visible(SURE / len(pairs))} | paired_test(means[a], means[b])
+        for a, b in pairs
+    ]
     corrected = holm([test["p"] for test in tests])
     return [test | {"holm": p} for test, p in zip(tests, corrected, strict=True)]
 

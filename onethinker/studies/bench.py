@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from onethinker.sample import Samples, load_samples
 from onethinker.segment import make_segmenter
 from onethinker.studies.crossed import Crossed, Measure, cross, read_terms
 from onethinker.tasks.prompts import load_prompts
+from onethinker.train.advantage import make
 from onethinker.train.checkpoint import STATE
 from onethinker.train.parallel import gpus
 from onethinker.train.rl import run_rl
@@ -46,7 +49,7 @@ Work = Callable[[Path], Row]
 WAIT = 2.0
 """Seconds between two looks at cells that other processes hold."""
 
-CELL, LEG, STUDY, MADE = "cell.json", "leg.json", "study.json", "made.json"
+CELL, LEG, STUDY, MADE, COMMANDS = "cell.json", "leg.json", "study.json", "made.json", "commands.txt"
 
 COMMON = ("rl.sampler=task_balanced", "rl.refill_tries=0", "rl.keep=1", "rl.optimizer.lr=5e-4", "evaluate.sampled=2")
 """Every run asks the same number of prompts: each task in turn, none drawn again for those that do not train. The rate
@@ -139,16 +142,36 @@ def open_bench(
     Raises ModelError for a model that is not there, RecipeError for an override that does not fit, RunError for a
     folder that holds another study.
     """
+    if taken := [a for a in assignments if a.partition("=")[0].strip() in ("seed", "model.base")]:
+        raise RecipeError(f"{', '.join(taken)}: a study sets this itself; use --seeds and --model")
     changes = [*COMMON, *(QUICK if quick else FULL), *assignments, f"model.base={model}"]
     recipe = override(trained_with(model) or SHIPPED["mini"], changes)
     if not recipe.evaluate.sampled:
         raise RecipeError("evaluate.sampled=0: a study measures sampled answers too; expected 1 or more")
+    try:
+        make(recipe.rl.algorithm, **recipe.rl.algorithm_options)
+    except ValueError as error:
+        raise RecipeError(f"rl.{error}") from error
     sizes = QUICK_SIZES if quick else FULL_SIZES
     weights = engine_of(recipe, model).identity
     world = {"train": sizes.train, "test": sizes.test, "difficulty": DIFFICULTY}
     settings = {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world}
     open_run(out, settings | identity)
+    _remember(out, command)
     return Bench(name, out, recipe, sizes, seeds, command)
+
+
+def _remember(out: Path, command: str) -> None:
+    """Add it to the commands that a study grew by, unless it is one of them."""
+    file = out / COMMANDS
+    if command not in (before := commands_of(out)):
+        write_whole(file, "\n".join([*before, command]) + "\n")
+
+
+def commands_of(out: Path) -> list[str]:
+    """What was typed to make a study, the first first."""
+    file = out / COMMANDS
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
 def check_names(kind: str, names: Sequence[str], known: Collection[str]) -> None:
@@ -215,6 +238,11 @@ def is_finished(out: Path, name: str) -> bool:
     return (cell_folder(out, name) / CELL).exists()
 
 
+def seeds_done(out: Path, run: str) -> list[str]:
+    """The finished cells of a run's first seeds, up to the first that is not finished."""
+    return list(takewhile(partial(is_finished, out), (f"{run}/seed-{seed}" for seed in count())))
+
+
 def cell_row(out: Path, name: str) -> Row:
     """The row of a finished cell."""
     row: Row = json.loads((cell_folder(out, name) / CELL).read_text(encoding="utf-8"))
@@ -235,13 +263,20 @@ def train_and_measure(folder: Path, recipe: Recipe, train: Samples, test: Sample
     model, made = folder / "rl" / "checkpoints" / f"step-{recipe.rl.steps:06d}", folder / "rl" / MADE
     if not model.exists():
         made.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(made, json.dumps(provenance()))
+        write_whole(made, json.dumps(_made_by(made)))
         run_rl(recipe, train, folder / "rl")
     (model / STATE).unlink(missing_ok=True)
     measure(folder, recipe, str(model), test)
     steps = JsonLines(folder / "rl" / "metrics.jsonl").rows()
     trained = json.loads(made.read_text(encoding="utf-8"))["commit"]
     return {"seconds": steps[-1]["seconds"], "model": str(model.relative_to(folder)), "trained": trained}
+
+
+def _made_by(file: Path) -> Row:
+    """This process, whose commit joins those that the run was made with before."""
+    row = provenance()
+    before = json.loads(file.read_text(encoding="utf-8"))["commit"].split(", ") if file.exists() else []
+    return row | {"commit": ", ".join(dict.fromkeys([*before, row["commit"]]))}
 
 
 def measure(folder: Path, recipe: Recipe, model: str, test: Samples) -> Row:
@@ -284,15 +319,12 @@ def cross_cells(
 
 
 def write_study(bench: Bench, rows: Mapping[str, Row], results: Row) -> Path:
-    """`OUT/study.json`: the results with commands, commits, machines and settings; all that a page needs. A study that
-    grew has the commands that it was written with before, and keeps `notes`, which people write."""
+    """`OUT/study.json`: the results with commands, commits, machines and settings; all that a page needs."""
     cells = list(rows.values())
     file = bench.out / STUDY
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"command": ""}
     head = {
         "study": bench.name,
-        "command": "\n".join(dict.fromkeys([*before["command"].splitlines(), bench.command])),
-        "notes": before.get("notes", []),
+        "command": "\n".join(commands_of(bench.out)),
         "commits": sorted({commit for row in cells for commit in (row.get("trained"), row["commit"]) if commit}),
         "machines": sorted({row["machine"] for row in cells}),
         "at": max(row["at"] for row in cells),
@@ -335,11 +367,11 @@ def _processor() -> str:
 
 
 def rounded(value: Any) -> Any:
-    """Numbers to five digits, which is more than any of them is sure of; what is not finite becomes null."""
+    """Numbers to seven digits, so that what a page shows of them is rounded once; what is not finite becomes null."""
     if isinstance(value, Mapping):
         return {str(k): rounded(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(v) for v in value]
     if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
+        return float(f"{value:.7g}") if math.isfinite(value) else None
     return value

@@ -4,9 +4,10 @@ An arm has S runs, its seeds, which all answer the same N questions; another run
 other questions. The mean over seeds varies with both: V = V_questions + max(0, V_seeds − V_mixed), where V_questions is
 the bootstrap's over questions, V_seeds = s²/S the variance between seeds, and V_mixed the part of it that is luck in
 single questions (most of it the sampling of answers), which V_questions has already. Resampling seeds and questions in
-one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). Quantiles are Student's, with
-Satterthwaite's degrees of freedom, finite also where V_seeds is below V_mixed, which S seeds alone say. Of one seed
-nothing is known but its questions.
+one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). Quantiles are Student's.
+Intervals have Satterthwaite's degrees of freedom, finite also where V_seeds is below V_mixed, which S seeds alone say;
+they are too sure of themselves far out in the tail, where corrected p values lie, so that p has S − 1 at most. Of one
+seed nothing is known but its questions.
 
 All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 
@@ -76,8 +77,17 @@ class Crossed:
 
     def p(self) -> float:
         """Two-sided, of no difference from 0; 1 where there is none in any draw."""
-        error, freedom = self.spread
-        return 2 * float(stats.t.sf(abs(self.value) / error, freedom)) if error else float(self.value == 0)
+        error, _ = self.spread
+        return 2 * float(stats.t.sf(abs(self.value) / error, self._sure)) if error else float(self.value == 0)
+
+    def visible(self, level: float) -> float:
+        """The least difference from 0 whose `p` would be below that level."""
+        return self.spread[0] * float(stats.t.isf(level / 2, self._sure))
+
+    @property
+    def _sure(self) -> float:
+        """Degrees of freedom that seeds alone give."""
+        return min(self.spread[1], len(self.by_seed_S) - 1 or np.inf)
 
     def __sub__(self, other: Crossed) -> Crossed:
         """The paired difference of two arms with the same seeds and questions."""

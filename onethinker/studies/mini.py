@@ -6,9 +6,9 @@ the held-out world. Resumable: `python -m onethinker.studies.mini`, again, goes 
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config
 def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
     """Run or resume everything in `out` and return the page. quick: a few steps of each, to see that it runs.
 
-    Nothing is shipped by this: `ship` copies the weights into the package.
+    Nothing is shipped by this: `ship`, or `--ship`, copies the weights into the package.
     """
     few = QUICK if quick else []
     recipe = load_recipe("mini", ["evaluate.sampled=1", *few])
@@ -149,7 +149,7 @@ def record(out: Path, clock: Clock) -> dict[str, Any]:
 
 
 def _run(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Settings and curves of a training run. samples: asked or learned from, counted with repetitions."""
+    """Settings and curves of a training run."""
     recipe = json.loads((folder / "config.json").read_text(encoding="utf-8"))["recipe"]
     stage = rows[-1]["stage"]
     config, value = recipe[stage], {"sft": "loss", "rl": "reward"}[stage]
@@ -166,7 +166,7 @@ def _run(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _evaluation(summary: dict[str, Any]) -> dict[str, Any]:
-    keep = ("n", "headline", "metrics", "status", "sampled", "tokens")
+    keep = ("n", "headline", "metrics", "sampled")
     return {
         "n": summary["n"],
         "mean": summary["mean"],
@@ -181,5 +181,12 @@ def _compared(a: Path, b: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    short = "--quick" in sys.argv[1:]
-    print(build_mini(Path("runs/mini-quick") if short else OUT, quick=short))
+    parser = argparse.ArgumentParser(prog="python -m onethinker.studies.mini", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few steps of each in runs/mini-quick, to see it run")
+    parser.add_argument("--ship", action="store_true", help=f"then copy the weights of {OUT} into the package")
+    told = parser.parse_args()
+    if told.quick and told.ship:
+        parser.error("--quick weights are not for shipping")
+    print(build_mini(Path("runs/mini-quick") if told.quick else OUT, quick=told.quick))
+    if told.ship:
+        ship(OUT)

@@ -15,6 +15,7 @@ there compared with the others', not what they would have missed. Cells are `ARM
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ from onethinker.studies.bench import (
     Bench,
     Row,
     Work,
+    cell_row,
     check_names,
     cross_cells,
     measure,
     only,
     open_bench,
     run_cells,
+    seeds_done,
     train_and_measure,
     write_study,
 )
@@ -58,7 +61,8 @@ def bench_transfer(
     command: str = "",
     ray: str = "",
 ) -> Path:
-    """Run or resume the study in `out` and return its page. tasks: trained and measured, all if empty.
+    """Run or resume the study in `out` and return its page, which has all seeds that are finished. tasks: trained and
+    measured, all if empty.
 
     Raises RecipeError for a task that is not one, or for fewer than two.
     """
@@ -72,8 +76,10 @@ def bench_transfer(
         tasks=sorted(chosen),
     )  # fmt: skip
     train, test = (only(samples, lambda s: s.task in chosen) for samples in bench.world())
-    cells = _cells(bench, chosen, train, test)
-    rows = run_cells(out, cells, ray=ray, device=bench.recipe.model.device)
+    runs = arms(chosen, train)
+    run_cells(out, _cells(bench, runs, test), ray=ray, device=bench.recipe.model.device)
+    bench = replace(bench, seeds=min(len(seeds_done(out, run)) for run in runs))
+    rows = {cell: cell_row(out, cell) for cell in _cells(bench, runs, test)}
     return write_study_page(write_study(bench, rows, _results(bench, chosen, test)))
 
 
@@ -88,7 +94,7 @@ def arms(tasks: Sequence[str], train: Samples) -> dict[str, Samples]:
     return {name: samples for name, samples in found.items() if len(samples)}
 
 
-def _cells(bench: Bench, tasks: Sequence[str], train: Samples, test: Samples) -> dict[str, Work]:
+def _cells(bench: Bench, runs: Mapping[str, Samples], test: Samples) -> dict[str, Work]:
     def work(seed: int, samples: Samples) -> Work:
         recipe = override(bench.recipe, [f"seed={seed}"])
         return lambda folder: train_and_measure(folder, recipe, samples, test)
@@ -98,7 +104,7 @@ def _cells(bench: Bench, tasks: Sequence[str], train: Samples, test: Samples) ->
 
     cells: dict[str, Work] = {START: start}
     for seed in range(bench.seeds):
-        cells |= {f"{arm}/seed-{seed}": work(seed, samples) for arm, samples in arms(tasks, train).items()}
+        cells |= {f"{arm}/seed-{seed}": work(seed, samples) for arm, samples in runs.items()}
     return cells
 
 

@@ -8,6 +8,7 @@ page says how many it found. Cells are `before`, `sft` and `rl/seed-K`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from onethinker.studies.bench import (
     Bench,
     Row,
     Work,
+    cell_row,
     cross_cells,
     measure,
     open_bench,
     run_cells,
+    seeds_done,
     train_and_measure,
     write_study,
 )
@@ -47,14 +50,16 @@ def bench_zeroshot(
     command: str = "",
     ray: str = "",
 ) -> Path:
-    """Run or resume the study in `out` and return its page. untrained: the model that SFT began with."""
+    """Run or resume the study in `out` and return its page, which has all seeds that are finished. untrained: the model
+    that SFT began with."""
     bench = open_bench(
         "zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command, untrained=untrained
     )
     train, _ = bench.world()
     questions = _questions(bench, QUICK_QUESTIONS if quick else QUESTIONS)
-    cells = _cells(bench, untrained, train, questions)
-    rows = run_cells(out, cells, ray=ray, device=bench.recipe.model.device)
+    run_cells(out, _cells(bench, untrained, train, questions), ray=ray, device=bench.recipe.model.device)
+    bench = replace(bench, seeds=len(seeds_done(out, RL)))
+    rows = {cell: cell_row(out, cell) for cell in _cells(bench, untrained, train, questions)}
     results = {"questions": len(questions), "trained_on": _searched(model, train), "blind": blind(questions)}
     results |= _results(bench, questions)
     return write_study_page(write_study(bench, rows, results))

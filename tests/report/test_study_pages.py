@@ -12,7 +12,7 @@ import pytest
 from onethinker.report import study_algorithms, study_transfer, study_zeroshot
 from onethinker.report.read import ReportError
 from onethinker.report.study_figures import Arm, Spot, against, apart, dots, heat
-from onethinker.report.study_index import study_page, write_study_page
+from onethinker.report.study_index import notes, study_page, write_study_page
 from onethinker.report.study_page import ONCE, escape
 from tests.report.conftest import HOSTILE
 
@@ -53,14 +53,14 @@ def condition(title="as the recipe has it"):
     means = {"sft": 0.30, "grpo": 0.40, "ema_grpo": 0.45, "dr_grpo": 0.50, HOSTILE: 0.44}
     table = {a: {c: number(v, v - 0.01, v + 0.01) for c in ("QA", "Spatial", "Mean")} for a, v in means.items()}
     tests = [
-        {"a": "grpo", "b": "ema_grpo", "holm": 0.01, **paired(0.05, 0.002, 0.03, 0.07)},
-        {"a": "ema_grpo", "b": "dr_grpo", "holm": 0.02, **paired(0.05, 0.004, 0.02, 0.08)},
-        {"a": "ema_grpo", "b": HOSTILE, "holm": 0.8, **paired(-0.01, 0.4, won=2)},
+        {"a": "grpo", "b": "ema_grpo", "holm": 0.01, "visible": 0.04, **paired(0.05, 0.002, 0.03, 0.07)},
+        {"a": "ema_grpo", "b": "dr_grpo", "holm": 0.02, "visible": 0.045, **paired(0.05, 0.004, 0.02, 0.08)},
+        {"a": "ema_grpo", "b": HOSTILE, "holm": 0.8, "visible": 0.06, **paired(-0.01, 0.4, won=2)},
     ]
     arms = [a for a in means if a != "sft"]
     by_task = {a: {"ocr": v, "spatial_grounding": v + 0.01} for a, v in means.items()}
     return {
-        "waiting": {HOSTILE: 2}, "by_task": {"headline": by_task, "reward": by_task},
+        "uneven": {HOSTILE: 2}, "by_task": {"headline": by_task, "reward": by_task},
         "title": title, "questions": 130, "left_out": 2, "reward": "released", "steps": [3, 6, 10],
         "tables": {"headline": table, "reward": dict(table)}, "tests": {"headline": tests, "reward": tests},
         "gains": {m: {a: paired(0.15, 0.0001, 0.1, 0.2) for a in arms} for m in ("headline", "reward")},
@@ -126,8 +126,25 @@ def test_the_verdict_says_what_the_tests_say() -> None:
     assert said.startswith(
         "In greedy answers EMA-GRPO is number 2 of 4 behind Dr.GRPO, better than GRPO, worse than Dr.GRPO, not told"
     )
+    assert "where 4.0 to 6.0 would have to lie between two" in said
     assert "moved by +15.0 [+10.0, +20.0] from the start" in said
     assert "moved by +0.150 [+0.100, +0.200] from the start" in said
+
+
+def test_a_page_says_which_seeds_it_does_not_show() -> None:
+    made = condition()
+    made["uneven"] = {"g2rpo": 2, "mt_grpo": 9}
+    page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
+    assert "Not shown until they have as many seeds: G²RPO (2 of 5)." in page
+    assert "Of more seeds the first 5 are shown: MT-GRPO (9)." in page
+
+
+def test_conditions_are_compared_where_our_arm_ran_and_say_whose_reward_it_is() -> None:
+    made = algorithms()
+    made["conditions"]["hard"]["tests"] = {measured: [] for measured in stages_of()}
+    made["conditions"]["sparse"] = condition("another reward") | {"reward": "paper"}
+    table = study_algorithms.page(made).split("When does EMA-GRPO win?")[1].split("</table>")[0]
+    assert "harder ones" not in table and table.count("another reward") == 2 and "paper profile" in table
 
 
 def test_a_test_read_from_the_other_side() -> None:
@@ -190,11 +207,11 @@ def test_dots_need_a_number() -> None:
 
 def test_gains_stand_over_their_cause() -> None:
     spots = [Spot("A", "arm-0", 0.2, number(0.1, 0.0, 0.2)), Spot("B", "arm-1", 0.4, number(0.3))]
-    drawn = ET.fromstring(against(spots, "imbalance", "gain"))
+    drawn = ET.fromstring(against(spots, "imbalance", "gain", 1))
     near, far = (circle.attrib for circle in drawn.iter() if circle.tag.endswith("circle"))
     assert float(near["cx"]) < float(far["cx"]) and float(near["cy"]) > float(far["cy"])
     assert sum("reach" in line.get("class", "") for line in drawn.iter()) == 1
-    assert ET.fromstring(against([Spot("A", "arm-0", 0.0, number(0.1))], "x", "y")) is not None
+    assert ET.fromstring(against([Spot("A", "arm-0", 0.0, number(0.1))], "x", "y", 1)) is not None
 
 
 def test_evenness_speaks_of_what_can_be_measured() -> None:
@@ -216,4 +233,8 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="not a study"):
         study_page(tmp_path / "study.json")
     (tmp_path / "study.json").write_text(json.dumps(zeroshot()))
-    assert write_study_page(tmp_path / "study.json").read_text() == study_page(tmp_path / "study.json")
+    page = write_study_page(tmp_path / "study.json").read_text()
+    assert page == study_page(tmp_path / "study.json")
+    (tmp_path / "notes.md").write_text("Once <b>upon</b>\na time.\n\n\nThe end.\n")
+    assert notes(tmp_path / "study.json") == ["Once <b>upon</b> a time.", "The end."]
+    assert "Once &lt;b&gt;upon&lt;/b&gt; a time.</p>" in study_page(tmp_path / "study.json") and "upon" not in page

@@ -105,11 +105,13 @@ def test_a_longer_one_is_so_many_times_as_long(tmp_path: Path, small: list[str])
 
 
 def test_names_that_are_not_known_name_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"grop: no such name.*ema_grpo"):
+    with pytest.raises(RecipeError, match=r"grop: no such algorithm.*ema_grpo"):
         bench_algorithms(tmp_path, "mini", algorithms=["grop"])
     with pytest.raises(RecipeError, match=r"evaluate.sampled=0: .*expected 1 or more"):
         bench_algorithms(tmp_path, "mini", assignments=["evaluate.sampled=0"])
-    with pytest.raises(RecipeError, match=r"tough: no such name.*hard"):
+    with pytest.raises(RecipeError, match="choose with --algorithm"):
+        bench_algorithms(tmp_path, "mini", assignments=["rl.algorithm=grpo"])
+    with pytest.raises(RecipeError, match=r"tough: no such condition.*hard"):
         bench_algorithms(tmp_path, "mini", conditions=["tough"])
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from onethinker.recipes import RecipeError
 from onethinker.runs import RunError, locked
 from onethinker.studies import bench
-from onethinker.studies.bench import open_bench, provenance, rounded, run_cells
+from onethinker.studies.bench import commands_of, open_bench, provenance, rounded, run_cells
 
 
 def take_a_share(out: Path) -> None:
@@ -137,6 +138,36 @@ def test_a_study_grows_but_never_changes(tmp_path: Path) -> None:
         opened(tmp_path / "s", "mini:1")
 
 
+def test_a_study_remembers_what_was_typed_once_and_in_order(tmp_path: Path) -> None:
+    for command in ("bench a", "bench b --seeds 9", "bench a"):
+        opened(tmp_path / "s", command=command)
+    assert commands_of(tmp_path / "s") == ["bench a", "bench b --seeds 9"]
+    with pytest.raises(RunError):
+        opened(tmp_path / "s", command="bench c", assignments=["rl.steps=11"])
+    assert commands_of(tmp_path / "s") == ["bench a", "bench b --seeds 9"]
+
+
+def test_what_a_study_sets_itself_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="seed=3: a study sets this itself"):
+        opened(tmp_path / "s", assignments=["seed=3"])
+    with pytest.raises(RecipeError, match=r"rl\.algorithm 'grop'; did you mean grpo"):
+        opened(tmp_path / "s", assignments=["rl.algorithm=grop"])
+    with pytest.raises(RecipeError, match="no option 'bta'; did you mean beta"):
+        opened(tmp_path / "s", assignments=["rl.algorithm_options={bta: 1}"])
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"file/s cannot be made .*another --out"):
+        opened(tmp_path / "file" / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_run_made_at_two_commits_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "made.json"
+    for commit in ("aaa", "bbb", "bbb"):
+        monkeypatch.setattr(bench, "provenance", lambda commit=commit: {"commit": commit, "machine": "m"})
+        file.write_text(json.dumps(bench._made_by(file)))
+    assert json.loads(file.read_text()) == {"commit": "aaa, bbb", "machine": "m"}
+
+
 def test_every_algorithm_gets_the_same_rollouts(tmp_path: Path) -> None:
     """Nothing is drawn again, so steps × prompts × group is what every run asks."""
     made = opened(tmp_path / "s")
@@ -147,7 +178,7 @@ def test_every_algorithm_gets_the_same_rollouts(tmp_path: Path) -> None:
 
 def test_numbers_are_rounded_to_what_they_are_worth() -> None:
     assert rounded({"a": [1 / 3, math.nan, math.inf], 2: (True, "x", 12)}) == {
-        "a": [0.33333, None, None],
+        "a": [0.3333333, None, None],
         "2": [True, "x", 12],
     }
 

@@ -13,7 +13,7 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate.run import evaluate
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import Samples
-from onethinker.studies.crossed import cross, holm, mean_of, paired_test, read_terms
+from onethinker.studies.crossed import Crossed, cross, holm, mean_of, paired_test, read_terms
 from onethinker.tasks.prompts import load_prompts
 
 R = 4000
@@ -98,6 +98,28 @@ def test_false_alarms_come_about_as_often_as_they_should() -> None:
         found, _ = cross({"a": a, "b": b}, 200)
         alarms += paired_test(found["a"]["k"], found["b"]["k"])["p"] < 0.05
     assert 0.01 < alarms / 300 < 0.09
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+@pytest.mark.parametrize("of_seeds, mixed", [(0.1, 0.3), (0.02, 1.0)])
+def test_corrected_p_values_are_sure_of_themselves_no_oftener_than_they_say(
+    seeds: int, of_seeds: float, mixed: float
+) -> None:
+    """At the level of the first of 45 pairs: by Satterthwaite's degrees of freedom there would be several times as
+    many false alarms where seeds happen to lie close."""
+    rng, found, spread = np.random.default_rng(6), 0, (of_seeds**2 + mixed**2 / 40) ** 0.5
+    for _ in range(8_000):
+        by_seed = rng.normal(0, spread, seeds)
+        draws = by_seed + rng.normal(0, mixed / 40**0.5, (40, seeds))
+        found += Crossed(by_seed, draws).p() < 0.05 / 45
+    assert found / 8_000 < 2 * 0.05 / 45
+
+
+def test_what_is_visible_is_what_p_would_call_so() -> None:
+    seeds = np.array([0.1, 0.3, 0.2])
+    found = Crossed(seeds, np.repeat(seeds[None], 9, 0))
+    move = found.visible(0.01) - found.value
+    assert Crossed(seeds + move, found.draws_RS + move).p() == pytest.approx(0.01)
 
 
 def test_one_cell_stands_for_every_seed_and_gaps_are_left_out_for_all() -> None:
