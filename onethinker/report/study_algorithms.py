@@ -280,8 +280,9 @@ def _tests(condition: Mapping[str, Any]) -> str:
             )
             rows.append((Cell(f"− {name_of(t['other'])}"), _short(condition, measured), *numbers))
     note = (
-        "Same seeds, same questions. p: two-sided, Student's, with no more degrees of freedom than seeds give; Holm: "
-        f"corrected for all {len(condition['tests']['headline'])} pairs. Seeds won is the plain count."
+        "Same seeds, same questions. p: two-sided, Student's; Holm: corrected for all "
+        f"{len(condition['tests']['headline'])} pairs, with no more degrees of freedom than seeds give. Seeds won is "
+        "the plain count."
     )
     columns = (name_of(ours), "Measured by", "Difference", "p", "p, Holm", "Seeds won")
     parts.append(to_html(Table("", columns, tuple(rows), note, labels=2)))

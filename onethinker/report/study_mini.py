@@ -90,17 +90,25 @@ def _moved(study: Study) -> list[str]:
         said.append(
             f"In {what} RL moved the mean over tasks by {write(measured, lift['value'], True)} "
             f"{interval(lift, measured, True)} from SFT, {write(measured, over['value'], True)} "
-            f"{interval(over, measured, True)} from more SFT."
+            f"{interval(over, measured, True)} from more SFT{_sure(lift, over)}."
         )
     sft, after, longer = (
         write("headline", study["evaluations"][model]["mean"]["sampled_accuracy"]["value"])
         for model in ("sft", "rl", "control-more-sft")
     )
+    greedy = write("headline", study["evaluations"]["sft"]["mean"]["accuracy"]["value"])
     said.append(
-        f"The mean accuracy of sampled answers goes from {sft} to {after}, with more SFT to {longer}. "
-        f"RL took {rl}, more SFT {more}."
+        f"The mean accuracy of sampled answers goes from {sft} to {after}, with more SFT to {longer}; that of greedy "
+        f"answers was {greedy} before. RL took {rl}, more SFT {more}."
     )
     return said
+
+
+def _sure(lift: Mapping[str, Any], over: Mapping[str, Any]) -> str:
+    """Whether RL's lift is beyond its interval, and above the control's."""
+    if lift["low"] <= 0:
+        return ", so that no lift is shown"
+    return "" if over["low"] > 0 else ", so that the lift is no more than time at SFT gives"
 
 
 def _short(study: Study) -> str:

@@ -273,12 +273,12 @@ def _tests(means: Mapping[str, Crossed]) -> list[Row]:
     """Every pair of arms: b − a in the mean over tasks, p corrected for the number of pairs. visible: what would have
     to be between the two to be told apart by itself, at the level that Holm's procedure begins with."""
     pairs = list(combinations(means, 2))
-    tests: list[Row] = [
-        {"a": a, "b": b, "visible": (means[b] - means[a]).visible(SURE / len(pairs))} | paired_test(means[a], means[b])
-        for a, b in pairs
+    differences = [means[b] - means[a] for a, b in pairs]
+    corrected = holm([found.p_far() for found in differences])
+    return [
+        {"a": a, "b": b, "holm": p, "visible": found.visible(SURE / len(pairs))} | paired_test(means[a], means[b])
+        for (a, b), found, p in zip(pairs, differences, corrected, strict=True)
     ]
-    corrected = holm([test["p"] for test in tests])
-    return [test | {"holm": p} for test, p in zip(tests, corrected, strict=True)]
 
 
 def _arm(runs: Sequence[Row]) -> Row:

@@ -5,9 +5,9 @@ other questions. The mean over seeds varies with both: V = V_questions + max(0, 
 the bootstrap's over questions, V_seeds = s²/S the variance between seeds, and V_mixed the part of it that is luck in
 single questions (most of it the sampling of answers), which V_questions has already. Resampling seeds and questions in
 one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). Quantiles are Student's.
-Intervals have Satterthwaite's degrees of freedom, finite also where V_seeds is below V_mixed, which S seeds alone say;
-they are too sure of themselves far out in the tail, where corrected p values lie, so that p has S − 1 at most. Of one
-seed nothing is known but its questions.
+The degrees of freedom are Satterthwaite's, finite also where V_seeds is below V_mixed, which S seeds alone say. Far out
+in the tail, where p values to be corrected lie, they are too sure of themselves: `p_far` has S − 1 at most. Of one seed
+nothing is known but its questions.
 
 All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 
@@ -77,16 +77,22 @@ class Crossed:
 
     def p(self) -> float:
         """Two-sided, of no difference from 0; 1 where there is none in any draw."""
-        error, _ = self.spread
-        return 2 * float(stats.t.sf(abs(self.value) / error, self._sure)) if error else float(self.value == 0)
+        return self._p(self.spread[1])
+
+    def p_far(self) -> float:
+        """`p` with no more degrees of freedom than seeds give: what a correction for many tests is to be told."""
+        return self._p(self._of_seeds)
 
     def visible(self, level: float) -> float:
-        """The least difference from 0 whose `p` would be below that level."""
-        return self.spread[0] * float(stats.t.isf(level / 2, self._sure))
+        """The least difference from 0 whose `p_far` would be below that level."""
+        return self.spread[0] * float(stats.t.isf(level / 2, self._of_seeds))
+
+    def _p(self, freedom: float) -> float:
+        error = self.spread[0]
+        return 2 * float(stats.t.sf(abs(self.value) / error, freedom)) if error else float(self.value == 0)
 
     @property
-    def _sure(self) -> float:
-        """Degrees of freedom that seeds alone give."""
+    def _of_seeds(self) -> float:
         return min(self.spread[1], len(self.by_seed_S) - 1 or np.inf)
 
     def __sub__(self, other: Crossed) -> Crossed:
@@ -153,7 +159,7 @@ def paired_test(a: Crossed, b: Crossed) -> dict[str, Any]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number: Holm's step-down procedure (1979)."""
+    """p values, `p_far`s, corrected for their number: Holm's step-down procedure (1979)."""
     order = np.argsort(p_values, kind="stable")
     corrected, least = np.empty(len(p_values)), 0.0
     for rank, at in enumerate(order):

@@ -154,7 +154,7 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
         }
         for source, numbers in only.items()
     }
-    corrected = iter(holm([pair.p() for targets in pairs.values() for pair in targets.values()]))
+    corrected = iter(holm([pair.p_far() for targets in pairs.values() for pair in targets.values()]))
     return {
         source: {target: pair.row() | {"holm": next(corrected)} for target, pair in targets.items()}
         | {MEAN: mean_of(list(targets.values())).row()}

@@ -45,7 +45,7 @@ def test_arms_are_compared_on_the_seeds_that_they_share(tmp_path: Path) -> None:
     assert found() == {"sft": 1, "grpo": 2, "ema_grpo": 2}
     finish("dr_grpo", 1)
     assert found() == {"sft": 1, "grpo": 2, "ema_grpo": 2}, "one that has begun waits"
-    assert _finished(SimpleNamespace(out=tmp_path), "base")[1] == {"dr_grpo": 1}
+    assert _finished(SimpleNamespace(out=tmp_path), "base")[1] == {"dr_grpo": 1, "ema_grpo": 3}
     finish("dr_grpo", 2)
     assert found() == {"sft": 1, "grpo": 2, "dr_grpo": 2, "ema_grpo": 2}
 

@@ -111,7 +111,7 @@ def test_corrected_p_values_are_sure_of_themselves_no_oftener_than_they_say(
     for _ in range(8_000):
         by_seed = rng.normal(0, spread, seeds)
         draws = by_seed + rng.normal(0, mixed / 40**0.5, (40, seeds))
-        found += Crossed(by_seed, draws).p() < 0.05 / 45
+        found += Crossed(by_seed, draws).p_far() < 0.05 / 45
     assert found / 8_000 < 2 * 0.05 / 45
 
 
@@ -119,7 +119,7 @@ def test_what_is_visible_is_what_p_would_call_so() -> None:
     seeds = np.array([0.1, 0.3, 0.2])
     found = Crossed(seeds, np.repeat(seeds[None], 9, 0))
     move = found.visible(0.01) - found.value
-    assert Crossed(seeds + move, found.draws_RS + move).p() == pytest.approx(0.01)
+    assert Crossed(seeds + move, found.draws_RS + move).p_far() == pytest.approx(0.01)
 
 
 def test_one_cell_stands_for_every_seed_and_gaps_are_left_out_for_all() -> None:
