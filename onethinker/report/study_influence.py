@@ -78,7 +78,10 @@ def evenness(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:
         f"Gains over the start, with their intervals, against the run's mean imbalance; an arm a dot. {' '.join(found)}"
     )
     if both := _correlation(known["between"], known["within"]):
-        words += f" The two imbalances go together with r = {both} (Pearson, over arms, which share start, seeds and questions: no proof)."
+        words += (
+            f" The two imbalances go together with r = {both} (Pearson, over arms, which share start, seeds and "
+            "questions: a description, no proof)."
+        )
     return figure(key + panels(drawn, "wide"), words)
 
 
