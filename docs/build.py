@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from onethinker.answer import Status
 from onethinker.cli import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
 from onethinker.report.card import card
-from onethinker.report.study_index import notes, study_page
+from onethinker.report.study_index import read_study, study_page
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
 
@@ -121,8 +120,7 @@ def card_page() -> str:
     file = HERE / WEIGHTS / "mini-rl" / "model.safetensors"
     with safe_open(file, "np") as weights:
         parameters = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
-    data = HERE / "results/mini/study.json"
-    return card(json.loads(data.read_text("utf-8")) | {"notes": notes(data)}, parameters, file.stat().st_size)
+    return card(read_study(HERE / "results/mini/study.json"), parameters, file.stat().st_size)
 
 
 PAGES = {

@@ -18,17 +18,24 @@ PAGES: dict[str, Callable[[Study], str]] = {
 }
 
 
-def study_page(data: Path) -> str:
-    """The page of a `study.json`. Raises ReportError for a file that is not one."""
+def read_study(data: Path) -> Study:
+    """What a `study.json` holds, and `notes`: what people have to say of it, the paragraphs of `notes.md` beside it.
+
+    Raises ReportError for a file that is not a study.
+    """
     study = read_json(data)
     if not isinstance(study, dict) or study.get("study") not in PAGES:
         raise ReportError(f"{data}: not a study; expected the study.json that `onethinker bench` writes")
-    return PAGES[study["study"]](study | {"notes": notes(data)})
+    return study | {"notes": _notes(data.with_name("notes.md"))}
 
 
-def notes(data: Path) -> list[str]:
-    """What people have to say of a study: the paragraphs of `notes.md` beside its `study.json`."""
-    file = data.with_name("notes.md")
+def study_page(data: Path) -> str:
+    """The page of a `study.json`. Raises ReportError for a file that is not one."""
+    study = read_study(data)
+    return PAGES[study["study"]](study)
+
+
+def _notes(file: Path) -> list[str]:
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
 

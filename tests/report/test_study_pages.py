@@ -12,7 +12,7 @@ import pytest
 from onethinker.report import study_algorithms, study_transfer, study_zeroshot
 from onethinker.report.read import ReportError
 from onethinker.report.study_figures import Arm, Spot, against, apart, dots, heat
-from onethinker.report.study_index import notes, study_page, write_study_page
+from onethinker.report.study_index import read_study, study_page, write_study_page
 from onethinker.report.study_page import ONCE, escape
 from tests.report.conftest import HOSTILE
 
@@ -236,5 +236,5 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
     page = write_study_page(tmp_path / "study.json").read_text()
     assert page == study_page(tmp_path / "study.json")
     (tmp_path / "notes.md").write_text("Once <b>upon</b>\na time.\n\n\nThe end.\n")
-    assert notes(tmp_path / "study.json") == ["Once <b>upon</b> a time.", "The end."]
+    assert read_study(tmp_path / "study.json")["notes"] == ["Once <b>upon</b> a time.", "The end."]
     assert "Once &lt;b&gt;upon&lt;/b&gt; a time.</p>" in study_page(tmp_path / "study.json") and "upon" not in page

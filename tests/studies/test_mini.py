@@ -9,6 +9,7 @@ import pytest
 from safetensors import safe_open
 
 from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_FILE, WEIGHTS, seen_pictures, shipped, shipped_data
+from onethinker.report.study_index import read_study
 from onethinker.report.study_mini import TARGETS, metric, page, reached, verdict
 from onethinker.sample import Sample, Samples
 from onethinker.studies.mini import FILES, MODELS, build_mini, ship, thinned
@@ -21,7 +22,7 @@ MOST = 40_000_000
 
 @pytest.fixture(scope="module")
 def study():
-    return json.loads(RECORD.read_text(encoding="utf-8"))
+    return read_study(RECORD)
 
 
 def test_both_models_come_with_the_package():
