@@ -21,6 +21,7 @@ from onethinker.report.study_page import (
     figure,
     fold,
     interval,
+    left_out_words,
     p_value,
     panels,
     section,
@@ -195,12 +196,11 @@ def _lead(condition: Mapping[str, Any]) -> str:
     seeds = _seeds(condition)
     title = f"{condition['title'][0].upper()}{condition['title'][1:]}"
     said = f"{title}: {condition['questions']:,} questions, {counted(seeds, 'seed')}"
-    if condition["left_out"]:
-        said += f", {condition['left_out']} left out because some cell has no score for them"
     fewer = [f"{name_of(arm)} ({n} of {seeds})" for arm, n in condition["uneven"].items() if n < seeds]
     more = [f"{name_of(arm)} ({n})" for arm, n in condition["uneven"].items() if n > seeds]
     said += f". Not shown until they have as many seeds: {', '.join(fewer)}" if fewer else ""
-    return said + (f". Of more seeds the first {seeds} are shown: {', '.join(more)}." if more else ".")
+    said += f". Of more seeds the first {seeds} are shown: {', '.join(more)}." if more else "."
+    return said + left_out_words(condition["left_out"])
 
 
 def _dots(condition: Mapping[str, Any], measured: str, classes: Mapping[str, str]) -> str:

@@ -77,6 +77,11 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
+def left_out_words(questions: int) -> str:
+    """What to say of questions that an error kept from some cell; nothing if there are none."""
+    return f" {counted(questions, 'question')} left out because some cell has no score for them." if questions else ""
+
+
 def panels(drawn: Sequence[str], size: str = "") -> str:
     return f'<div class="panels {size}">{"".join(drawn)}</div>'
 

@@ -15,6 +15,7 @@ from onethinker.report.study_page import (
     figure,
     fold,
     interval,
+    left_out_words,
     section,
     whole,
     write,
@@ -69,7 +70,8 @@ def _found(study: Study) -> str:
                 f"corrected for their number (Holm) "
                 f"{len(sure) or 'none'} remain{'s' if len(sure) == 1 else ''}{': ' if sure else ''}{', '.join(sure)}."
             )
-    return " ".join(said) or "Two tasks: whether one gives the other more than a third would cannot be told."
+    told = " ".join(said) or "Two tasks: whether one gives the other more than a third would cannot be told."
+    return told + left_out_words(max(study["maps"][measured]["left_out"] for measured in MEASURES))
 
 
 def _by_chance(study: Study, pairs: Mapping[Any, Any]) -> str:

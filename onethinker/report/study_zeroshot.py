@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from onethinker.report.figures import Series, bars, legend
-from onethinker.report.study_page import MEASURES, SURE, Study, escape, figure, interval, p_value, section, whole, write
+from onethinker.report.study_page import (
+    MEASURES,
+    SURE,
+    Study,
+    escape,
+    figure,
+    interval,
+    left_out_words,
+    p_value,
+    section,
+    whole,
+    write,
+)
 from onethinker.report.tables import NOTHING, Cell, Table, to_html
 
 STAGES = {"before": ("Before SFT", "stage-before"), "sft": ("After SFT", "stage-sft"), "rl": ("After RL", "stage-rl")}
@@ -50,7 +62,7 @@ def _found(study: Study) -> str:
     above = [k for k in _new(study) if rl[k]["low"] is not None and rl[k]["low"] > _without_thought(study, k)]
     names = f": {', '.join(TITLES.get(kind, kind) for kind in above)}" if above else ""
     said.append(f"After RL {len(above)} of them are above what guessing and one fixed answer get{names}.")
-    return " ".join(said)
+    return " ".join(said) + left_out_words(study["left_out"])
 
 
 def _without_thought(study: Study, kind: str) -> float:

@@ -4,10 +4,12 @@ An arm has S runs, its seeds, which all answer the same N questions; another run
 other questions. The mean over seeds varies with both: V = V_questions + max(0, V_seeds − V_mixed), where V_questions is
 the bootstrap's over questions, V_seeds = s²/S the variance between seeds, and V_mixed the part of it that is luck in
 single questions (most of it the sampling of answers), which V_questions has already. Resampling seeds and questions in
-one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). Quantiles are Student's.
-The degrees of freedom are Satterthwaite's, finite also where V_seeds is below V_mixed, which S seeds alone say. Far out
-in the tail, where p values to be corrected lie, they are too sure of themselves: `p_far` has S − 1 at most. Of one seed
-nothing is known but its questions.
+one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). V is V_seeds at least: only noise
+makes V_questions less than its part V_mixed.
+
+Quantiles are Student's. The degrees of freedom are Satterthwaite's, S − 1 at least, finite also where V_seeds is below
+V_mixed, which S seeds alone say. Far out in the tail, where p values to be corrected lie, they are too sure of
+themselves: `p_far` has S − 1 always. Of one seed nothing is known but its questions.
 
 All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 
@@ -65,7 +67,7 @@ class Crossed:
             return of_questions**0.5, np.inf
         between = float(self.by_seed_S.var(ddof=1)) / seeds
         mixed = float(np.nanvar(self.draws_RS - means_R[:, None], axis=0).sum()) / (seeds * (seeds - 1))
-        total = of_questions + max(0.0, between - mixed)
+        total = max(between, of_questions + max(0.0, between - mixed))
         return total**0.5, (total / between) ** 2 * (seeds - 1) if between else np.inf
 
     def row(self) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class Crossed:
         return self._p(self.spread[1])
 
     def p_far(self) -> float:
-        """`p` with no more degrees of freedom than seeds give: what a correction for many tests is to be told."""
+        """`p` with the degrees of freedom that seeds give: what a correction for many tests is to be told."""
         return self._p(self._of_seeds)
 
     def visible(self, level: float) -> float:
@@ -93,7 +95,7 @@ class Crossed:
 
     @property
     def _of_seeds(self) -> float:
-        return min(self.spread[1], len(self.by_seed_S) - 1 or np.inf)
+        return len(self.by_seed_S) - 1 or np.inf
 
     def __sub__(self, other: Crossed) -> Crossed:
         """The paired difference of two arms with the same seeds and questions."""

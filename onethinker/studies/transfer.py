@@ -117,11 +117,13 @@ def _results(bench: Bench, tasks: Sequence[str], test: Samples) -> Row:
 
 
 def _maps(bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure) -> dict[str, Any]:
-    """Paired differences {value, low, high, seeds} by source and target: a task, the mean over tasks, a modality."""
-    found = _numbers(bench, tasks, test, measured, by_modality=False)
+    """Paired differences {value, low, high, seeds} by source and target: a task, the mean over tasks, a modality; and
+    how many questions are in none of them because some cell has no score for them."""
+    found, left_out = _numbers(bench, tasks, test, measured, by_modality=False)
     whole, start = found[ALL], found[START]
-    sides = _numbers(bench, tasks, test, measured, by_modality=True)
+    sides, _ = _numbers(bench, tasks, test, measured, by_modality=True)
     return {
+        "left_out": left_out,
         "start": {task: n.row() for task, n in start.items()},
         "all": _differences(whole, start),
         "leave_one_out": {task: _differences(whole, found[f"without/{task}"]) for task in tasks},
@@ -164,16 +166,16 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
 
 def _numbers(
     bench: Bench, tasks: Sequence[str], test: Samples, measured: Measure, *, by_modality: bool
-) -> dict[str, dict[str, Crossed]]:
-    """Arm → target → its number. A modality's is the plain mean over the tasks that it has."""
+) -> tuple[dict[str, dict[str, Crossed]], int]:
+    """Arm → target → its number, and the questions left out. A modality's is the plain mean over the tasks it has."""
     ordered = sorted(test, key=lambda s: tasks.index(s.task))
     kinds = {s.id: f"{s.task} {modality(s)}" if by_modality else s.task for s in ordered}
     names = {START: [START]}
     names |= {arm: [f"{arm}/seed-{seed}" for seed in range(bench.seeds)] for arm in arms(tasks, test)}
-    found, _ = cross_cells(bench.out, names, kinds, measured, bench.recipe.evaluate)
+    found, left_out = cross_cells(bench.out, names, kinds, measured, bench.recipe.evaluate)
     if not by_modality:
-        return {arm: numbers | {MEAN: mean_of(list(numbers.values()))} for arm, numbers in found.items()}
-    return {
+        return {arm: numbers | {MEAN: mean_of(list(numbers.values()))} for arm, numbers in found.items()}, left_out
+    by_side = {
         arm: {
             side: mean_of(of_side)
             for side in MODALITIES
@@ -181,3 +183,4 @@ def _numbers(
         }
         for arm, numbers in found.items()
     }
+    return by_side, left_out

@@ -131,22 +131,26 @@ def _results(bench: Bench, questions: Samples) -> dict[str, Any]:
     tasks = {str(s.meta["kind"]): s.task for s in questions}
     tables: dict[str, Any] = {}
     gains: dict[str, Any] = {}
+    left_out = 0
     for measured in MEASURES:
-        found = _numbers(bench, kinds, measured)
+        found, without = _numbers(bench, kinds, measured)
+        left_out = max(left_out, without)
         tables[measured] = {stage: {kind: n.row() for kind, n in row.items()} for stage, row in found.items()}
         steps = {"sft": (BEFORE, SFT), "rl": (SFT, RL)}
         gains[measured] = {
             step: {kind: paired_test(found[a][kind], found[b][kind]) for kind in found[a]}
             for step, (a, b) in steps.items()
         }
-    return {"kinds": tasks, "control": CONTROL, "guessed": GUESSED, "tables": tables, "gains": gains}
+    known = {"kinds": tasks, "control": CONTROL, "guessed": GUESSED}
+    return known | {"left_out": left_out, "tables": tables, "gains": gains}
 
 
-def _numbers(bench: Bench, kinds: dict[str, str], measured: Measure) -> dict[str, dict[str, Crossed]]:
-    """Stage → kind → its number, and the plain mean over the new kinds."""
+def _numbers(bench: Bench, kinds: dict[str, str], measured: Measure) -> tuple[dict[str, dict[str, Crossed]], int]:
+    """Stage → kind → its number, with the plain mean over the new kinds; and the questions left out."""
     stages = {BEFORE: [BEFORE], SFT: [SFT], RL: [f"{RL}/seed-{seed}" for seed in range(bench.seeds)]}
-    found, _ = cross_cells(bench.out, stages, kinds, measured, bench.recipe.evaluate)
-    return {
+    found, left_out = cross_cells(bench.out, stages, kinds, measured, bench.recipe.evaluate)
+    with_mean = {
         stage: row | {MEAN: mean_of([number for kind, number in row.items() if kind != CONTROL])}
         for stage, row in found.items()
     }
+    return with_mean, left_out

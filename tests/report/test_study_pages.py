@@ -75,7 +75,7 @@ def algorithms():
 def transfer():
     tasks = ["ocr", "math"]
     targets = {"ocr": number(0.1, 0.05, 0.2), "math": number(-0.2, -0.3, -0.1), "mean": number(0.0, -0.1, 0.1)}
-    maps = {"start": targets, "all": targets, "leave_one_out": dict.fromkeys(tasks, targets),
+    maps = {"left_out": 2, "start": targets, "all": targets, "leave_one_out": dict.fromkeys(tasks, targets),
             "add_one_in": dict.fromkeys(tasks, targets), "specific": specific(),
             "modality": {"image": {"image": number(0.1), "video": number(None)}}}  # fmt: skip
     return head("transfer", tasks=tasks, questions=26, maps={"headline": maps, "reward": maps})
@@ -95,7 +95,7 @@ def zeroshot():
     stages = {"before": row, "sft": row, "rl": row}
     return head(
         "zeroshot", questions=140, kinds={"gui": "spatial_grounding", HOSTILE: "numerical"}, control=HOSTILE,
-        guessed={"gui": 1 / 3}, blind={"gui": 0.2, HOSTILE: 0.25},
+        left_out=2, guessed={"gui": 1 / 3}, blind={"gui": 0.2, HOSTILE: 0.25},
         tables={"headline": stages, "reward": stages}, gains={m: {"sft": gains, "rl": gains} for m in stages_of()},
         trained_on=[{"data": "SFT", "n": None, "found": None}, {"data": "RL", "n": 650, "found": 0}],
     )  # fmt: skip
@@ -116,6 +116,7 @@ def test_a_page_is_whole_and_hostile_text_stays_text(name: str) -> None:
     assert page == module.page(json.loads(json.dumps(make())))
     assert "<script" not in page and "<img" not in page and "NaN" not in page
     assert "&lt;script&gt;" in page
+    assert "2 questions left out because some cell has no score for them." in page
     assert f"onethinker bench {name} --out" in page and "<code>abc</code>" in page
     for drawing in re.findall(r"<svg.*?</svg>", page, re.S):
         ET.fromstring(drawing)

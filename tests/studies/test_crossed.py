@@ -73,6 +73,14 @@ def test_intervals_hold_what_they_say(seeds: int, of_seeds: float, of_questions:
     assert (0.83 if seeds == 2 else 0.89) <= held / 200 <= 0.995
 
 
+def test_intervals_are_no_wider_than_what_seeds_alone_say() -> None:
+    """Where questions happen to be lost by one seed that the other wins, their bootstrap knows less than V_mixed."""
+    luck = np.random.default_rng(7).normal(0, 1, 60)
+    seeds = np.array([luck, 0.3 - luck])
+    row = cross({"a": terms(seeds)}, 400)[0]["a"]["k"].row()
+    assert (row["low"], row["high"]) == pytest.approx(stats.t.interval(0.95, 1, 0.15, stats.sem(seeds.mean(1))))
+
+
 def test_pairing_removes_what_the_arms_share() -> None:
     rng = np.random.default_rng(3)
     shared = rng.normal(0, 1, (5, 200))
