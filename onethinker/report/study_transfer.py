@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from onethinker.report.study_figures import apart, heat
@@ -68,10 +68,17 @@ def _found(study: Study) -> str:
                 f"Of {len(pairs)} pairs of different tasks {what} of one gains more from the other than from third "
                 f"tasks in {up} and less in {down}, each with an interval that leaves out 0{_by_chance(study, pairs)}; "
                 f"corrected for their number (Holm) "
-                f"{len(sure) or 'none'} remain{'s' if len(sure) == 1 else ''}{': ' if sure else ''}{', '.join(sure)}."
+                f"{len(sure) or 'none'} remain{'s' if len(sure) == 1 else ''}{': ' if sure else ''}{', '.join(sure)}"
+                f"{_least(pairs.values(), measured)}."
             )
     told = " ".join(said) or "Two tasks: whether one gives the other more than a third would cannot be told."
     return told + left_out_words(max(study["maps"][measured]["left_out"] for measured in MEASURES))
+
+
+def _least(pairs: Iterable[Mapping[str, Any]], measured: str) -> str:
+    """The least difference that could remain of so many pairs; a column in which nothing ever moves has none."""
+    least = min((pair["visible"] for pair in pairs if pair["visible"]), default=None)
+    return f", where nothing below {write(measured, least)} could" if least else ""
 
 
 def _by_chance(study: Study, pairs: Mapping[Any, Any]) -> str:

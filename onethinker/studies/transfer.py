@@ -21,6 +21,7 @@ from typing import Any
 
 from onethinker.recipes import RecipeError, override
 from onethinker.report.study_index import write_study_page
+from onethinker.report.study_page import SURE
 from onethinker.sample import Sample, Samples
 from onethinker.studies.bench import (
     Bench,
@@ -144,7 +145,8 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
     """What training on one task gives another beyond what the third ones give it: RL on the one minus the mean of RL on
     each third. The start, whose luck all of the add-one-in map shares, is not in it. Empty for fewer than three tasks.
 
-    p is corrected for the number of pairs; the mean is over the other tasks.
+    p is corrected for the number of pairs; visible: how far from 0 a pair would have to lie to be sure by itself, at
+    the level that Holm's procedure begins with. The mean is over the other tasks.
     """
     if len(only) < 3:
         return {}
@@ -156,9 +158,13 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
         }
         for source, numbers in only.items()
     }
-    corrected = iter(holm([pair.p_far() for targets in pairs.values() for pair in targets.values()]))
+    every = [pair for targets in pairs.values() for pair in targets.values()]
+    corrected, level = iter(holm([pair.p_far() for pair in every])), SURE / len(every)
     return {
-        source: {target: pair.row() | {"holm": next(corrected)} for target, pair in targets.items()}
+        source: {
+            target: pair.row() | {"holm": next(corrected), "visible": pair.visible(level)}
+            for target, pair in targets.items()
+        }
         | {MEAN: mean_of(list(targets.values())).row()}
         for source, targets in pairs.items()
     }

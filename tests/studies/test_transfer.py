@@ -64,6 +64,7 @@ def test_what_just_one_task_gives() -> None:
     }  # fmt: skip
     found = _specific(only)
     assert found["a"]["b"]["value"] == pytest.approx(0.3) and found["c"]["b"]["value"] == pytest.approx(-0.3)
-    assert found["a"]["c"] == {"value": 0.0, "low": 0.0, "high": 0.0, "seeds": [0.0], "holm": 1.0}
+    same = {"value": 0.0, "low": 0.0, "high": 0.0, "seeds": [0.0], "holm": 1.0, "visible": 0.0}
+    assert found["a"]["c"] == same
     assert found["c"]["mean"]["value"] == pytest.approx((0.4 - 0.3) / 2) and "a" not in found["a"]
     assert _specific({task: only[task] for task in ("a", "b")}) == {}
