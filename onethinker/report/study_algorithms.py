@@ -281,8 +281,8 @@ def _tests(condition: Mapping[str, Any]) -> str:
             rows.append((Cell(f"− {name_of(t['other'])}"), _short(condition, measured), *numbers))
     note = (
         "Same seeds, same questions. p: two-sided, Student's; Holm: corrected for all "
-        f"{len(condition['tests']['headline'])} pairs, with no more degrees of freedom than seeds give. Seeds won is "
-        "the plain count."
+        f"{len(condition['tests']['headline'])} pairs. How far seeds differ is pooled over all pairs, as if every "
+        "arm had luck of the same size. Seeds won is the plain count."
     )
     columns = (name_of(ours), "Measured by", "Difference", "p", "p, Holm", "Seeds won")
     parts.append(to_html(Table("", columns, tuple(rows), note, labels=2)))

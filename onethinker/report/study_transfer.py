@@ -30,7 +30,8 @@ CAPTIONS = {
     "training on the row helped; orange: its share of the rollouts was worth more elsewhere.",
     "add_one_in": "RL on the row's task alone minus the start, for the column's task. Framed: the task itself.",
     "specific": "RL on the row's task alone minus the mean of RL on each third task alone, for the column's task: what "
-    "just this task gives. The start is not in it, whose luck a whole column of the other maps shares.",
+    "just this task gives. The start is not in it, whose luck a whole column of the other maps shares. How far seeds "
+    "differ is pooled over a column, as if every row had luck of the same size.",
     "modality": "RL on the row's tasks alone minus the start, over the column's questions.",
 }
 TITLES = {
@@ -76,9 +77,9 @@ def _found(study: Study) -> str:
 
 
 def _least(pairs: Iterable[Mapping[str, Any]], measured: str) -> str:
-    """The least difference that could remain of so many pairs; a column in which nothing ever moves has none."""
+    """The least difference that would remain of so many pairs; a column in which nothing ever moves has none."""
     least = min((pair["visible"] for pair in pairs if pair["visible"]), default=None)
-    return f", where nothing below {write(measured, least)} could" if least else ""
+    return f"; to remain, a pair has to differ by {write(measured, least)} at least" if least else ""
 
 
 def _by_chance(study: Study, pairs: Mapping[Any, Any]) -> str:

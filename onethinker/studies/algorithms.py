@@ -39,7 +39,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, holm, mean_of, paired_test
+from onethinker.studies.crossed import MEASURES, Crossed, holm, mean_of, paired_test, pooled
 from onethinker.studies.influence import blocks_of, influence
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS
@@ -245,7 +245,7 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
         tables[measured] = {arm: {group: n.row() for group, n in row.items()} for arm, row in numbers.items()}
         means = {arm: row[MEAN] for arm, row in numbers.items()}
         start = means.pop(START)
-        gains[measured] = {arm: paired_test(start, mean) for arm, mean in means.items()}
+        gains[measured] = {arm: paired_test(mean - start) for arm, mean in means.items()}
         tests[measured] = _tests(means)
         left_out = max(left_out, without)
     runs = {arm: [rows[cell] for cell in of_arm] for arm, of_arm in cells.items() if arm != START}
@@ -270,13 +270,14 @@ def _columns(found: Mapping[str, Crossed]) -> dict[str, Crossed]:
 
 
 def _tests(means: Mapping[str, Crossed]) -> list[Row]:
-    """Every pair of arms: b − a in the mean over tasks, p corrected for the number of pairs. visible: what would have
-    to be between the two to be told apart by itself, at the level that Holm's procedure begins with."""
+    """Every pair of arms: b − a in the mean over tasks, with the luck of all pairs, p corrected for their number.
+    visible: what would have to be between the two to be told apart by itself, at the level that Holm's procedure begins
+    with."""
     pairs = list(combinations(means, 2))
-    differences = [means[b] - means[a] for a, b in pairs]
+    differences = pooled([means[b] - means[a] for a, b in pairs], len(means)) if pairs else []
     corrected = holm([found.p_far() for found in differences])
     return [
-        {"a": a, "b": b, "holm": p, "visible": found.visible(SURE / len(pairs))} | paired_test(means[a], means[b])
+        {"a": a, "b": b, "holm": p, "visible": found.visible(SURE / len(pairs))} | paired_test(found)
         for (a, b), found, p in zip(pairs, differences, corrected, strict=True)
     ]
 

@@ -7,9 +7,13 @@ single questions (most of it the sampling of answers), which V_questions has alr
 one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). V is V_seeds at least: only noise
 makes V_questions less than its part V_mixed.
 
-Quantiles are Student's. The degrees of freedom are Satterthwaite's, S − 1 at least, finite also where V_seeds is below
-V_mixed, which S seeds alone say. Far out in the tail, where p values to be corrected lie, they are too sure of
-themselves: `p_far` has S − 1 always. Of one seed nothing is known but its questions.
+Quantiles are Student's. The degrees of freedom are Satterthwaite's, at least those of V_seeds, which are S − 1, and
+finite also where V_seeds is below V_mixed, which S seeds alone say. Far out in the tail, where p values to be corrected
+lie, they are too sure of themselves: `p_far` has those of V_seeds. Of one seed nothing is known but its questions.
+
+A few seeds say little of their own spread and nothing far out in the tail. Where K arms are compared with one another,
+`pooled` takes V_seeds and V_mixed as the mean over all their differences, with (K − 1)(S − 1) degrees of freedom: the
+residual of a randomized block design, seeds its blocks (Montgomery, "Design and Analysis of Experiments", ch. 4).
 
 All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 
@@ -19,10 +23,10 @@ S seeds, N questions, R resamples. Terms are the numerator and denominator of a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +49,27 @@ Terms = dict[str, dict[str, tuple[float, float]]]
 """By kind and id of the question."""
 
 
+class Luck(NamedTuple):
+    """What seeds say of how far their mean may be off."""
+
+    seeds: float
+    """V_seeds."""
+
+    mixed: float
+    """V_mixed."""
+
+    freedom: float
+    """Degrees of freedom of V_seeds."""
+
+
 @dataclass(frozen=True)
 class Crossed:
-    """One number of one arm. by_seed_S: on all questions. draws_RS: on resampled questions, the same for every seed."""
+    """One number of one arm. by_seed_S: on all questions. draws_RS: on resampled questions, the same for every seed.
+    shared: the luck of its kind, where `pooled` knows that better than its own seeds."""
 
     by_seed_S: Floats
     draws_RS: Floats
+    shared: Luck | None = None
 
     @property
     def value(self) -> float:
@@ -58,17 +77,22 @@ class Crossed:
         return float(self.by_seed_S.mean())
 
     @cached_property
+    def luck(self) -> Luck:
+        """Of its own seeds, unless shared."""
+        seeds = len(self.by_seed_S)
+        if self.shared or seeds == 1:
+            return self.shared or Luck(0.0, 0.0, np.inf)
+        between = float(self.by_seed_S.var(ddof=1)) / seeds
+        apart_RS = self.draws_RS - np.nanmean(self.draws_RS, axis=1, keepdims=True)
+        return Luck(between, float(np.nanvar(apart_RS, axis=0).sum()) / (seeds * (seeds - 1)), seeds - 1)
+
+    @cached_property
     def spread(self) -> tuple[float, float]:
         """Standard error of the mean over seeds, and its degrees of freedom."""
-        seeds = len(self.by_seed_S)
-        means_R = np.nanmean(self.draws_RS, axis=1)
-        of_questions = float(np.nanvar(means_R))
-        if seeds == 1:
-            return of_questions**0.5, np.inf
-        between = float(self.by_seed_S.var(ddof=1)) / seeds
-        mixed = float(np.nanvar(self.draws_RS - means_R[:, None], axis=0).sum()) / (seeds * (seeds - 1))
+        between, mixed, freedom = self.luck
+        of_questions = float(np.nanvar(np.nanmean(self.draws_RS, axis=1)))
         total = max(between, of_questions + max(0.0, between - mixed))
-        return total**0.5, (total / between) ** 2 * (seeds - 1) if between else np.inf
+        return total**0.5, (total / between) ** 2 * freedom if between else np.inf
 
     def row(self) -> dict[str, Any]:
         """{value, low, high, seeds}: the mean over seeds, its 95 % interval, and every seed's own."""
@@ -83,19 +107,15 @@ class Crossed:
 
     def p_far(self) -> float:
         """`p` with the degrees of freedom that seeds give: what a correction for many tests is to be told."""
-        return self._p(self._of_seeds)
+        return self._p(self.luck.freedom)
 
     def visible(self, level: float) -> float:
         """The least difference from 0 whose `p_far` would be below that level."""
-        return self.spread[0] * float(stats.t.isf(level / 2, self._of_seeds))
+        return self.spread[0] * float(stats.t.isf(level / 2, self.luck.freedom))
 
     def _p(self, freedom: float) -> float:
         error = self.spread[0]
         return 2 * float(stats.t.sf(abs(self.value) / error, freedom)) if error else float(self.value == 0)
-
-    @property
-    def _of_seeds(self) -> float:
-        return len(self.by_seed_S) - 1 or np.inf
 
     def __sub__(self, other: Crossed) -> Crossed:
         """The paired difference of two arms with the same seeds and questions."""
@@ -154,10 +174,18 @@ def _crossed(terms_SN2: Floats, bootstrap: Bootstrap) -> Crossed:
         return Crossed(totals_S2[:, 0] / totals_S2[:, 1], sums_RS2[..., 0] / sums_RS2[..., 1])
 
 
-def paired_test(a: Crossed, b: Crossed) -> dict[str, Any]:
-    """b − a with its interval, its p and how many seeds say so."""
-    found = b - a
-    return {"difference": found.row(), "p": found.p(), "won": int((found.by_seed_S > 0).sum())}
+def pooled(differences: Sequence[Crossed], arms: int) -> list[Crossed]:
+    """The differences between that many arms, each with the luck of them all."""
+    if len(differences[0].by_seed_S) == 1:
+        return list(differences)
+    between, mixed, freedom = zip(*(d.luck for d in differences), strict=True)
+    shared = Luck(float(np.mean(between)), float(np.mean(mixed)), (arms - 1) * freedom[0])
+    return [replace(d, shared=shared) for d in differences]
+
+
+def paired_test(difference: Crossed) -> dict[str, Any]:
+    """A paired difference with its interval, its p and how many seeds are above 0."""
+    return {"difference": difference.row(), "p": difference.p(), "won": int((difference.by_seed_S > 0).sum())}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -38,7 +38,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, holm, mean_of
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, holm, mean_of, pooled
 from onethinker.tasks import list_tasks
 
 START, ALL, MEAN = "sft", "all", "mean"
@@ -145,28 +145,28 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
     """What training on one task gives another beyond what the third ones give it: RL on the one minus the mean of RL on
     each third. The start, whose luck all of the add-one-in map shares, is not in it. Empty for fewer than three tasks.
 
-    p is corrected for the number of pairs; visible: how far from 0 a pair would have to lie to be sure by itself, at
-    the level that Holm's procedure begins with. The mean is over the other tasks.
+    Luck is that of all sources of a target, p corrected for the number of pairs; visible: how far from 0 a pair would
+    have to lie to be sure by itself, at the level that Holm's procedure begins with. The mean is over the other tasks.
     """
     if len(only) < 3:
         return {}
-    pairs = {
-        source: {
-            target: numbers[target] - mean_of([only[third][target] for third in only if third not in (source, target)])
-            for target in only
-            if target != source
-        }
-        for source, numbers in only.items()
-    }
-    every = [pair for targets in pairs.values() for pair in targets.values()]
-    corrected, level = iter(holm([pair.p_far() for pair in every])), SURE / len(every)
+    found: dict[str, dict[str, Crossed]] = {source: {} for source in only}
+    for target in only:
+        sources = [source for source in only if source != target]
+        thirds = [mean_of([only[third][target] for third in sources if third != source]) for source in sources]
+        beyond = [only[source][target] - third for source, third in zip(sources, thirds, strict=True)]
+        for source, pair in zip(sources, pooled(beyond, len(sources)), strict=True):
+            found[source][target] = pair
+    pairs = [pair for targets in found.values() for pair in targets.values()]
+    corrected, level = iter(holm([pair.p_far() for pair in pairs])), SURE / len(pairs)
+    means = pooled([mean_of(list(targets.values())) for targets in found.values()], len(only))
     return {
         source: {
             target: pair.row() | {"holm": next(corrected), "visible": pair.visible(level)}
             for target, pair in targets.items()
         }
-        | {MEAN: mean_of(list(targets.values())).row()}
-        for source, targets in pairs.items()
+        | {MEAN: mean.row()}
+        for (source, targets), mean in zip(found.items(), means, strict=True)
     }
 
 

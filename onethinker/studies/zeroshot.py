@@ -138,7 +138,7 @@ def _results(bench: Bench, questions: Samples) -> dict[str, Any]:
         tables[measured] = {stage: {kind: n.row() for kind, n in row.items()} for stage, row in found.items()}
         steps = {"sft": (BEFORE, SFT), "rl": (SFT, RL)}
         gains[measured] = {
-            step: {kind: paired_test(found[a][kind], found[b][kind]) for kind in found[a]}
+            step: {kind: paired_test(found[b][kind] - found[a][kind]) for kind in found[a]}
             for step, (a, b) in steps.items()
         }
     known = {"kinds": tasks, "control": CONTROL, "guessed": GUESSED}

@@ -170,7 +170,7 @@ def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
     said = study_transfer.page(transfer())
     assert "Of 6 pairs of different tasks the sampled reward of one gains more" in said
     assert "in 1 and less in 1, each with" in said and "(Holm) 1 remains: " in said
-    assert "→ math, where nothing below 0.170 could." in said
+    assert "→ math; to remain, a pair has to differ by 0.170 at least." in said
     assert "which chance gives 0 times either way" in said
     made = transfer()
     for measured in stages_of():
