@@ -35,6 +35,8 @@ FEW = "Two or three seeds that happen to differ tell little: their intervals are
 CURVE = 7
 """Points that a learning curve is averaged over."""
 
+DIVISORS = {"group": "Each group's σ", "task": "A task's σ", "batch": "One number for all"}
+
 PAPER = {
     "SFT": (67.0, 31.8, 87.8, 27.1, 48.1, 62.8),
     "GRPO": (67.2, 46.9, 86.5, 34.5, 65.5, 62.3),
@@ -85,7 +87,17 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
             found.append(f"where {_reach(measured, least)} would have to lie between two to be told apart at once")
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
-    return f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
+    said = f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
+    kinds = [_kinds_apart(t, measured) for t in condition["divisors"][measured] if t["holm"] < SURE]
+    return f"{said} What arms divide by does tell them apart: {'; '.join(kinds)}." if kinds else said
+
+
+def _kinds_apart(test: Mapping[str, Any], measured: str) -> str:
+    """`each group's σ is 0.7 above a task's σ`."""
+    kinds = [DIVISORS[test["of"]].lower(), DIVISORS[test["minus"]].lower()]
+    value = test["difference"]["value"]
+    better, worse = kinds if value > 0 else kinds[::-1]
+    return f"{better} is {write(measured, abs(value))} above {worse}"
 
 
 def _reach(measured: str, least: Sequence[float]) -> str:
@@ -179,7 +191,13 @@ def _condition(study: Study, name: str) -> str:
     parts.append(fold("Task by task", *(to_html(_task_table(condition, measured)) for measured in MEASURES)))
     if name == "base":
         parts.append(fold("The paper's own Table 9 (8B, its benchmarks)", to_html(_paper_table(study))))
-    parts += ["<h3>Paired tests</h3>", _tests(condition), "<h3>Learning curves</h3>", _curves(condition, classes)]
+    parts += [
+        "<h3>Paired tests</h3>",
+        _tests(condition),
+        _divisors(condition),
+        "<h3>Learning curves</h3>",
+        _curves(condition, classes),
+    ]
     parts += [
         "<h3>Whose gradient is it?</h3>",
         influence(condition, classes),
@@ -290,6 +308,27 @@ def _tests(condition: Mapping[str, Any]) -> str:
         for measured in MEASURES:
             parts.append(fold(f"Every pair: {MEASURES[measured]}", _pair_map(condition, measured)))
     return "".join(parts)
+
+
+def _divisors(condition: Mapping[str, Any]) -> str:
+    """Arms taken together by what they divide by; nothing where no divisor has two."""
+    rows = []
+    for measured in MEASURES:
+        for t in condition["divisors"][measured]:
+            d = t["difference"]
+            difference = Cell(write(measured, d["value"], True), interval(d, measured, True), t["holm"] < SURE)
+            name = f"{DIVISORS[t['of']]} ({t['arms'][0]}) − {DIVISORS[t['minus']].lower()} ({t['arms'][1]})"
+            won = Cell(f"{t['won']} of {len(d['seeds'])}")
+            numbers = (difference, Cell(p_value(t["p"])), Cell(p_value(t["holm"])), won)
+            rows.append((Cell(name), _short(condition, measured), *numbers))
+    if not rows:
+        return ""
+    note = (
+        "What centred rewards are divided by, with the number of arms; the mean over the arms of one kind minus that "
+        "over another's, with the luck of all pairs. One number for all is 1 in Dr.GRPO, the batch's σ in Batch std."
+    )
+    columns = ("Divided by", "Measured by", "Difference", "p", "p, Holm", "Seeds won")
+    return "<h3>What they divide by</h3>" + to_html(Table("", columns, tuple(rows), note, labels=2))
 
 
 def _pair_map(condition: Mapping[str, Any], measured: str) -> str:

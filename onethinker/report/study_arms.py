@@ -10,7 +10,7 @@ NAMES = {
     "sft": "SFT, the start", "grpo": "GRPO", "dr_grpo": "Dr.GRPO", "ema_grpo": "EMA-GRPO", "mt_grpo": "MT-GRPO",
     "g2rpo": "G²RPO", "batch_std": "Batch std", "task_batch_std": "Task batch std",
     "task_running_std": "Task running std", "ema_grpo_within": "EMA-GRPO, σ within",
-    "ema_grpo_even": "EMA-GRPO, tasks even", "ema_grpo_short": "EMA-GRPO, memory of ten steps",
+    "ema_grpo_even": "EMA-GRPO, tasks even", "ema_grpo_short": "EMA-GRPO, memory 10",
     "ema_grpo_group_std": "EMA-GRPO, released guard", "ema_grpo_unguarded": "EMA-GRPO, no guard",
     "dr_grpo_loss": "Dr.GRPO, own loss",
 }  # fmt: skip

@@ -39,7 +39,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, holm, mean_of, paired_test, pooled
+from onethinker.studies.crossed import MEASURES, Crossed, Luck, holm, mean_of, paired_test, pooled
 from onethinker.studies.influence import blocks_of, influence
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS
@@ -72,6 +72,16 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 """More arms than the registered algorithms, by name: EMA-GRPO's σ from within groups instead of raw rewards, or such
 that tasks weigh alike, with a memory of ten steps; the published σ with that memory, since a hundred steps are longer
 than a run of this study; its other guards; Dr.GRPO with its own loss."""
+
+
+DIVISORS: dict[str, tuple[str, ...]] = {
+    "group": ("grpo", "g2rpo", "mt_grpo"),
+    "task": ("task_batch_std", "task_running_std", "ema_grpo", "ema_grpo_within", "ema_grpo_even", "ema_grpo_short",
+             "ema_grpo_group_std", "ema_grpo_unguarded"),
+    "batch": ("dr_grpo", "dr_grpo_loss", "batch_std"),
+}  # fmt: skip
+"""What an arm divides centred rewards by: each group's own σ (by ranks in G²RPO), one of its task, or one number for
+the whole batch (1 in Dr.GRPO). The paper's argument is that the first is uneven within tasks, the last between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +246,7 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
     tables: dict[str, Any] = {}
     by_task: dict[str, Any] = {}
     tests: dict[str, Any] = {}
+    divisors: dict[str, Any] = {}
     gains: dict[str, Any] = {}
     left_out = 0
     for measured in MEASURES:
@@ -246,7 +257,9 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
         means = {arm: row[MEAN] for arm, row in numbers.items()}
         start = means.pop(START)
         gains[measured] = {arm: paired_test(mean - start) for arm, mean in means.items()}
-        tests[measured] = _tests(means)
+        differences = _differences(means)
+        tests[measured] = _tests(differences)
+        divisors[measured] = _divisors(means, next(iter(differences.values())).luck) if differences else []
         left_out = max(left_out, without)
     runs = {arm: [rows[cell] for cell in of_arm] for arm, of_arm in cells.items() if arm != START}
     return {
@@ -257,6 +270,7 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
         "by_task": by_task,
         "gains": gains,
         "tests": tests,
+        "divisors": divisors,
         "steps": next(iter(runs.values()))[0]["steps"],
         "arms": {arm: _arm(of_arm) for arm, of_arm in runs.items()},
     }
@@ -269,16 +283,39 @@ def _columns(found: Mapping[str, Crossed]) -> dict[str, Crossed]:
     return {column: mean_of(parts) for column, parts in columns.items() if parts}
 
 
-def _tests(means: Mapping[str, Crossed]) -> list[Row]:
-    """Every pair of arms: b − a in the mean over tasks, with the luck of all pairs, p corrected for their number.
-    visible: what would have to be between the two to be told apart by itself, at the level that Holm's procedure begins
-    with."""
+def _differences(means: Mapping[str, Crossed]) -> dict[tuple[str, str], Crossed]:
+    """b − a of every pair of arms, with the luck of all pairs."""
     pairs = list(combinations(means, 2))
-    differences = pooled([means[b] - means[a] for a, b in pairs], len(means)) if pairs else []
-    corrected = holm([found.p_far() for found in differences])
+    found = pooled([means[b] - means[a] for a, b in pairs], len(means)) if pairs else []
+    return dict(zip(pairs, found, strict=True))
+
+
+def _tests(differences: Mapping[tuple[str, str], Crossed]) -> list[Row]:
+    """Every pair of arms, p corrected for their number. visible: what would have to be between the two to be told apart
+    by itself, at the level that Holm's procedure begins with."""
+    corrected = holm([found.p_far() for found in differences.values()])
     return [
-        {"a": a, "b": b, "holm": p, "visible": found.visible(SURE / len(pairs))} | paired_test(found)
-        for (a, b), found, p in zip(pairs, differences, corrected, strict=True)
+        {"a": a, "b": b, "holm": p, "visible": found.visible(SURE / len(differences))} | paired_test(found)
+        for ((a, b), found), p in zip(differences.items(), corrected, strict=True)
+    ]
+
+
+def _divisors(means: Mapping[str, Crossed], luck: Luck) -> list[Row]:
+    """The mean over the arms of one divisor minus that over another's, p corrected for the number of such pairs; none
+    where no divisor has two arms. luck: of a pair of arms, which is twice that of an arm."""
+    arms_of = {name: [means[arm] for arm in members if arm in means] for name, members in DIVISORS.items()}
+    arms_of = {name: members for name, members in arms_of.items() if members}
+    if max(map(len, arms_of.values()), default=0) < 2:
+        return []
+    found = {}
+    for a, b in combinations(arms_of, 2):
+        part = (1 / len(arms_of[a]) + 1 / len(arms_of[b])) / 2
+        shared = Luck(luck.seeds * part, luck.mixed * part, luck.freedom)
+        found[a, b] = replace(mean_of(arms_of[a]) - mean_of(arms_of[b]), shared=shared)
+    corrected = holm([difference.p_far() for difference in found.values()])
+    return [
+        {"of": a, "minus": b, "arms": [len(arms_of[a]), len(arms_of[b])], "holm": p} | paired_test(difference)
+        for ((a, b), difference), p in zip(found.items(), corrected, strict=True)
     ]
 
 

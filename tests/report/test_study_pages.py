@@ -57,12 +57,14 @@ def condition(title="as the recipe has it"):
         {"a": "ema_grpo", "b": "dr_grpo", "holm": 0.02, "visible": 0.045, **paired(0.05, 0.004, 0.02, 0.08)},
         {"a": "ema_grpo", "b": HOSTILE, "holm": 0.8, "visible": 0.06, **paired(-0.01, 0.4, won=2)},
     ]
+    divisors = [{"of": "group", "minus": "task", "arms": [3, 6], "holm": 0.02, **paired(0.01, 0.007, 0.002, 0.018)}]
     arms = [a for a in means if a != "sft"]
     by_task = {a: {"ocr": v, "spatial_grounding": v + 0.01} for a, v in means.items()}
     return {
         "uneven": {HOSTILE: 2}, "by_task": {"headline": by_task, "reward": by_task},
         "title": title, "questions": 130, "left_out": 2, "reward": "released", "steps": [3, 6, 10],
         "tables": {"headline": table, "reward": dict(table)}, "tests": {"headline": tests, "reward": tests},
+        "divisors": {"headline": divisors, "reward": []},
         "gains": {m: {a: paired(0.15, 0.0001, 0.1, 0.2) for a in arms} for m in ("headline", "reward")},
         "arms": {a: arm() for a in arms},
     }  # fmt: skip
@@ -130,6 +132,7 @@ def test_the_verdict_says_what_the_tests_say() -> None:
     )
     assert "where 4.0 to 6.0 would have to lie between two" in said
     assert "moved by +15.0 [+10.0, +20.0] from the start" in said
+    assert "from the start. What arms divide by does tell them apart: each group's σ is 1.0 above a task's σ." in said
     assert "moved by +0.150 [+0.100, +0.200] from the start" in said
 
 
@@ -139,6 +142,15 @@ def test_a_page_says_which_seeds_it_does_not_show() -> None:
     page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
     assert "Not shown until they have as many seeds: G²RPO (2 of 5)." in page
     assert "Of more seeds the first 5 are shown: MT-GRPO (9)." in page
+
+
+def test_what_arms_divide_by_is_compared_where_some_share_it() -> None:
+    made = condition()
+    page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
+    table = page.split("<h3>What they divide by</h3>")[1].split("</table>")[0]
+    assert table.count("Each group&#x27;s σ (3) − a task&#x27;s σ (6)") == 1 and "+1.0" in table and "0.020" in table
+    made["divisors"] = {"headline": [], "reward": []}
+    assert "What they divide by" not in study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"b": made}))
 
 
 def test_conditions_are_compared_where_our_arm_ran_and_say_whose_reward_it_is() -> None:

@@ -7,12 +7,26 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from onethinker.recipes import RecipeError
 from onethinker.report.study_index import study_page
-from onethinker.studies.algorithms import CONDITIONS, GROUPS, MEAN, VARIANTS, _finished, arms, bench_algorithms
+from onethinker.studies.algorithms import (
+    CONDITIONS,
+    DIVISORS,
+    GROUPS,
+    MEAN,
+    VARIANTS,
+    _differences,
+    _divisors,
+    _finished,
+    arms,
+    bench_algorithms,
+)
 from onethinker.studies.bench import cell_folder, cell_row
+from onethinker.studies.crossed import Crossed
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS, make
 
@@ -50,11 +64,31 @@ def test_arms_are_compared_on_the_seeds_that_they_share(tmp_path: Path) -> None:
     assert found() == {"sft": 1, "grpo": 2, "dr_grpo": 2, "ema_grpo": 2}
 
 
+def test_arms_are_taken_together_by_what_they_divide_by() -> None:
+    """Against the contrast of a two-way analysis: MS · Σw²/S is the variance of Σw·arm."""
+    assert sorted(sum(DIVISORS.values(), ())) == sorted(arms())
+    rng = np.random.default_rng(0)
+    names = ("grpo", "ema_grpo", "g2rpo", "dr_grpo", "task_batch_std")
+    by_seed = {name: rng.normal(i, 1, 4) for i, name in enumerate(names)}
+    means = {name: Crossed(seeds, np.repeat(seeds[None], 9, 0)) for name, seeds in by_seed.items()}
+    luck = next(iter(_differences(means).values())).luck
+    table = np.array(list(by_seed.values()))
+    residual = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+    weights = np.array([0.5, -0.5, 0.5, 0, -0.5])
+    error = ((residual**2).sum() / 12 * (weights**2).sum() / 4) ** 0.5
+    found = {(row["of"], row["minus"]): row for row in _divisors(means, luck)}
+    assert list(found) == [("group", "task"), ("group", "batch"), ("task", "batch")]
+    row = found["group", "task"]
+    assert row["arms"] == [2, 2] and row["difference"]["value"] == pytest.approx(weights @ table.mean(1))
+    assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["difference"]["value"]) / error, 12))
+    assert _divisors({name: means[name] for name in ("grpo", "ema_grpo")}, luck) == []
+
+
 def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list[str]) -> None:
     first = run(tmp_path, small, "grpo")["conditions"]["base"]
     assert list(first["tables"]["headline"]) == ["sft", "grpo"]
     assert list(first["tables"]["reward"]["grpo"]) == [*GROUPS, MEAN]
-    assert first["tests"] == {"headline": [], "reward": []}
+    assert first["tests"] == first["divisors"] == {"headline": [], "reward": []}
     before = cell_row(tmp_path, "base/grpo/seed-0")
 
     study = run(tmp_path, small, "ema_grpo")
