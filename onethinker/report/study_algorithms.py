@@ -7,8 +7,8 @@ from typing import Any
 
 from onethinker.report.curves import smooth
 from onethinker.report.figures import legend, panel
-from onethinker.report.study_arms import curve, known, name_of
-from onethinker.report.study_figures import Arm, dots, heat
+from onethinker.report.study_arms import OURS, curve, known, name_of
+from onethinker.report.study_figures import Arm, dots
 from onethinker.report.study_influence import evenness, influence
 from onethinker.report.study_page import (
     ARMS,
@@ -22,20 +22,18 @@ from onethinker.report.study_page import (
     fold,
     interval,
     left_out_words,
-    p_value,
     panels,
     section,
     whole,
     write,
 )
+from onethinker.report.study_tests import difference, divisor_tests, kinds_apart, paired_tests, pairs_of, reach, short
 from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 
-OURS, START, MEAN = "ema_grpo", "sft", "Mean"
+START, MEAN = "sft", "Mean"
 FEW = "Two or three seeds that happen to differ tell little: their intervals are wide, and their p stays large."
 CURVE = 7
 """Points that a learning curve is averaged over."""
-
-DIVISORS = {"group": "Each group's σ", "task": "A task's σ", "batch": "One number for all"}
 
 PAPER = {
     "SFT": (67.0, 31.8, 87.8, 27.1, 48.1, 62.8),
@@ -71,7 +69,7 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     order = sorted(table, key=lambda arm: -table[arm])
     what = "In greedy answers" if measured == "headline" else "In the mean reward of sampled answers"
     ours = OURS if OURS in table else order[0]
-    tests = tests_of(condition, measured, ours)
+    tests = pairs_of(condition, measured, ours)
     better = [t["other"] for t in tests if t["holm"] < SURE and t["value"] > 0]
     worse = [t["other"] for t in tests if t["holm"] < SURE and t["value"] < 0]
     even = [t["other"] for t in tests if t["holm"] >= SURE]
@@ -84,47 +82,17 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
         found.append(f"not told apart from {'any other' if all_others else _list(even)}")
         least = [t["visible"] for t in tests if t["visible"] is not None]
         if least:
-            found.append(f"where {_reach(measured, least)} would have to lie between two to be told apart at once")
+            found.append(f"where {reach(measured, least)} would have to lie between two to be told apart at once")
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     said = f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
-    kinds = [_kinds_apart(t, measured) for t in condition["divisors"][measured] if t["holm"] < SURE]
+    kinds = [kinds_apart(t, measured) for t in condition["divisors"][measured] if t["holm"] < SURE]
     return f"{said} What arms divide by does tell them apart: {'; '.join(kinds)}." if kinds else said
-
-
-def _kinds_apart(test: Mapping[str, Any], measured: str) -> str:
-    """`each group's σ is 0.7 above a task's σ`."""
-    kinds = [DIVISORS[test["of"]].lower(), DIVISORS[test["minus"]].lower()]
-    value = test["difference"]["value"]
-    better, worse = kinds if value > 0 else kinds[::-1]
-    return f"{better} is {write(measured, abs(value))} above {worse}"
-
-
-def _reach(measured: str, least: Sequence[float]) -> str:
-    """`3.0 to 4.9`, or one number where they are shown alike."""
-    return " to ".join(dict.fromkeys(write(measured, f(least)) for f in (min, max)))
 
 
 def _list(arms: Sequence[str]) -> str:
     *most, last = [name_of(arm) for arm in arms]
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _towards(test: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    """A pair's test as `arm` minus the other one."""
-    forward = test["b"] == arm
-    d = test["difference"]
-    signed = {k: d[k] for k in ("value", "low", "high")} if forward else {
-        "value": -d["value"], "low": _minus(d["high"]), "high": _minus(d["low"])}  # fmt: skip
-    seeds = len(d["seeds"])
-    ties = sum(v == 0 for v in d["seeds"])
-    won = test["won"] if forward else seeds - ties - test["won"]
-    return {"other": test["a"] if forward else test["b"], "p": test["p"], "holm": test["holm"], "won": won,
-            "visible": test["visible"], "seeds": seeds, **signed}  # fmt: skip
-
-
-def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
 
 
 # ---- sections ---------------------------------------------------------------------------------------------------
@@ -139,13 +107,13 @@ def _compared(study: Study) -> str:
     rows = []
     for condition in conditions.values():
         for measured in MEASURES:
-            tests = {t["other"]: t for t in tests_of(condition, measured, OURS)}
+            tests = {t["other"]: t for t in pairs_of(condition, measured, OURS)}
             if tests:
                 closest = min(tests.values(), key=lambda t: t["value"])
-                cells = [_difference(tests.get(o), measured) for o in others]
-                best = _difference(closest, measured, name_of(closest["other"]))
+                cells = [difference(tests.get(o), measured) for o in others]
+                best = difference(closest, measured, name_of(closest["other"]))
                 title = Cell(condition["title"], counted(_seeds(condition), "seed"))
-                rows.append((title, _short(condition, measured), *cells, best))
+                rows.append((title, short(condition, measured), *cells, best))
     columns = ("Condition", "Measured by", *(f"− {name_of(o)}" for o in others), "− the best other")
     note = (
         "EMA-GRPO minus the other in the mean over tasks, with 95% intervals; bold where Holm-corrected p < 0.05. "
@@ -158,24 +126,6 @@ def _compared(study: Study) -> str:
 def _seeds(condition: Mapping[str, Any]) -> int:
     """Of every arm of the condition."""
     return len(next(iter(condition["arms"].values()))["seconds"])
-
-
-def tests_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
-    return [_towards(t, arm) for t in condition["tests"][measured] if arm in (t["a"], t["b"])]
-
-
-def _short(condition: Mapping[str, Any], measured: str) -> Cell:
-    """What is measured; of a reward the profile, where it is not the usual one."""
-    if measured == "headline":
-        return Cell("greedy, %")
-    return Cell("reward", "" if condition["reward"] == "released" else f"{condition['reward']} profile")
-
-
-def _difference(test: Mapping[str, Any] | None, measured: str, detail: str = "") -> Cell:
-    if test is None:
-        return Cell(NOTHING)
-    reach = interval(test, measured, signed=True)
-    return Cell(write(measured, test["value"], True), f"{detail} {reach}".strip(), test["holm"] < SURE)
 
 
 def _condition(study: Study, name: str) -> str:
@@ -193,8 +143,8 @@ def _condition(study: Study, name: str) -> str:
         parts.append(fold("The paper's own Table 9 (8B, its benchmarks)", to_html(_paper_table(study))))
     parts += [
         "<h3>Paired tests</h3>",
-        _tests(condition),
-        _divisors(condition),
+        paired_tests(condition),
+        divisor_tests(condition),
         "<h3>Learning curves</h3>",
         _curves(condition, classes),
     ]
@@ -281,65 +231,6 @@ def _paper_table(study: Study) -> Table:
     rows = tuple((Cell(arm), *(Cell(f"{v:.1f}") for v in values)) for arm, values in PAPER.items())
     note = "OneThinker, arXiv 2512.03043, Table 9. Other questions and another model: only the order compares."
     return Table("", ("", *study["groups"]), rows, note)
-
-
-def _tests(condition: Mapping[str, Any]) -> str:
-    """Our arm against each other one, and the map of all pairs."""
-    parts = []
-    ours = OURS if OURS in condition["arms"] else next(iter(condition["arms"]))
-    rows = []
-    for measured in MEASURES:
-        for t in sorted(tests_of(condition, measured, ours), key=lambda t: -t["value"]):
-            numbers = (
-                _difference(t, measured),
-                Cell(p_value(t["p"])),
-                Cell(p_value(t["holm"])),
-                Cell(f"{t['won']} of {t['seeds']}"),
-            )
-            rows.append((Cell(f"− {name_of(t['other'])}"), _short(condition, measured), *numbers))
-    note = (
-        "Same seeds, same questions. p: two-sided, Student's; Holm: corrected for all "
-        f"{len(condition['tests']['headline'])} pairs. How far seeds differ is pooled over all pairs, as if every "
-        "arm had luck of the same size. Seeds won is the plain count."
-    )
-    columns = (name_of(ours), "Measured by", "Difference", "p", "p, Holm", "Seeds won")
-    parts.append(to_html(Table("", columns, tuple(rows), note, labels=2)))
-    if len(condition["arms"]) > 2:
-        for measured in MEASURES:
-            parts.append(fold(f"Every pair: {MEASURES[measured]}", _pair_map(condition, measured)))
-    return "".join(parts)
-
-
-def _divisors(condition: Mapping[str, Any]) -> str:
-    """Arms taken together by what they divide by; nothing where no divisor has two."""
-    rows = []
-    for measured in MEASURES:
-        for t in condition["divisors"][measured]:
-            d = t["difference"]
-            difference = Cell(write(measured, d["value"], True), interval(d, measured, True), t["holm"] < SURE)
-            name = f"{DIVISORS[t['of']]} ({t['arms'][0]}) − {DIVISORS[t['minus']].lower()} ({t['arms'][1]})"
-            won = Cell(f"{t['won']} of {len(d['seeds'])}")
-            numbers = (difference, Cell(p_value(t["p"])), Cell(p_value(t["holm"])), won)
-            rows.append((Cell(name), _short(condition, measured), *numbers))
-    if not rows:
-        return ""
-    note = (
-        "What centred rewards are divided by, with the number of arms; the mean over the arms of one kind minus that "
-        "over another's, with the luck of all pairs. One number for all is 1 in Dr.GRPO, the batch's σ in Batch std."
-    )
-    columns = ("Divided by", "Measured by", "Difference", "p", "p, Holm", "Seeds won")
-    return "<h3>What they divide by</h3>" + to_html(Table("", columns, tuple(rows), note, labels=2))
-
-
-def _pair_map(condition: Mapping[str, Any], measured: str) -> str:
-    titles = {arm: name_of(arm) for arm in condition["arms"]}
-    numbers, sure = {}, {}
-    for arm in titles:
-        for t in tests_of(condition, measured, arm):
-            numbers[arm, t["other"]] = {k: t[k] for k in ("value", "low", "high")}
-            sure[arm, t["other"]] = t["holm"] < SURE
-    drawn = heat(titles, titles, numbers, FACTOR[measured], label="Differences of all pairs", sure=sure)
-    return figure(drawn, "Row minus column; bold where Holm-corrected p < 0.05.", "heat")
 
 
 def _curves(condition: Mapping[str, Any], classes: Mapping[str, str]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from onethinker.report.figures import Curve
 
+OURS = "ema_grpo"
+
 NAMES = {
     "sft": "SFT, the start", "grpo": "GRPO", "dr_grpo": "Dr.GRPO", "ema_grpo": "EMA-GRPO", "mt_grpo": "MT-GRPO",
     "g2rpo": "G²RPO", "batch_std": "Batch std", "task_batch_std": "Task batch std",

@@ -20,6 +20,7 @@ from onethinker.report.study_page import (
     whole,
     write,
 )
+from onethinker.report.study_tests import reach
 from onethinker.report.tables import NOTHING, Cell, Number, Table, to_html
 
 MEAN = "mean"
@@ -70,16 +71,16 @@ def _found(study: Study) -> str:
                 f"tasks in {up} and less in {down}, each with an interval that leaves out 0{_by_chance(study, pairs)}; "
                 f"corrected for their number (Holm) "
                 f"{len(sure) or 'none'} remain{'s' if len(sure) == 1 else ''}{': ' if sure else ''}{', '.join(sure)}"
-                f"{_least(pairs.values(), measured)}."
+                f"{_visible(pairs.values(), measured)}."
             )
     told = " ".join(said) or "Two tasks: whether one gives the other more than a third would cannot be told."
     return told + left_out_words(max(study["maps"][measured]["left_out"] for measured in MEASURES))
 
 
-def _least(pairs: Iterable[Mapping[str, Any]], measured: str) -> str:
-    """The least difference that would remain of so many pairs; a column in which nothing ever moves has none."""
-    least = min((pair["visible"] for pair in pairs if pair["visible"]), default=None)
-    return f"; to remain, a pair has to differ by {write(measured, least)} at least" if least else ""
+def _visible(pairs: Iterable[Mapping[str, Any]], measured: str) -> str:
+    """How far from 0 a pair has to lie to be sure by itself; none for a column in which nothing ever moves."""
+    least = [pair["visible"] for pair in pairs if pair["visible"]]
+    return f"; {reach(measured, least)} would make one sure at once" if least else ""
 
 
 def _by_chance(study: Study, pairs: Mapping[Any, Any]) -> str:

@@ -75,13 +75,13 @@ than a run of this study; its other guards; Dr.GRPO with its own loss."""
 
 
 DIVISORS: dict[str, tuple[str, ...]] = {
-    "group": ("grpo", "g2rpo", "mt_grpo"),
-    "task": ("task_batch_std", "task_running_std", "ema_grpo", "ema_grpo_within", "ema_grpo_even", "ema_grpo_short",
-             "ema_grpo_group_std", "ema_grpo_unguarded"),
-    "batch": ("dr_grpo", "dr_grpo_loss", "batch_std"),
-}  # fmt: skip
-"""What an arm divides centred rewards by: each group's own σ (by ranks in G²RPO), one of its task, or one number for
-the whole batch (1 in Dr.GRPO). The paper's argument is that the first is uneven within tasks, the last between them."""
+    "group": ("grpo", "g2rpo"),
+    "task": ("task_batch_std", "task_running_std", "ema_grpo"),
+    "batch": ("dr_grpo", "batch_std"),
+}
+"""What centred rewards are divided by, of the registered algorithms that differ in nothing else: each group's own σ (by
+ranks in G²RPO), one of its task, or one number for the whole batch (1 in Dr.GRPO). The paper's argument is that the
+first is uneven within tasks, the last between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,20 +302,23 @@ def _tests(differences: Mapping[tuple[str, str], Crossed]) -> list[Row]:
 
 def _divisors(means: Mapping[str, Crossed], luck: Luck) -> list[Row]:
     """The mean over the arms of one divisor minus that over another's, p corrected for the number of such pairs; none
-    where no divisor has two arms. luck: of a pair of arms, which is twice that of an arm."""
+    where no divisor has two arms. luck: of a pair of arms, which is twice that of an arm. own: p by the contrast's own
+    seeds, not corrected."""
     arms_of = {name: [means[arm] for arm in members if arm in means] for name, members in DIVISORS.items()}
     arms_of = {name: members for name, members in arms_of.items() if members}
     if max(map(len, arms_of.values()), default=0) < 2:
         return []
-    found = {}
-    for a, b in combinations(arms_of, 2):
+    pairs = list(combinations(arms_of, 2))
+    own = [mean_of(arms_of[a]) - mean_of(arms_of[b]) for a, b in pairs]
+    found = []
+    for (a, b), difference in zip(pairs, own, strict=True):
         part = (1 / len(arms_of[a]) + 1 / len(arms_of[b])) / 2
-        shared = Luck(luck.seeds * part, luck.mixed * part, luck.freedom)
-        found[a, b] = replace(mean_of(arms_of[a]) - mean_of(arms_of[b]), shared=shared)
-    corrected = holm([difference.p_far() for difference in found.values()])
+        found.append(replace(difference, shared=Luck(luck.seeds * part, luck.mixed * part, luck.freedom)))
+    corrected = holm([difference.p_far() for difference in found])
     return [
-        {"of": a, "minus": b, "arms": [len(arms_of[a]), len(arms_of[b])], "holm": p} | paired_test(difference)
-        for ((a, b), difference), p in zip(found.items(), corrected, strict=True)
+        {"of": a, "minus": b, "arms": [len(arms_of[a]), len(arms_of[b])], "holm": p, "own": alone.p_far()}
+        | paired_test(difference)
+        for (a, b), alone, difference, p in zip(pairs, own, found, corrected, strict=True)
     ]
 
 

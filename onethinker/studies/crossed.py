@@ -4,8 +4,8 @@ An arm has S runs, its seeds, which all answer the same N questions; another run
 other questions. The mean over seeds varies with both: V = V_questions + max(0, V_seeds − V_mixed), where V_questions is
 the bootstrap's over questions, V_seeds = s²/S the variance between seeds, and V_mixed the part of it that is luck in
 single questions (most of it the sampling of answers), which V_questions has already. Resampling seeds and questions in
-one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). V is V_seeds at least: only noise
-makes V_questions less than its part V_mixed.
+one bootstrap counts that part three times (Owen, "The pigeonhole bootstrap", 2007). V is V_seeds at least, since only
+noise makes V_questions less than its part V_mixed.
 
 Quantiles are Student's. The degrees of freedom are Satterthwaite's, at least those of V_seeds, which are S − 1, and
 finite also where V_seeds is below V_mixed, which S seeds alone say. Far out in the tail, where p values to be corrected
@@ -13,7 +13,8 @@ lie, they are too sure of themselves: `p_far` has those of V_seeds. Of one seed 
 
 A few seeds say little of their own spread and nothing far out in the tail. Where K arms are compared with one another,
 `pooled` takes V_seeds and V_mixed as the mean over all their differences, with (K − 1)(S − 1) degrees of freedom: the
-residual of a randomized block design, seeds its blocks (Montgomery, "Design and Analysis of Experiments", ch. 4).
+residual of a randomized block design, seeds its blocks (Montgomery, "Design and Analysis of Experiments", ch. 4). That
+takes luck to be of one size in all arms; V is at least the average pair's V_seeds then, on the safe side.
 
 All arms see the same draws, so that the difference of two arms is paired in seeds and in questions.
 

@@ -159,14 +159,13 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
             found[source][target] = pair
     pairs = [pair for targets in found.values() for pair in targets.values()]
     corrected, level = iter(holm([pair.p_far() for pair in pairs])), SURE / len(pairs)
-    means = pooled([mean_of(list(targets.values())) for targets in found.values()], len(only))
     return {
         source: {
             target: pair.row() | {"holm": next(corrected), "visible": pair.visible(level)}
             for target, pair in targets.items()
         }
-        | {MEAN: mean.row()}
-        for (source, targets), mean in zip(found.items(), means, strict=True)
+        | {MEAN: mean_of(list(targets.values())).row()}
+        for source, targets in found.items()
     }
 
 

@@ -14,6 +14,7 @@ from onethinker.report.read import ReportError
 from onethinker.report.study_figures import Arm, Spot, against, apart, dots, heat
 from onethinker.report.study_index import read_study, study_page, write_study_page
 from onethinker.report.study_page import ONCE, escape
+from onethinker.report.study_tests import pairs_of
 from tests.report.conftest import HOSTILE
 
 GROUPS = {"QA": ["ocr"], "Spatial": ["spatial_grounding"]}
@@ -57,7 +58,16 @@ def condition(title="as the recipe has it"):
         {"a": "ema_grpo", "b": "dr_grpo", "holm": 0.02, "visible": 0.045, **paired(0.05, 0.004, 0.02, 0.08)},
         {"a": "ema_grpo", "b": HOSTILE, "holm": 0.8, "visible": 0.06, **paired(-0.01, 0.4, won=2)},
     ]
-    divisors = [{"of": "group", "minus": "task", "arms": [3, 6], "holm": 0.02, **paired(0.01, 0.007, 0.002, 0.018)}]
+    divisors = [
+        {
+            "of": "group",
+            "minus": "task",
+            "arms": [2, 3],
+            "holm": 0.02,
+            "own": 0.033,
+            **paired(0.01, 0.007, 0.002, 0.018),
+        }
+    ]
     arms = [a for a in means if a != "sft"]
     by_task = {a: {"ocr": v, "spatial_grounding": v + 0.01} for a, v in means.items()}
     return {
@@ -148,7 +158,12 @@ def test_what_arms_divide_by_is_compared_where_some_share_it() -> None:
     made = condition()
     page = study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"base": made}))
     table = page.split("<h3>What they divide by</h3>")[1].split("</table>")[0]
-    assert table.count("Each group&#x27;s σ (3) − a task&#x27;s σ (6)") == 1 and "+1.0" in table and "0.020" in table
+    assert (
+        table.count("Each group&#x27;s σ (2) − a task&#x27;s σ (3)") == 1
+        and "+1.0" in table
+        and "0.020" in table
+        and "0.033" in table
+    )
     made["divisors"] = {"headline": [], "reward": []}
     assert "What they divide by" not in study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"b": made}))
 
@@ -162,7 +177,7 @@ def test_conditions_are_compared_where_our_arm_ran_and_say_whose_reward_it_is() 
 
 
 def test_a_test_read_from_the_other_side() -> None:
-    tests = {t["other"]: t for t in study_algorithms.tests_of(condition(), "headline", "ema_grpo")}
+    tests = {t["other"]: t for t in pairs_of(condition(), "headline", "ema_grpo")}
     assert (tests["grpo"]["value"], tests["grpo"]["low"], tests["grpo"]["won"]) == (0.05, 0.03, 5)
     assert (tests["dr_grpo"]["value"], tests["dr_grpo"]["low"], tests["dr_grpo"]["high"]) == (-0.05, -0.08, -0.02)
     assert tests["dr_grpo"]["won"] == 0
@@ -182,7 +197,7 @@ def test_the_transfer_map_counts_pairs_of_different_tasks() -> None:
     said = study_transfer.page(transfer())
     assert "Of 6 pairs of different tasks the sampled reward of one gains more" in said
     assert "in 1 and less in 1, each with" in said and "(Holm) 1 remains: " in said
-    assert "→ math; to remain, a pair has to differ by 0.170 at least." in said
+    assert "→ math; 0.170 to 0.190 would make one sure at once." in said
     assert "which chance gives 0 times either way" in said
     made = transfer()
     for measured in stages_of():

@@ -26,7 +26,7 @@ from onethinker.studies.algorithms import (
     bench_algorithms,
 )
 from onethinker.studies.bench import cell_folder, cell_row
-from onethinker.studies.crossed import Crossed
+from onethinker.studies.crossed import Crossed, mean_of
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS, make
 
@@ -65,22 +65,28 @@ def test_arms_are_compared_on_the_seeds_that_they_share(tmp_path: Path) -> None:
 
 
 def test_arms_are_taken_together_by_what_they_divide_by() -> None:
-    """Against the contrast of a two-way analysis: MS · Σw²/S is the variance of Σw·arm."""
-    assert sorted(sum(DIVISORS.values(), ())) == sorted(arms())
+    """Against the contrast of a two-way analysis: MS · Σw²/S is the variance of Σw·arm between seeds."""
+    assert set(sum(DIVISORS.values(), ())) == set(ALGORITHMS) - {"mt_grpo"}
     rng = np.random.default_rng(0)
     names = ("grpo", "ema_grpo", "g2rpo", "dr_grpo", "task_batch_std")
     by_seed = {name: rng.normal(i, 1, 4) for i, name in enumerate(names)}
-    means = {name: Crossed(seeds, np.repeat(seeds[None], 9, 0)) for name, seeds in by_seed.items()}
+    means = {name: Crossed(seeds, seeds + rng.normal(0, 0.3, (99, 4))) for name, seeds in by_seed.items()}
     luck = next(iter(_differences(means).values())).luck
     table = np.array(list(by_seed.values()))
     residual = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
     weights = np.array([0.5, -0.5, 0.5, 0, -0.5])
-    error = ((residual**2).sum() / 12 * (weights**2).sum() / 4) ** 0.5
-    found = {(row["of"], row["minus"]): row for row in _divisors(means, luck)}
-    assert list(found) == [("group", "task"), ("group", "batch"), ("task", "batch")]
-    row = found["group", "task"]
-    assert row["arms"] == [2, 2] and row["difference"]["value"] == pytest.approx(weights @ table.mean(1))
-    assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["difference"]["value"]) / error, 12))
+    between = (residual**2).sum() / 12 * (weights**2).sum() / 4
+    mixed = luck.mixed * (weights**2).sum() / 2
+    of_questions = np.tensordot(weights, [means[name].draws_RS for name in names], 1).mean(1).var()
+    total = max(between, of_questions + between - mixed)
+    rows = _divisors(means, luck)
+    assert [(row["of"], row["minus"]) for row in rows] == [("group", "task"), ("group", "batch"), ("task", "batch")]
+    value = rows[0]["difference"]["value"]
+    assert rows[0]["arms"] == [2, 2] and value == pytest.approx(weights @ table.mean(1))
+    assert rows[0]["p"] == pytest.approx(2 * stats.t.sf(abs(value) / total**0.5, (total / between) ** 2 * 12))
+    own = mean_of([means["grpo"], means["g2rpo"]]) - mean_of([means["ema_grpo"], means["task_batch_std"]])
+    assert rows[0]["own"] == pytest.approx(own.p_far())
+    assert max(row["holm"] / row["p"] for row in rows) > 2.5 and all(row["holm"] >= row["p"] for row in rows)
     assert _divisors({name: means[name] for name in ("grpo", "ema_grpo")}, luck) == []
 
 

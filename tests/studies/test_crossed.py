@@ -129,27 +129,45 @@ def test_pooled_luck_is_the_residual_of_a_two_way_analysis() -> None:
     rng = np.random.default_rng(8)
     arms_KS = rng.normal(0, 1, (4, 3)) + rng.normal(0, 5, 3)
     arms = [Crossed(seeds, np.repeat(seeds[None], 9, 0)) for seeds in arms_KS]
-    pairs = list(combinations(range(4), 2))
     residual_KS = arms_KS - arms_KS.mean(1, keepdims=True) - arms_KS.mean(0) + arms_KS.mean()
-    for found in pooled([arms[b] - arms[a] for a, b in pairs], 4):
+    for found in pooled([b - a for a, b in combinations(arms, 2)], 4):
         assert found.spread == (pytest.approx((2 * (residual_KS**2).sum() / 6 / 3) ** 0.5), 6)
         assert found.p_far() == found.p()
     assert pooled([Crossed(np.zeros(1), np.ones((4, 1)))], 4)[0].spread == (0.0, np.inf)
 
 
-def test_of_many_pooled_pairs_few_are_sure_by_chance_and_a_true_one_is_found() -> None:
-    """Twelve arms, two seeds: Holm's corrected p is below 0.05 for any of 66 pairs in about 5% of the studies; a pair
-    that is 1.2 apart, which two seeds by themselves never tell, is found in most."""
+def test_pooled_luck_leaves_to_questions_what_they_have() -> None:
+    """V_mixed is pooled as V_seeds is; V_questions stays each pair's own."""
+    rng = np.random.default_rng(10)
+    seeds_KS = rng.normal(0, 0.8, (3, 4))
+    arms = [Crossed(s, s + rng.normal(0, 0.1 * (k + 1), (400, 4))) for k, s in enumerate(seeds_KS)]
+    pairs = [b - a for a, b in combinations(arms, 2)]
+    of_questions = [pair.draws_RS.mean(1).var() for pair in pairs]
+    apart = [pair.draws_RS - pair.draws_RS.mean(1, keepdims=True) for pair in pairs]
+    mixed = float(np.mean([draws.var(0).sum() / 12 for draws in apart]))
+    between = float(np.mean([pair.by_seed_S.var(ddof=1) / 4 for pair in pairs]))
+    assert between > 2 * mixed > 0
+    assert max(of_questions) > 1.2 * mixed
+    for found, variance in zip(pooled(pairs, 3), of_questions, strict=True):
+        assert found.spread[0] ** 2 == pytest.approx(max(between, variance + between - mixed))
+
+
+@pytest.mark.parametrize("uneven, most", [(0.0, 0.09), (0.4, 0.14)])
+def test_of_many_pooled_pairs_few_are_sure_by_chance_and_a_true_one_is_found(uneven: float, most: float) -> None:
+    """Eleven equal arms and one that is 2 apart, two seeds, which by themselves never tell: Holm's corrected p is below
+    0.05 for any of the equal pairs in about 5% of the studies, somewhat oftener if arms' luck differs in size."""
     rng, alarms, hits = np.random.default_rng(9), 0, 0
     pairs = list(combinations(range(12), 2))
     for _ in range(150):
-        arms = [Crossed(s := rng.normal(0, 0.15, 2), s + rng.normal(0, 0.1, (60, 2))) for _ in range(12)]
-        arms[11] = Crossed(arms[11].by_seed_S + 1.2, arms[11].draws_RS + 1.2)
+        arms = []
+        for truth in (*[0.0] * 11, 2.0):
+            seeds = truth + rng.normal(0, 0.15 * rng.lognormal(0, uneven), 2)
+            arms.append(Crossed(seeds, seeds + rng.normal(0, 0.1, (60, 2))))
         found = pooled([arms[b] - arms[a] for a, b in pairs], 12)
-        corrected = holm([pair.p_far() for pair in found])
-        alarms += any(p < 0.05 for (_, b), p in zip(pairs, corrected, strict=True) if b < 11)
-        hits += corrected[pairs.index((0, 11))] < 0.05
-    assert alarms / 150 < 0.09 and hits / 150 > 0.9
+        corrected = dict(zip(pairs, holm([pair.p_far() for pair in found]), strict=True))
+        alarms += any(p < 0.05 for (_, b), p in corrected.items() if b < 11)
+        hits += corrected[0, 11] < 0.05
+    assert alarms / 150 < most and hits / 150 > 0.9
 
 
 def test_what_is_visible_is_what_p_would_call_so() -> None:

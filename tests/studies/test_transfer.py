@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from onethinker.recipes import RecipeError
 from onethinker.report.study_index import study_page
@@ -68,3 +69,19 @@ def test_what_just_one_task_gives() -> None:
     assert found["a"]["c"] == same
     assert found["c"]["mean"]["value"] == pytest.approx((0.4 - 0.3) / 2) and "a" not in found["a"]
     assert _specific({task: only[task] for task in ("a", "b")}) == {}
+
+
+def test_the_luck_of_a_target_is_that_of_all_its_sources() -> None:
+    """Four tasks, two seeds. A target has K = 3 sources; a source minus the mean of the third ones is K/(K − 1) times
+    its distance from their mean, so its variance is K/(K − 1) · MS/S, with (K − 1)(S − 1) degrees of freedom."""
+    rng = np.random.default_rng(0)
+    numbers = {source: {target: rng.normal(0, 1, 2) for target in "abcd"} for source in "abcd"}
+    only = {s: {t: Crossed(n, np.repeat(n[None], 4, 0)) for t, n in row.items()} for s, row in numbers.items()}
+    found = _specific(only)
+    for target in "abcd":
+        table_KS = np.array([numbers[source][target] for source in "abcd" if source != target])
+        residual_KS = table_KS - table_KS.mean(1, keepdims=True) - table_KS.mean(0) + table_KS.mean()
+        error = (3 / 2 * (residual_KS**2).sum() / 2 / 2) ** 0.5
+        for row in (found[source][target] for source in "abcd" if source != target):
+            assert row["high"] - row["low"] == pytest.approx(2 * stats.t.isf(0.025, 2) * error)
+            assert row["visible"] == pytest.approx(stats.t.isf(0.025 / 12, 2) * error)
