@@ -86,7 +86,8 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     said = f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
-    kinds = [kinds_apart(t, measured) for t in condition["divisors"][measured] if t["holm"] < SURE]
+    sure = [t for t in condition["divisors"][measured] if max(t["holm"], t["own"]) < SURE]
+    kinds = [kinds_apart(t, measured) for t in sure]
     return f"{said} What arms divide by does tell them apart: {'; '.join(kinds)}." if kinds else said
 
 

@@ -164,6 +164,8 @@ def test_what_arms_divide_by_is_compared_where_some_share_it() -> None:
         and "0.020" in table
         and "0.033" in table
     )
+    made["divisors"]["headline"][0]["own"] = 0.2
+    assert "What arms divide by" not in study_algorithms.verdict(made)
     made["divisors"] = {"headline": [], "reward": []}
     assert "What they divide by" not in study_algorithms.page(head("algorithms", groups=GROUPS, conditions={"b": made}))
 
