@@ -27,7 +27,7 @@ from onethinker.report.study_page import (
     whole,
     write,
 )
-from onethinker.report.study_tests import difference, divisor_tests, kinds_apart, paired_tests, pairs_of, reach, short
+from onethinker.report.study_tests import difference, divisor_tests, kinds_apart, paired_tests, pairs_of, short, visible
 from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
 
 START, MEAN = "sft", "Mean"
@@ -80,14 +80,12 @@ def _said(condition: Mapping[str, Any], measured: str) -> str:
     if even:
         all_others = len(even) > 2 and len(even) == len(order) - 1
         found.append(f"not told apart from {'any other' if all_others else _list(even)}")
-        least = [t["visible"] for t in tests if t["visible"] is not None]
-        if least:
-            found.append(f"where {reach(measured, least)} would have to lie between two to be told apart at once")
+        if least := visible(tests, measured):
+            found.append(f"where {least} would have to lie between two to be told apart at once")
     gain = condition["gains"][measured][ours]["difference"]
     moved = f"{write(measured, gain['value'], True)} {interval(gain, measured, True)}".strip()
     said = f"{', '.join(found)} (at Holm-corrected p < {SURE:g}); it moved by {moved} from the start."
-    sure = [t for t in condition["divisors"][measured] if max(t["holm"], t["own"]) < SURE]
-    kinds = [kinds_apart(t, measured) for t in sure]
+    kinds = [kinds_apart(t, measured) for t in condition["divisors"][measured] if max(t["holm"], t["own"]) < SURE]
     return f"{said} What arms divide by does tell them apart: {'; '.join(kinds)}." if kinds else said
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from onethinker.report.study_arms import OURS, name_of
@@ -15,6 +15,7 @@ COLUMNS = ("Measured by", "Difference", "p", "p, Holm")
 
 
 def pairs_of(condition: Mapping[str, Any], measured: str, arm: str) -> list[dict[str, Any]]:
+    """The tests of an arm, as itself minus each other one."""
     return [_towards(t, arm) for t in condition["tests"][measured] if arm in (t["a"], t["b"])]
 
 
@@ -43,15 +44,18 @@ def short(condition: Mapping[str, Any], measured: str) -> Cell:
 
 
 def difference(test: Mapping[str, Any] | None, measured: str, detail: str = "") -> Cell:
+    """A test's difference with its interval, bold where it is sure after correction."""
     if test is None:
         return Cell(NOTHING)
     reach = interval(test, measured, signed=True)
     return Cell(write(measured, test["value"], True), f"{detail} {reach}".strip(), test["holm"] < SURE)
 
 
-def reach(measured: str, least: Sequence[float]) -> str:
-    """`3.0 to 4.9`, or one number where they are shown alike."""
-    return " to ".join(dict.fromkeys(write(measured, f(least)) for f in (min, max)))
+def visible(pairs: Iterable[Mapping[str, Any]], measured: str) -> str:
+    """How far from 0 a pair has to lie to be sure at once: `3.0 to 4.9`, or one number where they are shown alike;
+    empty where nothing ever moves."""
+    least = [pair["visible"] for pair in pairs if pair["visible"]]
+    return " to ".join(dict.fromkeys(write(measured, f(least)) for f in (min, max))) if least else ""
 
 
 def kinds_apart(test: Mapping[str, Any], measured: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from onethinker.report.study_figures import apart, heat
@@ -20,7 +20,7 @@ from onethinker.report.study_page import (
     whole,
     write,
 )
-from onethinker.report.study_tests import reach
+from onethinker.report.study_tests import visible
 from onethinker.report.tables import NOTHING, Cell, Number, Table, to_html
 
 MEAN = "mean"
@@ -65,22 +65,17 @@ def _found(study: Study) -> str:
         if pairs:
             up = sum(apart(n) and n["value"] > 0 for n in pairs.values())
             down = sum(apart(n) and n["value"] < 0 for n in pairs.values())
+            least = visible(pairs.values(), measured)
             sure = [f"{_title(s)} → {_title(t)}" for (s, t), n in pairs.items() if n["holm"] < SURE]
             said.append(
                 f"Of {len(pairs)} pairs of different tasks {what} of one gains more from the other than from third "
                 f"tasks in {up} and less in {down}, each with an interval that leaves out 0{_by_chance(study, pairs)}; "
                 f"corrected for their number (Holm) "
                 f"{len(sure) or 'none'} remain{'s' if len(sure) == 1 else ''}{': ' if sure else ''}{', '.join(sure)}"
-                f"{_visible(pairs.values(), measured)}."
+                f"{f'; {least} would make one sure at once' if least else ''}."
             )
     told = " ".join(said) or "Two tasks: whether one gives the other more than a third would cannot be told."
     return told + left_out_words(max(study["maps"][measured]["left_out"] for measured in MEASURES))
-
-
-def _visible(pairs: Iterable[Mapping[str, Any]], measured: str) -> str:
-    """How far from 0 a pair has to lie to be sure by itself; none for a column in which nothing ever moves."""
-    least = [pair["visible"] for pair in pairs if pair["visible"]]
-    return f"; {reach(measured, least)} would make one sure at once" if least else ""
 
 
 def _by_chance(study: Study, pairs: Mapping[Any, Any]) -> str:

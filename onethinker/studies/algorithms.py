@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.recipes import Recipe, RecipeError, override
+from onethinker.recipes import Recipe, override
 from onethinker.report.study_index import write_study_page
-from onethinker.report.study_page import SURE
 from onethinker.runs import JsonLines
 from onethinker.sample import Samples
 from onethinker.studies.bench import (
@@ -34,12 +33,13 @@ from onethinker.studies.bench import (
     measure,
     only,
     open_bench,
+    refuse,
     run_cells,
     seeds_done,
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Luck, holm, mean_of, paired_test, pooled
+from onethinker.studies.crossed import MEASURES, Crossed, Luck, holm, mean_of, paired_test, pooled, told_apart
 from onethinker.studies.influence import blocks_of, influence
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS
@@ -135,8 +135,8 @@ def bench_algorithms(
     chosen = list(algorithms or ALGORITHMS)
     check_names("algorithm", chosen, arms())
     check_names("condition", conditions, CONDITIONS)
-    if taken := [a for a in assignments if a.partition("=")[0].strip() in ("rl.algorithm", "rl.algorithm_options")]:
-        raise RecipeError(f"{', '.join(taken)}: this study sets the algorithm itself; choose with --algorithm")
+    algorithm = ("rl.algorithm", "rl.algorithm_options")
+    refuse(assignments, algorithm, "this study sets the algorithm itself; choose with --algorithm")
     bench = open_bench("algorithms", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command)
     cells: dict[str, Work] = {}
     for condition in conditions:
@@ -259,7 +259,7 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]], rows
         gains[measured] = {arm: paired_test(mean - start) for arm, mean in means.items()}
         differences = _differences(means)
         tests[measured] = _tests(differences)
-        divisors[measured] = _divisors(means, next(iter(differences.values())).luck) if differences else []
+        divisors[measured] = _divisors(means, differences)
         left_out = max(left_out, without)
     runs = {arm: [rows[cell] for cell in of_arm] for arm, of_arm in cells.items() if arm != START}
     return {
@@ -286,28 +286,29 @@ def _columns(found: Mapping[str, Crossed]) -> dict[str, Crossed]:
 def _differences(means: Mapping[str, Crossed]) -> dict[tuple[str, str], Crossed]:
     """b − a of every pair of arms, with the luck of all pairs."""
     pairs = list(combinations(means, 2))
-    found = pooled([means[b] - means[a] for a, b in pairs], len(means)) if pairs else []
-    return dict(zip(pairs, found, strict=True))
+    return dict(zip(pairs, pooled([means[b] - means[a] for a, b in pairs], len(means)), strict=True))
 
 
 def _tests(differences: Mapping[tuple[str, str], Crossed]) -> list[Row]:
-    """Every pair of arms, p corrected for their number. visible: what would have to be between the two to be told apart
-    by itself, at the level that Holm's procedure begins with."""
-    corrected = holm([found.p_far() for found in differences.values()])
+    """Every pair of arms, among all of them."""
+    among = told_apart(list(differences.values()))
     return [
-        {"a": a, "b": b, "holm": p, "visible": found.visible(SURE / len(differences))} | paired_test(found)
-        for ((a, b), found), p in zip(differences.items(), corrected, strict=True)
+        {"a": a, "b": b} | told | paired_test(found)
+        for ((a, b), found), told in zip(differences.items(), among, strict=True)
     ]
 
 
-def _divisors(means: Mapping[str, Crossed], luck: Luck) -> list[Row]:
+def _divisors(means: Mapping[str, Crossed], differences: Mapping[tuple[str, str], Crossed]) -> list[Row]:
     """The mean over the arms of one divisor minus that over another's, p corrected for the number of such pairs; none
-    where no divisor has two arms. luck: of a pair of arms, which is twice that of an arm. own: p by the contrast's own
-    seeds, not corrected."""
+    where no divisor has two arms. own: p by the contrast's own seeds, not corrected.
+
+    differences: of all pairs of arms, whose luck is twice that of an arm.
+    """
     arms_of = {name: [means[arm] for arm in members if arm in means] for name, members in DIVISORS.items()}
     arms_of = {name: members for name, members in arms_of.items() if members}
     if max(map(len, arms_of.values()), default=0) < 2:
         return []
+    luck = next(iter(differences.values())).luck
     pairs = list(combinations(arms_of, 2))
     own = [mean_of(arms_of[a]) - mean_of(arms_of[b]) for a, b in pairs]
     found = []

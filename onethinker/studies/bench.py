@@ -81,7 +81,7 @@ DIFFICULTY = 1
 class Bench:
     """A study that is open. recipe: of every run, starting from the SFT checkpoint; cells differ from it in few keys.
 
-    seeds: runs of each kind. command: what a reader types to do it again.
+    seeds: runs of each kind.
     """
 
     name: str
@@ -89,7 +89,6 @@ class Bench:
     recipe: Recipe
     sizes: Sizes
     seeds: int
-    command: str
 
     def world(self, difficulty: int = DIFFICULTY) -> tuple[Samples, Samples]:
         """Training and held-out samples of that difficulty, built once; of the held-out ones those whose picture no
@@ -142,8 +141,7 @@ def open_bench(
     Raises ModelError for a model that is not there, RecipeError for an override that does not fit, RunError for a
     folder that holds another study.
     """
-    if taken := [a for a in assignments if a.partition("=")[0].strip() in ("seed", "model.base")]:
-        raise RecipeError(f"{', '.join(taken)}: a study sets this itself; use --seeds and --model")
+    refuse(assignments, ("seed", "model.base"), "a study sets this itself; use --seeds and --model")
     changes = [*COMMON, *(QUICK if quick else FULL), *assignments, f"model.base={model}"]
     recipe = override(trained_with(model) or SHIPPED["mini"], changes)
     if not recipe.evaluate.sampled:
@@ -158,7 +156,7 @@ def open_bench(
     settings = {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world}
     open_run(out, settings | identity)
     _remember(out, command)
-    return Bench(name, out, recipe, sizes, seeds, command)
+    return Bench(name, out, recipe, sizes, seeds)
 
 
 def _remember(out: Path, command: str) -> None:
@@ -172,6 +170,12 @@ def commands_of(out: Path) -> list[str]:
     """What was typed to make a study, the first first."""
     file = out / COMMANDS
     return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+def refuse(assignments: Sequence[str], keys: Collection[str], why: str) -> None:
+    """Raises RecipeError for assignments of keys that a study sets itself."""
+    if taken := [a for a in assignments if a.partition("=")[0].strip() in keys]:
+        raise RecipeError(f"{', '.join(taken)}: {why}")
 
 
 def check_names(kind: str, names: Sequence[str], known: Collection[str]) -> None:

@@ -36,6 +36,7 @@ from scipy import stats
 from onethinker.evaluate.bootstrap import LEVEL, Bootstrap
 from onethinker.evaluate.results import current, is_error, score_of
 from onethinker.evaluate.run import RESULTS
+from onethinker.report.study_page import SURE
 from onethinker.runs import JsonLines
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile
@@ -81,8 +82,10 @@ class Crossed:
     def luck(self) -> Luck:
         """Of its own seeds, unless shared."""
         seeds = len(self.by_seed_S)
-        if self.shared or seeds == 1:
-            return self.shared or Luck(0.0, 0.0, np.inf)
+        if self.shared:
+            return self.shared
+        if seeds == 1:
+            return Luck(0.0, 0.0, np.inf)
         between = float(self.by_seed_S.var(ddof=1)) / seeds
         apart_RS = self.draws_RS - np.nanmean(self.draws_RS, axis=1, keepdims=True)
         return Luck(between, float(np.nanvar(apart_RS, axis=0).sum()) / (seeds * (seeds - 1)), seeds - 1)
@@ -176,8 +179,8 @@ def _crossed(terms_SN2: Floats, bootstrap: Bootstrap) -> Crossed:
 
 
 def pooled(differences: Sequence[Crossed], arms: int) -> list[Crossed]:
-    """The differences between that many arms, each with the luck of them all."""
-    if len(differences[0].by_seed_S) == 1:
+    """The differences between that many arms, each with the luck of them all; of one seed there is none to share."""
+    if not differences or len(differences[0].by_seed_S) == 1:
         return list(differences)
     between, mixed, freedom = zip(*(d.luck for d in differences), strict=True)
     shared = Luck(float(np.mean(between)), float(np.mean(mixed)), (arms - 1) * freedom[0])
@@ -187,6 +190,16 @@ def pooled(differences: Sequence[Crossed], arms: int) -> list[Crossed]:
 def paired_test(difference: Crossed) -> dict[str, Any]:
     """A paired difference with its interval, its p and how many seeds are above 0."""
     return {"difference": difference.row(), "p": difference.p(), "won": int((difference.by_seed_S > 0).sum())}
+
+
+def told_apart(differences: Sequence[Crossed]) -> list[dict[str, float]]:
+    """What each is worth among all of them. holm: p corrected for their number. visible: how far from 0 it would have
+    to lie to be sure by itself, at the level that Holm's procedure begins with."""
+    corrected = holm([difference.p_far() for difference in differences])
+    return [
+        {"holm": p, "visible": difference.visible(SURE / len(differences))}
+        for difference, p in zip(differences, corrected, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

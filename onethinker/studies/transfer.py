@@ -21,7 +21,6 @@ from typing import Any
 
 from onethinker.recipes import RecipeError, override
 from onethinker.report.study_index import write_study_page
-from onethinker.report.study_page import SURE
 from onethinker.sample import Sample, Samples
 from onethinker.studies.bench import (
     Bench,
@@ -38,7 +37,7 @@ from onethinker.studies.bench import (
     train_and_measure,
     write_study,
 )
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, holm, mean_of, pooled
+from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, pooled, told_apart
 from onethinker.tasks import list_tasks
 
 START, ALL, MEAN = "sft", "all", "mean"
@@ -145,8 +144,7 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
     """What training on one task gives another beyond what the third ones give it: RL on the one minus the mean of RL on
     each third. The start, whose luck all of the add-one-in map shares, is not in it. Empty for fewer than three tasks.
 
-    Luck is that of all sources of a target, p corrected for the number of pairs; visible: how far from 0 a pair would
-    have to lie to be sure by itself, at the level that Holm's procedure begins with. The mean is over the other tasks.
+    Luck is that of all sources of a target; a pair is told apart among all of them. The mean is over the other tasks.
     """
     if len(only) < 3:
         return {}
@@ -157,13 +155,9 @@ def _specific(only: Mapping[str, Mapping[str, Crossed]]) -> dict[str, dict[str, 
         beyond = [only[source][target] - third for source, third in zip(sources, thirds, strict=True)]
         for source, pair in zip(sources, pooled(beyond, len(sources)), strict=True):
             found[source][target] = pair
-    pairs = [pair for targets in found.values() for pair in targets.values()]
-    corrected, level = iter(holm([pair.p_far() for pair in pairs])), SURE / len(pairs)
+    told = iter(told_apart([pair for targets in found.values() for pair in targets.values()]))
     return {
-        source: {
-            target: pair.row() | {"holm": next(corrected), "visible": pair.visible(level)}
-            for target, pair in targets.items()
-        }
+        source: {target: pair.row() | next(told) for target, pair in targets.items()}
         | {MEAN: mean_of(list(targets.values())).row()}
         for source, targets in found.items()
     }

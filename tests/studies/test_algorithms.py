@@ -71,7 +71,8 @@ def test_arms_are_taken_together_by_what_they_divide_by() -> None:
     names = ("grpo", "ema_grpo", "g2rpo", "dr_grpo", "task_batch_std")
     by_seed = {name: rng.normal(i, 1, 4) for i, name in enumerate(names)}
     means = {name: Crossed(seeds, seeds + rng.normal(0, 0.3, (99, 4))) for name, seeds in by_seed.items()}
-    luck = next(iter(_differences(means).values())).luck
+    differences = _differences(means)
+    luck = next(iter(differences.values())).luck
     table = np.array(list(by_seed.values()))
     residual = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
     weights = np.array([0.5, -0.5, 0.5, 0, -0.5])
@@ -79,7 +80,7 @@ def test_arms_are_taken_together_by_what_they_divide_by() -> None:
     mixed = luck.mixed * (weights**2).sum() / 2
     of_questions = np.tensordot(weights, [means[name].draws_RS for name in names], 1).mean(1).var()
     total = max(between, of_questions + between - mixed)
-    rows = _divisors(means, luck)
+    rows = _divisors(means, differences)
     assert [(row["of"], row["minus"]) for row in rows] == [("group", "task"), ("group", "batch"), ("task", "batch")]
     value = rows[0]["difference"]["value"]
     assert rows[0]["arms"] == [2, 2] and value == pytest.approx(weights @ table.mean(1))
@@ -87,7 +88,7 @@ def test_arms_are_taken_together_by_what_they_divide_by() -> None:
     own = mean_of([means["grpo"], means["g2rpo"]]) - mean_of([means["ema_grpo"], means["task_batch_std"]])
     assert rows[0]["own"] == pytest.approx(own.p_far())
     assert max(row["holm"] / row["p"] for row in rows) > 2.5 and all(row["holm"] >= row["p"] for row in rows)
-    assert _divisors({name: means[name] for name in ("grpo", "ema_grpo")}, luck) == []
+    assert _divisors({name: means[name] for name in ("grpo", "ema_grpo")}, differences) == []
 
 
 def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list[str]) -> None:
