@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from onethinker.answer import read_answer
 from onethinker.sample import Sample
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import REWARD_PROFILES, Score
 

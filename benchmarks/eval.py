@@ -47,8 +47,8 @@ from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.run import evaluate
 from onethinker.media import is_clip, open_clip, open_image, write_image
 from onethinker.recipes import SHIPPED, trained_with
-from onethinker.rollout import make_request, score_completion
 from onethinker.sample import Samples, load_samples
+from onethinker.scoring.rollout import make_request, score_completion
 from onethinker.segment import make_segmenter
 from onethinker.tasks.prompts import load_prompts
 

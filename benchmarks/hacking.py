@@ -19,8 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from onethinker.answer import read_answer
 from onethinker.sample import Sample
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import TASKS, get_task
 from onethinker.tasks.base import REWARD_PROFILES, RewardProfile
 

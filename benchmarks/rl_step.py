@@ -31,16 +31,16 @@ import numpy as np
 import torch
 
 from onethinker.engines.base import Request, Sampling
+from onethinker.engines.encode import Encoder, Prompt
 from onethinker.engines.local import LocalEngine
 from onethinker.media import MediaBudget, write_clip, write_image
 from onethinker.models import mini
-from onethinker.models.encode import Encoder, Prompt
 from onethinker.models.forward import use_fast_patches
 from onethinker.recipes.base import RLConfig
 from onethinker.train.advantage import make
 from onethinker.train.loss import Batch, denominator, policy_loss
-from onethinker.train.plain import plain_logps
 from onethinker.train.prefix import Group, answer_logps
+from tests.train.plain import plain_logps
 
 GROUPS, ANSWERS, TOKENS, KL, PATCH = 2, 8, 64, 0.01, 16
 QUESTION = "Where is the red disc?"

@@ -19,9 +19,9 @@ from typing import Any
 
 from benchmarks import masks
 from benchmarks.plain_scorer import Scorer, baseline, score_plainly
-from onethinker.answer import read_answer
 from onethinker.sample import Sample
-from onethinker.scoring import CHUNK_ROWS
+from onethinker.sample.answer import read_answer
+from onethinker.scoring.saved import CHUNK_ROWS
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import Score
 from onethinker.tasks.batch import score_both, score_many

@@ -19,15 +19,15 @@ from typing import Any
 import torch
 
 from onethinker.engines.base import Completion, Request, Sampling
+from onethinker.engines.encode import Encoder, Prompt
 from onethinker.engines.local import LocalEngine
 from onethinker.engines.openai import CLIPS, OpenAIEngine, read_completions
 from onethinker.engines.vllm import VllmServer, completed
-from onethinker.models.encode import Encoder, Prompt
 from onethinker.models.forward import banned_ids
 from onethinker.models.load import load
 from onethinker.recipes import SHIPPED
-from onethinker.rollout import make_request
 from onethinker.sample import load_samples
+from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.prefix import Group, answer_logps
 

@@ -13,11 +13,11 @@ from typing import Any
 import typer.main
 from safetensors import safe_open
 
-from onethinker.answer import Status
-from onethinker.cli import app
+from onethinker.cli.app import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
-from onethinker.report.card import card
-from onethinker.report.study_index import read_study, study_page
+from onethinker.sample.answer import Status
+from onethinker.studies.pages.card import card
+from onethinker.studies.pages.index import read_study, study_page
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
 

@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from onethinker.inference import ask, load_model
     from onethinker.sample import Sample, load_samples, save_samples
     from onethinker.tasks import get_task, list_tasks, score
-    from onethinker.use import ask, load_model
 
 __version__ = "0.1.0"
 __all__ = ["Sample", "ask", "get_task", "list_tasks", "load_model", "load_samples", "save_samples", "score"]
@@ -27,8 +27,8 @@ _HOME = {
     "get_task": "tasks",
     "list_tasks": "tasks",
     "score": "tasks",
-    "load_model": "use",
-    "ask": "use",
+    "load_model": "inference",
+    "ask": "inference",
 }
 
 

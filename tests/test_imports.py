@@ -14,6 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "onethinker"
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers")
+ORDER = (
+    *("util", "measure", "media", "sample", "tasks", "segment", "data", "models", "engines", "scoring", "tools"),
+    *("recipes", "inference", "train", "evaluate", "corpus", "report", "studies", "plan", "serve", "scale"),
+    *("harnesses", "cli"),
+)
+"""The rooms from the ground up."""
 SECONDS = 0.5
 """Of processor time, which a busy machine does not stretch."""
 
@@ -54,7 +60,7 @@ def files_in(*rooms: str) -> list[Path]:
 
 
 def test_the_walk_sees_imports() -> None:
-    assert {"sample", "answer", "measure"} <= set().union(*(neighbours(file) for file in files_in("tasks")))
+    assert {"sample", "measure"} <= set().union(*(neighbours(file) for file in files_in("tasks")))
     assert "onethinker.measure" in imports_of(PACKAGE / "tasks" / "ocr.py")
     assert len(FILES) > 40
 
@@ -63,8 +69,8 @@ def test_measure_imports_nothing_of_ours() -> None:
     assert {str(f): neighbours(f) for f in files_in("measure") if neighbours(f)} == {}
 
 
-def test_tasks_import_sample_answer_measure_media() -> None:
-    allowed = {"sample", "answer", "measure", "media"}
+def test_tasks_import_sample_measure_media_util() -> None:
+    allowed = {"sample", "measure", "media", "util"}
     assert {str(f): neighbours(f) - allowed for f in files_in("tasks") if neighbours(f) - allowed} == {}
 
 
@@ -77,6 +83,17 @@ def test_train_evaluate_and_serve_never_import_one_another(room: str) -> None:
 def test_report_imports_none_of_them() -> None:
     forbidden = {"train", "evaluate", "serve"}
     assert {str(f): neighbours(f) & forbidden for f in files_in("report") if neighbours(f) & forbidden} == {}
+
+
+def test_a_room_imports_only_rooms_above_it() -> None:
+    back = {
+        f"{file.relative_to(ROOT)} imports {other}"
+        for file in FILES
+        for other in neighbours(file)
+        if room_of(module_of(file)) in ORDER and ORDER.index(other) > ORDER.index(room_of(module_of(file)))
+    }
+    assert back == set()
+    assert {room_of(module_of(file)) for file in FILES} - {"", "__main__"} <= set(ORDER)
 
 
 def test_only_engines_models_train_and_segment_import_torch() -> None:
@@ -108,7 +125,7 @@ def test_import_is_light_and_quick() -> None:
 def test_help_is_light_and_quick(words: tuple[str, ...]) -> None:
     code = (
         f"import sys, time; began = time.process_time(); sys.argv = ['onethinker', *{words}]\n"
-        "from onethinker.cli import main\n"
+        "from onethinker.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"print(); {LOADED}; print(time.process_time() - began)"
@@ -125,9 +142,9 @@ def test_public_names() -> None:
     for name in ("Sample", "load_samples", "save_samples", "get_task", "list_tasks", "score"):
         assert getattr(onethinker, name) is not None
         assert name in dir(onethinker)
-    from onethinker import use
+    from onethinker import inference
 
-    assert (onethinker.ask, onethinker.load_model) == (use.ask, use.load_model)
+    assert (onethinker.ask, onethinker.load_model) == (inference.ask, inference.load_model)
     assert set(onethinker.__all__) <= set(dir(onethinker))
     with pytest.raises(AttributeError, match="has no attribute 'load_sample'"):
         _ = onethinker.load_sample

@@ -14,11 +14,11 @@ from statistics import mean
 
 from PIL import Image
 
-from onethinker.answer import Answer, read_answer
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
-from onethinker.progress import bar
 from onethinker.sample import DataError, Sample, Samples, load_samples
+from onethinker.sample.answer import Answer, read_answer
 from onethinker.tasks import get_task
+from onethinker.util.progress import bar
 
 SPLITS = ("train", "validation", "test", "zeroshot")
 _SHOWN = MediaBudget(frame_pixels=512 * 512, max_frames=4)

@@ -32,8 +32,8 @@ def make_engine(model: str, engine: str | None = None, **options: Any) -> Engine
 
 
 def _local(model: str, rows: int = 128, **options: Any) -> Engine:
+    from onethinker.engines.encode import Encoder
     from onethinker.engines.local import LocalEngine
-    from onethinker.models.encode import Encoder
     from onethinker.models.load import load
 
     weights, processor = load(model, **options)

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from onethinker.engines.base import Capability, Completion, Request, Sampling
+from onethinker.engines.encode import Encoder, Prompt, batch_media
+from onethinker.media import VIDEO_SUFFIXES
 from onethinker.models.cache import GrowingCache
 from onethinker.models.decode import Decoder
-from onethinker.models.encode import Encoder, Prompt, batch_media
 from onethinker.models.forward import adjusted, autocast, banned_ids, unwrap
 from onethinker.models.load import weights_digest
-from onethinker.overlap import beside
-from onethinker.sample import VIDEO_SUFFIXES
+from onethinker.util.map_ahead import map_ahead
 
 
 @dataclass
@@ -57,7 +57,7 @@ class LocalEngine:
         other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""
         order = sorted(range(len(requests)), key=lambda i: _size(requests[i]))
         step = max(1, self.rows // sampling.n)
-        encoded = beside(lambda i: self._encoded(i, requests[i]), order, ahead=2 * step)
+        encoded = map_ahead(lambda i: self._encoded(i, requests[i]), order, ahead=2 * step)
         taken = list(islice(encoded, -(-step // 4)))
         while taken:
             prompts: list[tuple[int, Prompt]] = []

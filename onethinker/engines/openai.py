@@ -23,8 +23,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
 from onethinker.engines.content import Part, frame_parts, image_part, sequence, text_part, video
-from onethinker.http_json import Server, ServerError
 from onethinker.media import open_image
+from onethinker.util.http_json import Server, ServerError
 
 CLIPS = ("sequence", "video", "frames")
 _TAKES_SEQUENCES = (0, 32)

@@ -23,11 +23,11 @@ from urllib.parse import urlsplit
 
 from onethinker.engines.base import Capability, Completion, EngineError, Request, Sampling
 from onethinker.engines.content import Part, image_part, sequence_part, sequence_times, text_part
+from onethinker.engines.encode import Encoder, Inputs, Prompt
 from onethinker.engines.openai import OpenAIEngine, read_completions
-from onethinker.http_json import Server, ServerError
-from onethinker.models.encode import Encoder, Inputs, Prompt
 from onethinker.models.forward import banned_ids
 from onethinker.models.weights import Weights, write_weights
+from onethinker.util.http_json import Server, ServerError
 
 VISION = ("<|vision_start|>", "<|vision_end|>")
 HOW = (

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from onethinker.engines.base import Capability, Completion, EngineError, Request, Sampling
+from onethinker.engines.encode import Encoder, Inputs
 from onethinker.engines.openai import FINISHES, seed_of
 from onethinker.engines.vllm import BAN, check_expansion, completed
-from onethinker.models.encode import Encoder, Inputs
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.weights import Weights
 

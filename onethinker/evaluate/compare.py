@@ -11,9 +11,9 @@ from typing import Any
 from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, difference, mean, ratios
 from onethinker.evaluate.results import Row, is_error, score_of
 from onethinker.evaluate.run import SUMMARY, answers_of
-from onethinker.runs import RunError
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
+from onethinker.util.runs import RunError
 
 Comparison = dict[str, Any]
 Question = tuple[str, int]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from onethinker.engines.base import Completion, EngineError
-from onethinker.judge import JUDGED, Graded, Judge, JudgeError, regrade
-from onethinker.rollout import Rollout
 from onethinker.sample import Samples
+from onethinker.scoring.judge import JUDGED, Graded, Judge, JudgeError, regrade
+from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
 
 AT_ONCE = 64

@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from onethinker.answer import Status
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.bootstrap import Bootstrap, ratio
 from onethinker.evaluate.results import Row, is_error, score_of
 from onethinker.sample import Sample
+from onethinker.sample.answer import Status
 from onethinker.tasks import get_task
 from onethinker.tasks.base import MetricProfile
 

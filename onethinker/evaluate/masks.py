@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from onethinker.answer import Answer, Status
 from onethinker.measure import masks
 from onethinker.media import open_image
 from onethinker.sample import DataError, Sample
+from onethinker.sample.answer import Answer, Status
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks import image_segmentation as segmentation

@@ -11,11 +11,11 @@ from onethinker.engines import make_engine
 from onethinker.engines.base import Engine
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.run import evaluate
-from onethinker.judge import Judge
 from onethinker.media import MediaBudget
 from onethinker.recipes import SHIPPED, override, trained_with
 from onethinker.recipes.base import Recipe
 from onethinker.sample import Samples, load_samples
+from onethinker.scoring.judge import Judge
 from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks.prompts import load_prompts
 

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from onethinker.answer import Status
 from onethinker.engines.base import Sampling
 from onethinker.media import MediaBudget
-from onethinker.rollout import Rollout
-from onethinker.runs import stamp
 from onethinker.sample import Sample
+from onethinker.sample.answer import Status
+from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
+from onethinker.util.runs import stamp
 
 Row = dict[str, Any]
 Decoding = Literal["greedy", "sampled"]

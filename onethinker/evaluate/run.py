@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from onethinker.answer import Status
 from onethinker.engines.base import Completion, Engine, Sampling
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.bootstrap import Bootstrap
@@ -24,17 +23,18 @@ from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
 from onethinker.evaluate.summary import Summary, summarise
-from onethinker.judge import Graded, Judge, JudgeError
-from onethinker.overlap import beside
-from onethinker.progress import bar
 from onethinker.recipes.base import EvalConfig
-from onethinker.rollout import Rollout, ask_all, make_request, score_all
-from onethinker.runs import JsonLines, RunError, locked, stamp, write_whole
 from onethinker.sample import DataError, Samples, save_samples
+from onethinker.sample.answer import Status
+from onethinker.scoring.judge import Graded, Judge, JudgeError
+from onethinker.scoring.rollout import Rollout, ask_all, make_request, score_all
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
+from onethinker.util.map_ahead import map_ahead
+from onethinker.util.progress import bar
+from onethinker.util.runs import JsonLines, RunError, locked, stamp, write_whole
 
 RESULTS, SUMMARY, QUESTIONS, SAMPLES = "results.jsonl", "summary.json", "questions.json", "samples.jsonl"
 
@@ -151,7 +151,7 @@ class _Ask:
         sampling, budget = self.settings.sampling, self.settings.budget
         answered = ask_all(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
         asked = batches(chain(self._refused(todo), answered), self.samples, self.judge)
-        return chain.from_iterable(beside(keep, asked, threads=1))
+        return chain.from_iterable(map_ahead(keep, asked, threads=1))
 
     def _refused(self, todo: list[int]) -> Iterator[Answered]:
         """The questions that cannot be asked, each with errors for answers."""

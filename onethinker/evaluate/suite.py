@@ -13,10 +13,10 @@ from onethinker.data.sources import get_source
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import Examinee
 from onethinker.evaluate.run import SUMMARY
-from onethinker.judge import JUDGED
-from onethinker.runs import stamp, write_whole
 from onethinker.sample import Samples, load_samples
 from onethinker.sample.tsv import load_tsv
+from onethinker.scoring.judge import JUDGED
+from onethinker.util.runs import stamp, write_whole
 
 SUITE = "suite.json"
 

@@ -16,12 +16,12 @@ from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 from PIL import Image
 
-from onethinker.answer import read_answer
 from onethinker.engines import make_engine
 from onethinker.engines.base import Completion, Request, Sampling
 from onethinker.harnesses.lmms_tasks import FAILED, PREFIX
 from onethinker.media import MediaBudget, write_image
 from onethinker.recipes import SHIPPED, trained_with
+from onethinker.sample.answer import read_answer
 
 _MARKS = {"image": "<image>", "video": "<video>"}
 

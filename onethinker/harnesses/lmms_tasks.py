@@ -14,17 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from onethinker.answer import Status, read_answer
 from onethinker.engines.base import Request
 from onethinker.evaluate.masks import with_mask
 from onethinker.media import MediaBudget
-from onethinker.rollout import make_request
-from onethinker.runs import write_whole
 from onethinker.sample import Sample, Samples, parse_row, to_native
+from onethinker.sample.answer import Status, read_answer
+from onethinker.scoring.rollout import make_request
 from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
+from onethinker.util.runs import write_whole
 
 PREFIX = "onethinker_"
 GROUP = f"{PREFIX}all"

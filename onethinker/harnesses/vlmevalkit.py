@@ -15,11 +15,11 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from onethinker.answer import read_answer
 from onethinker.evaluate.results import Row, is_error
 from onethinker.evaluate.run import SAMPLES, SUMMARY, answers_of
-from onethinker.runs import write_whole
 from onethinker.sample import Sample, load_samples
+from onethinker.sample.answer import read_answer
+from onethinker.util.runs import write_whole
 
 SUFFIXES = (".xlsx", ".tsv", ".json")
 """The formats that VLMEvalKit reads (its PRED_FORMAT); .xlsx unless it is told otherwise."""

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from onethinker.answer import Status, read_answer
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe
 from onethinker.report.read import Evaluation, Row
 from onethinker.sample import DataError, Sample, Samples, load_samples
+from onethinker.sample.answer import Status, read_answer
 from onethinker.tasks import get_task
 
 _MARKS = re.compile(r"<(?:image|video)>\s*")

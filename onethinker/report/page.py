@@ -17,8 +17,8 @@ from onethinker.report.export import write_results
 from onethinker.report.figures import Series, bars, gains, legend, radar
 from onethinker.report.read import Evaluation, Progress, Run, read_run
 from onethinker.report.suite import Suite
-from onethinker.runs import stamp, write_whole
 from onethinker.sample import DataError
+from onethinker.util.runs import stamp, write_whole
 
 _STAGE_CLASS = {"before": "stage-before", "sft": "stage-sft", "rl": "stage-rl"}
 

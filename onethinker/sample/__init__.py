@@ -11,11 +11,10 @@ Boxes and points run from 0 to 1000 of the frame's width and height (Qwen3-VL's 
 
 from onethinker.sample.files import load_samples, save_samples
 from onethinker.sample.forms import from_published, from_sft, parse_row, strip_answer, to_native, to_published, to_sft
-from onethinker.sample.record import MODALITIES, VIDEO_SUFFIXES, DataError, Modality, Sample, Samples, resolve_under
+from onethinker.sample.record import MODALITIES, DataError, Modality, Sample, Samples, resolve_under
 
 __all__ = [
     "MODALITIES",
-    "VIDEO_SUFFIXES",
     "DataError",
     "Modality",
     "Sample",

@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from onethinker.sample.record import MODALITIES, VIDEO_SUFFIXES, DataError, Modality, Sample
+from onethinker.media import VIDEO_SUFFIXES
+from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
 
 
 def parse_row(row: Any, where: str) -> Sample:

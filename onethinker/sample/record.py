@@ -13,11 +13,6 @@ Modality = Literal["image", "video", "video-image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "video", "video-image", "text")
 
 
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
-)
-
-
 class DataError(ValueError):
     """A data file that cannot be used; the message names the file, the row and the fix."""
 

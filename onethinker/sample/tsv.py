@@ -222,7 +222,7 @@ class _Pictures:
         """Write a picture, if it is one of bounded size. Raises DataError."""
         from PIL import Image
 
-        from onethinker.media_sources import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
+        from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
 
         try:
             data = base64.b64decode("".join(text.split()), validate=True)

@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 
 from onethinker.recipes import Recipe, override
-from onethinker.report.study_index import write_study_page
-from onethinker.runs import JsonLines
 from onethinker.sample import Samples
 from onethinker.studies.bench import (
     DIFFICULTY,
@@ -41,8 +39,10 @@ from onethinker.studies.bench import (
 )
 from onethinker.studies.crossed import MEASURES, Crossed, Luck, holm, mean_of, paired_test, pooled, told_apart
 from onethinker.studies.influence import blocks_of, influence
+from onethinker.studies.pages.index import write_study_page
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS
+from onethinker.util.runs import JsonLines
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "QA": ("multiple_choice", "numerical", "regression", "math", "ocr", "open_ended", "caption"),

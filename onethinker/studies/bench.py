@@ -32,7 +32,6 @@ from onethinker.evaluate.run import evaluate
 from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import SHIPPED, Recipe, RecipeError, override, trained_with
 from onethinker.recipes.base import EvalConfig
-from onethinker.runs import InUse, JsonLines, locked, open_run, stamp, write_whole
 from onethinker.sample import Samples, load_samples
 from onethinker.segment import make_segmenter
 from onethinker.studies.crossed import Crossed, Measure, cross, read_terms
@@ -41,6 +40,7 @@ from onethinker.train.advantage import make
 from onethinker.train.checkpoint import STATE
 from onethinker.train.parallel import gpus
 from onethinker.train.rl import run_rl
+from onethinker.util.runs import InUse, JsonLines, locked, open_run, stamp, write_whole
 
 Row = dict[str, Any]
 Work = Callable[[Path], Row]

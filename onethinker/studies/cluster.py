@@ -17,8 +17,8 @@ from tempfile import NamedTemporaryFile
 from types import ModuleType
 from typing import Any
 
-from onethinker.runs import RunError
 from onethinker.studies.bench import WAIT, Work, console, is_finished, run_cell
+from onethinker.util.runs import RunError
 
 
 def run_on_ray(out: Path, cells: Mapping[str, Work], address: str, device: str) -> None:

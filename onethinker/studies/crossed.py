@@ -36,10 +36,10 @@ from scipy import stats
 from onethinker.evaluate.bootstrap import LEVEL, Bootstrap
 from onethinker.evaluate.results import current, is_error, score_of
 from onethinker.evaluate.run import RESULTS
-from onethinker.report.study_page import SURE
-from onethinker.runs import JsonLines
+from onethinker.studies.pages.page import SURE
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile
+from onethinker.util.runs import JsonLines
 
 Floats = NDArray[np.float64]
 Measure = Literal["headline", "reward"]

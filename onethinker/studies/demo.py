@@ -9,6 +9,7 @@ from pathlib import Path
 
 from onethinker.data.worlds import build_world
 from onethinker.engines import make_engine
+from onethinker.inference import Thinker
 from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.report.page import write_report
 from onethinker.report.terminal import print_run
@@ -19,7 +20,6 @@ from onethinker.tasks import list_tasks
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
-from onethinker.use import Thinker
 
 TRAIN, TEST, SEED = 9100, 520, 0
 PICTURED = ("spatial_grounding", "image_segmentation", "tracking", "spatial_temporal_grounding")

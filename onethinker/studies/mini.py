@@ -20,14 +20,14 @@ from onethinker.recipes.base import DataConfig, ModelConfig
 from onethinker.report.curves import thin
 from onethinker.report.page import write_report
 from onethinker.report.read import read_run
-from onethinker.report.study_index import write_study_page
-from onethinker.runs import JsonLines, write_whole
 from onethinker.sample import Samples, load_samples
 from onethinker.studies.bench import STUDY, engine_of, rounded
+from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.stages import MORE, QUICK, STILL, Clock, controls, measure
 from onethinker.tasks import list_tasks
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
+from onethinker.util.runs import JsonLines, write_whole
 
 OUT = Path("runs/mini")
 TRAIN, TEST, SEED = 104_000, 6_500, 0

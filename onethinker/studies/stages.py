@@ -16,11 +16,11 @@ import numpy as np
 from rich.console import Console
 
 from onethinker.recipes import Recipe, override
-from onethinker.runs import JsonLines, stamp, write_whole
 from onethinker.sample import Samples
 from onethinker.studies.bench import LEG, examine, last_written, provenance
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
+from onethinker.util.runs import JsonLines, stamp, write_whole
 
 T = TypeVar("T")
 

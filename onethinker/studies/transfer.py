@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.recipes import RecipeError, override
-from onethinker.report.study_index import write_study_page
 from onethinker.sample import Sample, Samples
 from onethinker.studies.bench import (
     Bench,
@@ -38,6 +37,7 @@ from onethinker.studies.bench import (
     write_study,
 )
 from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, pooled, told_apart
+from onethinker.studies.pages.index import write_study_page
 from onethinker.tasks import list_tasks
 
 START, ALL, MEAN = "sft", "all", "mean"

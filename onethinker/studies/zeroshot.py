@@ -12,13 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onethinker.answer import read_answer
 from onethinker.data.worlds import build_zeroshot, leaks
 from onethinker.data.worlds.zeroshot import CONTROL, GUESSED
 from onethinker.models.shipped import shipped_data
 from onethinker.recipes import override, trained_with
-from onethinker.report.study_index import write_study_page
 from onethinker.sample import Sample, Samples, load_samples
+from onethinker.sample.answer import read_answer
 from onethinker.studies.bench import (
     Bench,
     Row,
@@ -33,6 +32,7 @@ from onethinker.studies.bench import (
     write_study,
 )
 from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, paired_test
+from onethinker.studies.pages.index import write_study_page
 from onethinker.tasks import get_task
 
 BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"

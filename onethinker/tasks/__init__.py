@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from onethinker.answer import read_answer
 from onethinker.sample import Sample
+from onethinker.sample.answer import read_answer
 from onethinker.tasks.base import Score, Task
 from onethinker.tasks.caption import Caption
 from onethinker.tasks.image_segmentation import ImageSegmentation

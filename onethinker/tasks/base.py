@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from PIL import Image
 
-from onethinker.answer import Answer, Status
-from onethinker.sample import MODALITIES, VIDEO_SUFFIXES, DataError, Sample
+from onethinker.media import VIDEO_SUFFIXES
+from onethinker.sample import MODALITIES, DataError, Sample
+from onethinker.sample.answer import Answer, Status
 from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from onethinker.answer import Answer, Status
 from onethinker.sample import DataError, Sample
+from onethinker.sample.answer import Answer, Status
 from onethinker.tasks import TASKS, get_task
 from onethinker.tasks.batch_numbers import FIXED, Result
 from onethinker.tasks.batch_tracks import TRACKED

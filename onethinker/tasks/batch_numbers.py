@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from onethinker.answer import Answer, Status
 from onethinker.measure import boxes, points, spans
 from onethinker.sample import DataError, Sample
+from onethinker.sample.answer import Answer, Status
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import Score
 from onethinker.tasks.reading import MAX_NUMBER, NO_BOX

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from onethinker.models.load import save
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
-from onethinker.runs import RunError
 from onethinker.train.optimizer import Optimizer
 from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.spread import checkpoint_weights, gathered, load_moments
+from onethinker.util.runs import RunError
 
 STATE = "trainer.pt"
 

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.answer import Status
 from onethinker.engines.base import Engine, Sampling
-from onethinker.judge import Judge
-from onethinker.models.encode import Encoder, Prompt
+from onethinker.engines.encode import Encoder, Prompt
 from onethinker.recipes.base import Recipe, RLConfig
-from onethinker.rollout import Rollout, make_request, roll_out
-from onethinker.runs import RunError
 from onethinker.sample import Sample, Samples
+from onethinker.sample.answer import Status
+from onethinker.scoring.judge import Judge
+from onethinker.scoring.rollout import Rollout, make_request, roll_out
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.algorithms.base import Algorithm
 from onethinker.train.judged import judged
 from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.prefix import Group
 from onethinker.train.sampler import Sampler
+from onethinker.util.runs import RunError
 
 
 @dataclass(frozen=True, eq=False)

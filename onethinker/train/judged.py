@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from onethinker.answer import Status
-from onethinker.judge import Judge, JudgeError, make_judge, regrade
 from onethinker.recipes.base import JudgeConfig
-from onethinker.rollout import Rollout
+from onethinker.sample.answer import Status
+from onethinker.scoring.judge import Judge, JudgeError, make_judge, regrade
+from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
 
 Group = tuple[int, list[Rollout]]

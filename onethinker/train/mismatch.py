@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onethinker.models.encode import Prompt
+from onethinker.engines.encode import Prompt
 from onethinker.recipes.base import Recipe
 from onethinker.train.experience import Answered
 from onethinker.train.loss import MAX_LOG_RATIO

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from onethinker.runs import locked, open_run
+from onethinker.util.runs import locked, open_run
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from onethinker.models.encode import GRIDS, PIXELS, Prompt, batch_media
+from onethinker.engines.encode import GRIDS, PIXELS, Prompt, batch_media
 from onethinker.models.forward import token_logps, unwrap
 from onethinker.train.attention import Layout, Segment, use_shared_prefix
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onethinker.answer import Status
-from onethinker.models.encode import Encoder, Prompt
+from onethinker.engines.encode import Encoder, Prompt
 from onethinker.models.forward import autocast, banned_ids, unwrap
 from onethinker.models.load import load
 from onethinker.recipes.base import Recipe
 from onethinker.sample import Samples
+from onethinker.sample.answer import Status
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.advantage import make

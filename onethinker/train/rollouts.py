@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.engines.base import Engine, EngineError
+from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine
-from onethinker.models.encode import Encoder
 from onethinker.models.weights import whole_weights
 from onethinker.recipes.base import Recipe
 from onethinker.train.parallel import Processes

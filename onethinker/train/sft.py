@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from onethinker.models.encode import Encoder, Prompt
+from onethinker.engines.encode import Encoder, Prompt
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
 from onethinker.recipes.base import Recipe
-from onethinker.rollout import make_request
-from onethinker.runs import RunError
 from onethinker.sample import DataError, Samples
+from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
@@ -27,6 +26,7 @@ from onethinker.train.parallel import Processes, processes, run_folder
 from onethinker.train.prefix import Group, microbatches, take
 from onethinker.train.spread import Spread
 from onethinker.train.watch import following
+from onethinker.util.runs import RunError
 
 
 @dataclass(frozen=True, eq=False)

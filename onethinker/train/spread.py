@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from onethinker.models.encode import Prompt
+from onethinker.engines.encode import Prompt
 from onethinker.models.forward import unwrap
 from onethinker.train.optimizer import Optimizer, Together
 from onethinker.train.parallel import Processes

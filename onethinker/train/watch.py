@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
-from onethinker.progress import bar
-from onethinker.runs import JsonLines, RunError, write_whole
+from onethinker.util.progress import bar
+from onethinker.util.runs import JsonLines, RunError, write_whole
 
 Row = dict[str, Any]
 

@@ -12,11 +12,11 @@ import torch
 from scipy.stats import chisquare
 
 from onethinker.engines.base import Sampling
+from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine, _choose
-from onethinker.models.encode import Encoder
 from onethinker.models.forward import banned_ids
-from onethinker.train.plain import plain_logps
 from onethinker.train.prefix import Group
+from tests.train.plain import plain_logps
 
 ASKED = {
     "text": ("Where is the disc?", ()),

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from onethinker.answer import Status
 from onethinker.engines import make_engine
 from onethinker.engines.base import EngineError, Sampling
 from onethinker.evaluate.run import evaluate
+from onethinker.inference import load_model
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import Sample, Samples
+from onethinker.sample.answer import Status
 from onethinker.tasks.prompts import load_prompts
-from onethinker.use import load_model
 from tests.engines.openai_stub import answers, content, requests, said, words
 from tests.http_stub import Reply
 

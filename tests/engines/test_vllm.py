@@ -18,19 +18,19 @@ from safetensors.torch import load_file
 
 from onethinker.engines import make_engine
 from onethinker.engines.base import EngineError, Request, Sampling
+from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine
 from onethinker.engines.vllm import BAN, VISION, ExpansionError, VllmServer
 from onethinker.engines.vllm_beside import VllmBeside
-from onethinker.http_json import Server
 from onethinker.models import mini
-from onethinker.models.encode import Encoder
 from onethinker.models.forward import banned_ids
 from onethinker.models.load import add_lora, load, save
 from onethinker.models.weights import whole_weights
 from onethinker.recipes import SHIPPED
-from onethinker.rollout import make_request
+from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.rl import run_rl
+from onethinker.util.http_json import Server
 from tests.http_stub import HttpStub, Reply
 
 SERVER, MODEL = os.environ.get("ONETHINKER_VLLM_SERVER", ""), os.environ.get("ONETHINKER_VLLM_MODEL", "")

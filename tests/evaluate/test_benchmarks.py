@@ -8,9 +8,9 @@ from statistics import mean
 
 import pytest
 
-from onethinker.answer import Status
 from onethinker.data.sources import SOURCES
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark, BenchmarkError, choose
+from onethinker.sample.answer import Status
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 

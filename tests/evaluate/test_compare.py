@@ -6,7 +6,7 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.compare import compare
 from onethinker.recipes.base import EvalConfig
-from onethinker.runs import RunError
+from onethinker.util.runs import RunError
 
 FAST = Bootstrap(300)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from onethinker.answer import read_answer
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate.masks import true_masks, with_mask
 from onethinker.media import write_clip, write_image
 from onethinker.sample import DataError, Sample, Samples
+from onethinker.sample.answer import read_answer
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 

@@ -16,8 +16,8 @@ from onethinker.engines.base import EngineError
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.media import open_clip, open_image
 from onethinker.recipes.base import EvalConfig
-from onethinker.runs import JsonLines, RunError, locked
 from onethinker.sample import Samples
+from onethinker.util.runs import JsonLines, RunError, locked
 
 
 def rows_of(folder: Path) -> list[dict]:

@@ -17,11 +17,11 @@ from PIL import Image
 from onethinker.evaluate.benchmarks import BENCHMARKS, BenchmarkError, choose
 from onethinker.evaluate.named import Examinee
 from onethinker.evaluate.suite import look, ready, run_suite
-from onethinker.judge import Ask, JudgeError
 from onethinker.media import write_clip
 from onethinker.recipes.base import RecipeError
-from onethinker.runs import JsonLines
 from onethinker.sample import DataError
+from onethinker.scoring.judge import Ask, JudgeError
+from onethinker.util.runs import JsonLines
 
 BOX = '{"boxes": [100, 100, 600, 600]}'
 

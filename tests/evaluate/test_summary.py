@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from onethinker.answer import read_answer
 from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.results import lenient_score_of, score_of, score_row
 from onethinker.evaluate.summary import summarise
 from onethinker.sample import Sample
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import get_task
 
 BOX = '{"boxes": [0, 0, 500, 500]}'

@@ -14,11 +14,11 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
+from onethinker.engines.encode import Encoder
 from onethinker.models import mini
-from onethinker.models.encode import Encoder
 from onethinker.models.load import ModelError, add_lora, freeze, load, save, weights_digest
-from onethinker.train.plain import plain_logps
 from onethinker.train.prefix import Group
+from tests.train.plain import plain_logps
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onethinker.answer import read_answer
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Sample, load_samples, save_samples
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import get_task
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e</textarea></style>"

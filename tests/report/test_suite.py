@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from typer.testing import CliRunner
 
-from onethinker.cli import app
+from onethinker.cli.app import app
 from onethinker.report import suite
 from onethinker.report.gallery import make_cards, samples_of
 from onethinker.report.page import write_report

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onethinker.answer import Status
-from onethinker.rollout import roll_out
+from onethinker.sample.answer import Status
+from onethinker.scoring.rollout import roll_out
 from onethinker.studies import bench
 from onethinker.studies.bench import Sizes
 from onethinker.tasks.base import Score

@@ -12,7 +12,6 @@ import pytest
 from scipy import stats
 
 from onethinker.recipes import RecipeError
-from onethinker.report.study_index import study_page
 from onethinker.studies.algorithms import (
     CONDITIONS,
     DIVISORS,
@@ -27,6 +26,7 @@ from onethinker.studies.algorithms import (
 )
 from onethinker.studies.bench import cell_folder, cell_row
 from onethinker.studies.crossed import Crossed, mean_of
+from onethinker.studies.pages.index import study_page
 from onethinker.tasks import list_tasks
 from onethinker.train.advantage import ALGORITHMS, make
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from onethinker.recipes import RecipeError
-from onethinker.runs import RunError, locked
 from onethinker.studies import bench
 from onethinker.studies.bench import commands_of, open_bench, provenance, rounded, run_cells
+from onethinker.util.runs import RunError, locked
 
 
 def take_a_share(out: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from onethinker.cli_bench import bench_app
-from onethinker.runs import RunError, locked
+from onethinker.cli.bench import bench_app
 from onethinker.studies.bench import run_cells
 from onethinker.studies.cluster import failure, work_on
+from onethinker.util.runs import RunError, locked
 
 
 @pytest.fixture

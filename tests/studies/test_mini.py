@@ -9,10 +9,10 @@ import pytest
 from safetensors import safe_open
 
 from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_FILE, WEIGHTS, seen_pictures, shipped, shipped_data
-from onethinker.report.study_index import read_study
-from onethinker.report.study_mini import TARGETS, metric, page, reached, verdict
 from onethinker.sample import Sample, Samples
 from onethinker.studies.mini import FILES, MODELS, build_mini, ship, thinned
+from onethinker.studies.pages.index import read_study
+from onethinker.studies.pages.mini import TARGETS, metric, page, reached, verdict
 from onethinker.tasks import list_tasks
 
 RECORD = Path(__file__).parents[2] / "docs" / "results" / "mini" / "study.json"

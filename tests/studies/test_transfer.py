@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 from onethinker.recipes import RecipeError
-from onethinker.report.study_index import study_page
-from onethinker.runs import RunError
 from onethinker.sample import Samples
 from onethinker.studies.crossed import Crossed
+from onethinker.studies.pages.index import study_page
 from onethinker.studies.transfer import _specific, arms, bench_transfer, modality
+from onethinker.util.runs import RunError
 
 
 def test_who_trains_on_what(world: Samples) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from onethinker.data.worlds import build_world, build_zeroshot, leaks
 from onethinker.data.worlds.zeroshot import CONTROL, GUESSED, MAKERS
-from onethinker.report.study_index import study_page
 from onethinker.sample import load_samples
 from onethinker.studies import zeroshot
+from onethinker.studies.pages.index import study_page
 from onethinker.studies.zeroshot import bench_zeroshot, blind
 
 

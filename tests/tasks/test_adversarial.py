@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.adversarial import CLASSES, questions, run
-from onethinker.answer import Status, read_answer
+from onethinker.sample.answer import Status, read_answer
 from onethinker.tasks import TASKS
 from tests.tasks.examples import JSON_TASKS, respond
 

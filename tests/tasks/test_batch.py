@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from onethinker.answer import read_answer
 from onethinker.sample import DataError, Sample
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import TASKS, get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.batch import score_both, score_many

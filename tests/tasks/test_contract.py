@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import onethinker.tasks
-from onethinker.answer import Status, read_answer
 from onethinker.media import MediaBudget, is_clip, open_clip, open_image
 from onethinker.sample import DataError, load_samples
+from onethinker.sample.answer import Status, read_answer
 from onethinker.tasks import TASKS, get_task, score
 from onethinker.tasks.base import METRIC_PROFILES, REWARD_PROFILES, Score
 from tests.tasks.examples import JSON_TASKS, TEXT_TASKS, respond, sample_of

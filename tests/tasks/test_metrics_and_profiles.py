@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onethinker.answer import Status
 from onethinker.sample import DataError
+from onethinker.sample.answer import Status
 from onethinker.tasks import TASKS, score
 from onethinker.tasks.base import Score
 from onethinker.tasks.image_segmentation import true_mask

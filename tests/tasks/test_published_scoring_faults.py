@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from onethinker.answer import Status, read_answer
 from onethinker.engines.base import Completion
-from onethinker.rollout import score_completion
+from onethinker.sample.answer import Status, read_answer
+from onethinker.scoring.rollout import score_completion
 from onethinker.tasks import TASKS, score
 from tests.tasks.examples import respond, sample_of
 

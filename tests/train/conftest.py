@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onethinker.engines.base import Request
-from onethinker.models.encode import Encoder, Prompt
+from onethinker.engines.encode import Encoder, Prompt
 
 
 @pytest.fixture(scope="session")

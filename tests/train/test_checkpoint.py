@@ -10,8 +10,8 @@ import torch
 from onethinker.models import mini
 from onethinker.models.load import load, weights_digest
 from onethinker.recipes import SHIPPED
-from onethinker.runs import RunError
 from onethinker.train import checkpoint
+from onethinker.util.runs import RunError
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from onethinker.engines.encode import Encoder
 from onethinker.engines.scripted import ScriptedEngine
-from onethinker.judge import JudgeError
-from onethinker.models.encode import Encoder
-from onethinker.runs import RunError
+from onethinker.scoring.judge import JudgeError
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.advantage import make
 from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.experience import Collector
 from onethinker.train.rl import _advantages, _select, _summary
 from onethinker.train.sampler import Sampler
+from onethinker.util.runs import RunError
 
 
 def right(sample) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from onethinker.answer import Answer, Status
 from onethinker.engines.base import Completion
 from onethinker.models.forward import banned_ids
-from onethinker.rollout import Rollout
 from onethinker.sample import Sample
+from onethinker.sample.answer import Answer, Status
+from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
 from onethinker.train import rl
 from onethinker.train.experience import Answered

@@ -13,8 +13,8 @@ from onethinker.engines.base import Sampling
 from onethinker.engines.local import LocalEngine
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.load import add_lora
-from onethinker.train.plain import plain_logps
 from onethinker.train.prefix import Group, answer_logps, microbatches, pack, take
+from tests.train.plain import plain_logps
 
 MIXES = {
     "text": ["text"],

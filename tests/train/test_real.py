@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onethinker.answer import Status
 from onethinker.engines import make_engine
 from onethinker.evaluate.run import evaluate
+from onethinker.inference import load_model
+from onethinker.sample.answer import Status
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
-from onethinker.use import load_model
 from tests.train.runs import rows
 
 pytestmark = pytest.mark.slow

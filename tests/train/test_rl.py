@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from onethinker.answer import Status
 from onethinker.models.load import load, weights_digest
-from onethinker.rollout import roll_out
 from onethinker.sample import Samples
+from onethinker.sample.answer import Status
+from onethinker.scoring.rollout import roll_out
 from onethinker.tasks.base import Score
 from onethinker.train import checkpoint, experience
 from onethinker.train.rl import run_rl

@@ -11,15 +11,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onethinker.models.encode import Encoder
+from onethinker.engines.encode import Encoder
 from onethinker.models.load import load
-from onethinker.runs import RunError
 from onethinker.sample import DataError, save_samples
 from onethinker.train import checkpoint
 from onethinker.train.optimizer import make_optimizer
 from onethinker.train.parallel import ALONE
 from onethinker.train.sft import ExampleSource, _step, fingerprint, run_sft
 from onethinker.train.spread import Spread
+from onethinker.util.runs import RunError
 from tests.train.runs import assert_same, digest, lasting, rows
 
 

@@ -12,8 +12,8 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from onethinker.runs import RunError
 from onethinker.train.watch import WATCHERS, Metrics, scalars
+from onethinker.util.runs import RunError
 
 
 def points(run: Path) -> list[tuple[str, int, float]]:

@@ -19,14 +19,14 @@ from unittest.mock import patch
 
 import torch
 
-from onethinker.answer import Status
+from onethinker.engines.encode import Prompt
 from onethinker.engines.local import LocalEngine
 from onethinker.models import decode
-from onethinker.models.encode import Prompt
 from onethinker.models.load import load
 from onethinker.recipes.base import Recipe
-from onethinker.rollout import roll_out
 from onethinker.sample import load_samples
+from onethinker.sample.answer import Status
+from onethinker.scoring.rollout import roll_out
 from onethinker.tasks.base import Score
 from onethinker.train import experience, rl, rollouts, sft
 from onethinker.train.parallel import Processes, processes

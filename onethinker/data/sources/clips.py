@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from onethinker.data.sources.base import find, under
-from onethinker.media import LOW_RESOLUTION, MediaError, open_clip, open_image, probe, write_clip
-from onethinker.sample import VIDEO_SUFFIXES, DataError
+from onethinker.media import VIDEO_SUFFIXES, MediaError, open_clip, open_image, probe, write_clip
+from onethinker.media.write import LOW_RESOLUTION
+from onethinker.sample import DataError
 
 CACHE = "onethinker-media"
 MAX_FRAMES = 20_000

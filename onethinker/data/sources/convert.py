@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from onethinker.data.sources import read
-from onethinker.progress import bar
 from onethinker.sample import DataError, save_samples
+from onethinker.util.progress import bar
 
 
 @dataclass(frozen=True, slots=True)

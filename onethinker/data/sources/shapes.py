@@ -13,7 +13,7 @@ from PIL import Image
 
 from onethinker.data.sources.base import number, show
 from onethinker.measure import masks
-from onethinker.media_sources import MediaError, check_file, check_pixels, decoding
+from onethinker.media.decode import MediaError, check_file, check_pixels, decoding
 from onethinker.sample import DataError
 
 Mask = NDArray[np.bool_]

@@ -33,8 +33,9 @@ from onethinker.data.sources.base import (
 )
 from onethinker.data.sources.clips import CACHE, video_at
 from onethinker.measure.text import number
-from onethinker.media_sources import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
-from onethinker.sample import VIDEO_SUFFIXES, DataError, Sample, strip_answer
+from onethinker.media import VIDEO_SUFFIXES
+from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
+from onethinker.sample import DataError, Sample, strip_answer
 
 Row = Mapping[str, Any]
 Read = Callable[[Row, str], Any]

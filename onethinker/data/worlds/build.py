@@ -32,9 +32,9 @@ from onethinker.data.worlds.scene import (
 )
 from onethinker.data.worlds.teacher import see
 from onethinker.media import write_clip, write_image
-from onethinker.progress import bar
-from onethinker.runs import locked, open_run, write_whole
 from onethinker.sample import Modality, Sample, save_samples
+from onethinker.util.progress import bar
+from onethinker.util.runs import locked, open_run, write_whole
 
 SPLITS = ("test", "validation", "train")
 """In the order in which they take their scenes: the held-out ones do not depend on how much is trained on."""

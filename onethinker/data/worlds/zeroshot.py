@@ -46,9 +46,9 @@ from onethinker.data.worlds.scene import (
     with_ground,
 )
 from onethinker.media import write_clip, write_image
-from onethinker.progress import bar
-from onethinker.runs import locked, open_run, write_whole
 from onethinker.sample import Sample, save_samples
+from onethinker.util.progress import bar
+from onethinker.util.runs import locked, open_run, write_whole
 
 PHRASES = ("the point", "wrong with", "differs from", "tilted", "button", *(f"{c} {s}" for c, s in sorted(UNSEEN)))
 """Pieces of the questions below; `leaks` looks for them in data to be trained on."""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from onethinker.cli_data import data_app
+from onethinker.cli.data import data_app
 from onethinker.data.sources import SOURCES, read
 from onethinker.data.sources.convert import convert
 from onethinker.sample import DataError, load_samples

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onethinker.answer import read_answer
 from onethinker.data.sources import read
 from onethinker.media import MediaError, open_clip, probe
 from onethinker.sample import DataError
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import get_task
 
 Put = Callable[[str, Any], Path]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onethinker.answer import read_answer
 from onethinker.data.inspect import check
 from onethinker.data.worlds import WorldError, build_world, corpus_text
 from onethinker.data.worlds.build import SPLITS
@@ -18,9 +17,10 @@ from onethinker.data.worlds.render import RGB
 from onethinker.data.worlds.scene import LEVELS, SHAPES
 from onethinker.data.worlds.zeroshot import leaks
 from onethinker.media import open_clip
-from onethinker.runs import RunError
 from onethinker.sample import load_samples
+from onethinker.sample.answer import read_answer
 from onethinker.tasks import get_task, list_tasks, score
+from onethinker.util.runs import RunError
 
 N, HELD = 260, 52
 

@@ -1,0 +1,244 @@
+"""The command line: thin verbs over the library. Heavy libraries load inside the verb that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onethinker.cli.bench import bench_app
+from onethinker.cli.data import data_app
+from onethinker.cli.evaluate import eval_
+from onethinker.cli.export import export_app
+from onethinker.cli.options import (
+    Attention,
+    DataOption,
+    Device,
+    Dtype,
+    EngineOption,
+    Fresh,
+    Limit,
+    MediaRoot,
+    ModelOption,
+    Out,
+    Prompts,
+    Set,
+)
+from onethinker.cli.score import rollouts, score
+
+if TYPE_CHECKING:
+    from onethinker.recipes import Recipe
+    from onethinker.sample import Samples
+
+app = typer.Typer(
+    help="Train, measure and use one model that thinks over images and videos.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+
+
+def main() -> None:
+    """Entry point: a failure that a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        if not _is_ours(error):
+            raise
+        print(f"onethinker: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the package raised it on purpose; anything else is a fault of ours and keeps its traceback."""
+    return type(error).__module__.startswith("onethinker.") or isinstance(error, (FileNotFoundError, PermissionError))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    controls: Annotated[bool, typer.Option("--controls", help="Also RL with lr 0, and more SFT.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few steps of everything, to see that it runs.")] = False,
+) -> None:
+    """The whole system in minutes: corpus, SFT, EMA-GRPO, evaluation before and after, pictures, report.
+
+    Ctrl-C at any time; the same command goes on where it stopped.
+    """
+    from onethinker.studies.demo import run_demo
+
+    run_demo(out, controls=controls, quick=quick)
+
+
+@app.command()
+def tasks() -> None:
+    """The thirteen tasks, the form of their answers and their metrics."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from onethinker.sample.answer import Status
+    from onethinker.tasks import TASKS
+    from onethinker.tasks.base import Score
+
+    table = Table(box=None, header_style="bold")
+    for column in ("task", "takes", "answer", "metrics (headline first)"):
+        table.add_column(column)
+    for task in TASKS.values():
+        metrics = ", ".join(task.metrics([Score(Status.NO_ANSWER)]))
+        table.add_row(task.name, ", ".join(task.modalities), escape(task.example), metrics)
+    Console().print(table)
+
+
+@app.command()
+def sft(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")] = "mini",
+    model: ModelOption = "",
+    data: DataOption = "",
+    media_root: MediaRoot = "",
+    out: Out = None,
+    limit: Limit = None,
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
+    set_: Set = None,
+    fresh: Fresh = False,
+) -> None:
+    """Supervised fine-tuning on worked answers (`response`), the cold start. Resumes a run of the same config."""
+    made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
+    from onethinker.train.sft import run_sft
+
+    _say_once(run_sft(made, samples, out or Path(f"runs/{made.name}-sft"), fresh=fresh))
+
+
+@app.command()
+def rl(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")] = "mini",
+    model: ModelOption = "",
+    data: DataOption = "",
+    media_root: MediaRoot = "",
+    out: Out = None,
+    limit: Limit = None,
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
+    set_: Set = None,
+    fresh: Fresh = False,
+) -> None:
+    """Reinforcement learning on scored answers (EMA-GRPO unless the recipe says otherwise). Resumes."""
+    made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
+    from onethinker.train.rl import run_rl
+
+    _say_once(run_rl(made, samples, out or Path(f"runs/{made.name}-rl"), fresh=fresh))
+
+
+def _say_once(made: Path) -> None:
+    """Print what was made, in the leading one of the processes that torchrun may have started."""
+    if os.environ.get("RANK", "0") == "0":
+        print(made)
+
+
+def _training(
+    recipe: str,
+    model: str,
+    data: str,
+    media_root: str,
+    limit: int | None,
+    device: str,
+    dtype: str,
+    attention: str,
+    assignments: list[str] | None,
+) -> tuple[Recipe, Samples]:
+    """The recipe with the flags applied, and its samples."""
+    from onethinker.recipes import RecipeError, load_recipe
+    from onethinker.sample import load_samples
+
+    flags = {"model.base": model, "data.train": data, "data.media_root": media_root, "data.limit": limit,
+             "model.device": device, "model.dtype": dtype, "model.attention": attention}  # fmt: skip
+    given = [f"{key}={value}" for key, value in flags.items() if value not in ("", None)]
+    made = load_recipe(recipe, [*given, *(assignments or [])])
+    if not made.data.train:
+        raise RecipeError("no training data: give --data DIR (make some with `onethinker data world --out DIR`)")
+    return made, load_samples(made.data.train, made.data.media_root or None, made.data.limit)
+
+
+app.command("eval")(eval_)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Keep the page up to date while the run goes on.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: seconds between looks.", min=1.0)] = 10.0,
+) -> None:
+    """Write RUN/report.html: curves, tables with intervals, answers drawn on their media; report.md, .tex and .json.
+
+    RUN may also be an evaluation's folder, that of a suite of benchmarks, or one of several models' suites.
+    """
+    from onethinker.report.live import follow_report
+    from onethinker.report.page import write_report
+    from onethinker.report.terminal import print_run
+
+    if watch:
+        print(f"watching {run}: open {run / 'report.html'}, Ctrl-C ends", file=sys.stderr, flush=True)
+    page = follow_report(run, every=every) if watch else write_report(run)
+    print_run(run)
+    print(page)
+
+
+@app.command()
+def ask(
+    media: Annotated[list[str], typer.Argument(help="Images or clips, then the question as the last word.")],
+    task: Annotated[str, typer.Option(help="One of `onethinker tasks`; open_ended unless given.")] = "",
+    option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
+    model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
+    engine: EngineOption = "",
+    prompts: Prompts = "",
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    attention: Attention = "sdpa",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the parsed value.")] = False,
+    draw: Annotated[Path | None, typer.Option(help="Write the answer drawn on the picture or clip.")] = None,
+) -> None:
+    """Ask a model about images or a clip: prints its thinking and its answer."""
+    if len(media) < 2:
+        raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
+    from onethinker.inference import load_model, print_thought
+
+    thinker = load_model(model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention)
+    print_thought(thinker.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")],
+    gpus: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
+    memory: Annotated[float, typer.Option(help="GB of each.")] = 80.0,
+    tflops: Annotated[float, typer.Option(help="Assumed TFLOP/s of each at its best (an H100 in bfloat16).")] = 990.0,
+    utilisation: Annotated[float, typer.Option(help="Assumed share of it that training reaches.")] = 0.35,
+    decoding: Annotated[float, typer.Option(help="Assumed share of it that decoding reaches.")] = 0.05,
+    set_: Set = None,
+) -> None:
+    """What a recipe needs: parameters, memory by part and time from counted FLOPs. Builds on the meta device.
+
+    Exit status 1 if it does not fit.
+    """
+    from onethinker.plan.estimate import Rate
+    from onethinker.plan.show import print_plan
+    from onethinker.recipes import load_recipe
+
+    rate = Rate(tflops, utilisation, decoding)
+    raise typer.Exit(0 if print_plan(load_recipe(recipe, set_), gpus, memory, rate) else 1)
+
+
+app.add_typer(bench_app, name="bench")
+app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
+app.command()(score)
+app.command()(rollouts)

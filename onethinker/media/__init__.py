@@ -1,0 +1,46 @@
+"""Open and write images and clips: which frames at which times, every size bounded before anything is decoded.
+
+`read` opens, `write` writes, `decode` meets the files. Names are resolved when they are first used, so that a room that
+needs only `VIDEO_SUFFIXES` loads no decoder.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from onethinker.media.suffixes import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    from onethinker.media.budget import MediaBudget
+    from onethinker.media.decode import MediaError
+    from onethinker.media.read import Clip, MediaInfo, fit, is_clip, open_clip, open_image, probe
+    from onethinker.media.write import write_clip, write_image
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "Clip",
+    "MediaBudget",
+    "MediaError",
+    "MediaInfo",
+    "fit",
+    "is_clip",
+    "open_clip",
+    "open_image",
+    "probe",
+    "write_clip",
+    "write_image",
+]
+
+_HOME = {
+    **dict.fromkeys(("Clip", "MediaInfo", "fit", "is_clip", "open_clip", "open_image", "probe"), "read"),
+    **dict.fromkeys(("write_clip", "write_image"), "write"),
+    "MediaBudget": "budget",
+    "MediaError": "decode",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'onethinker.media' has no attribute {name!r}")
+    return getattr(import_module(f"onethinker.media.{_HOME[name]}"), name)

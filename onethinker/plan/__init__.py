@@ -1,0 +1,1 @@
+"""What a recipe needs: memory, time and tokens, from counted FLOPs."""

@@ -1,0 +1,299 @@
+"""A recipe's needs, reckoned from its model on the meta device: parameters, memory by part, FLOPs and time.
+
+Weights, gradients, AdamW's moments and the reference are divided over the GPUs as FSDP divides them; what a pass keeps
+is not. Memory is that of the longest pass that the recipe allows, time that of a typical sample; both are assumptions
+that stand in the output.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onethinker.media import MediaBudget
+from onethinker.models.forward import logit_rows
+from onethinker.models.published import meta_model
+from onethinker.plan import counts
+from onethinker.recipes import Recipe
+from onethinker.recipes.base import RLConfig, SFTConfig
+from onethinker.train.optimizer import is_layer_matrix
+
+GB = 1e9
+USABLE = 0.92
+"""Share of a GPU's memory that tensors may take; the rest is the driver's and lost between blocks."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast a GPU is assumed to be: TFLOP/s at its best, and the share reached by passes and by decoding."""
+
+    tflops: float = 990.0
+    utilisation: float = 0.35
+    decoding: float = 0.05
+
+    def __str__(self) -> str:
+        return f"{self.tflops:g} TFLOP/s a GPU, {self.utilisation:.0%} of it in passes, {self.decoding:.0%} in decoding"
+
+
+@dataclass(frozen=True)
+class Typical:
+    """The sample that time is reckoned with: as many images as clips, both filling the recipe's budgets."""
+
+    clip_seconds: float = 30.0
+    text_tokens: int = 256
+    answer_tokens: int = 512
+
+    def __str__(self) -> str:
+        return (
+            f"half images, half clips of {self.clip_seconds:g} s, media filling their budgets, "
+            f"{self.text_tokens} tokens of question, answers of {self.answer_tokens} tokens at most"
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's needs. trained: weights that learn. memory: bytes a GPU by part. flops: of one step on all GPUs
+    together, by part; seconds follow from the assumed rate. steps: None where the data decide."""
+
+    trained: int
+    memory: Mapping[str, float]
+    flops: Mapping[str, float]
+    seconds: float
+    steps: int | None
+
+    @property
+    def peak(self) -> float:
+        return sum(self.memory.values())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """parameters: counts by part. activations: bytes that SFT's and RL's longest pass keeps, by whether gradient
+    checkpointing is on."""
+
+    parameters: Mapping[str, int]
+    stages: Mapping[str, Stage]
+    activations: Mapping[str, Mapping[bool, float]]
+    gpus: int
+
+    def fits(self, memory: float) -> bool:
+        """memory: GB a GPU."""
+        return max(stage.peak for stage in self.stages.values()) <= USABLE * memory * GB
+
+
+def make_plan(recipe: Recipe, gpus: int, rate: Rate | None = None, typical: Typical | None = None) -> Plan:
+    """Reckon a recipe on so many GPUs. Raises ModelError where the model's shapes are not known."""
+    if gpus < 1:
+        raise ValueError(f"gpus is {gpus}; expected 1 or more")
+    return _Reckoning(recipe, _shapes(recipe.model.base), gpus, rate or Rate(), typical or Typical()).plan()
+
+
+_shapes = functools.cache(meta_model)
+
+
+@dataclass(frozen=True)
+class _Reckoning:
+    recipe: Recipe
+    model: Any
+    gpus: int
+    rate: Rate
+    typical: Typical
+
+    @property
+    def config(self) -> Any:
+        return self.model.config
+
+    @property
+    def stored(self) -> str:
+        """Type of the weights: float32 unless adapters train beside frozen ones."""
+        return self.recipe.model.dtype if self.recipe.lora.rank else "float32"
+
+    def plan(self) -> Plan:
+        rl, sft = self.recipe.rl, self.recipe.sft
+        stages = {"SFT": self.sft(), "RL rollouts": self.rollouts(), "RL updates": self.updates()}
+        kept = {
+            name: {flag: self.activations(stage.freeze_vision, longest, media).kept(flag) for flag in (False, True)}
+            for name, stage, longest, media in (
+                ("SFT", sft, self.longest_sft, sft.budget or self.recipe.media),
+                ("RL", rl, self.longest_rl, self.recipe.media),
+            )
+        }
+        return Plan(counts.parameters(self.model), stages, kept, self.gpus)
+
+    # ---- memory ----------------------------------------------------------------------------------------------------
+
+    def trained(self, stage: SFTConfig | RLConfig) -> int:
+        """Weights that learn: adapters alone, or all that are not frozen."""
+        return self.adapters or sum(p.numel() for _, p in self.learning(stage))
+
+    def learning(self, stage: SFTConfig | RLConfig) -> list[tuple[str, Any]]:
+        frozen = {"vision tower": stage.freeze_vision, "projector": stage.freeze_projector}
+        return [(n, p) for n, p in self.model.named_parameters() if not frozen.get(counts.part_of(n))]
+
+    def optimizer_states(self, stage: SFTConfig | RLConfig) -> int:
+        """Bytes: AdamW keeps two float32 numbers a weight, Muon one for each of the layers' matrices."""
+        if stage.optimizer.kind == "adamw":
+            return 8 * self.trained(stage)
+        matrices = self.adapters or sum(p.numel() for n, p in self.learning(stage) if is_layer_matrix(n, p))
+        return 8 * self.trained(stage) - 4 * matrices
+
+    @property
+    def adapters(self) -> int:
+        """Low-rank adapters stand beside every projection of the language model."""
+        linear = [p for n, p in self.model.named_parameters() if "language_model" in n and n.endswith("proj.weight")]
+        return self.recipe.lora.rank * sum(sum(p.shape) for p in linear)
+
+    def weights(self, stage: SFTConfig | RLConfig) -> dict[str, float]:
+        """Bytes a GPU of weights, the optimiser's states, and the copies that a pass computes with."""
+        own = sum(counts.parameters(self.model).values()) * counts.WIDTH[self.stored] + self.adapters * 4
+        kind = {"adamw": "AdamW states", "muon": "Muon and AdamW states"}[stage.optimizer.kind]
+        return {
+            "weights": own / self.gpus,
+            kind: self.optimizer_states(stage) / self.gpus,
+            "gathered or cast weights": self.working_copies(self.trained(stage)),
+        }
+
+    def working_copies(self, trained: int) -> float:
+        """On one GPU autocast keeps a bfloat16 copy of every float32 weight that trains; FSDP holds the outermost
+        unit (embedding and head) and two layers, of which one is fetched ahead, in the type of the computation."""
+        width = counts.WIDTH[self.recipe.model.dtype]
+        if self.gpus == 1:
+            return trained * width if self.recipe.model.dtype != "float32" else 0.0
+        layers = self.model.model.language_model.layers
+        layer = sum(p.numel() for p in layers[0].parameters())
+        inside = sum(p.numel() for p in layers.parameters())
+        language = counts.parameters(self.model)
+        outer = language["language model"] - inside + language["head"]
+        return (outer + 2 * layer) * width
+
+    def activations(self, freeze_vision: bool, tokens: int, budget: MediaBudget) -> counts.Activations:
+        kept = counts.text_activations(self.config, tokens, self.stored, self.recipe.model.dtype)
+        if freeze_vision or self.recipe.lora.rank:
+            return kept
+        media = max(self.media(budget), key=lambda m: m.tokens)
+        samples = max(1, tokens // (media.tokens + self.typical.text_tokens))
+        return kept + counts.vision_activations(
+            self.config, samples * media.patches, self.stored, self.recipe.model.dtype
+        )
+
+    def logits(self, tokens: int) -> float:
+        vocabulary = self.config.text_config.vocab_size
+        return min(tokens, logit_rows(vocabulary)) * vocabulary * counts.LOGIT_BYTES
+
+    @property
+    def longest_sft(self) -> int:
+        return max(self.recipe.sft.micro_tokens, self.recipe.sft.max_tokens)
+
+    @property
+    def longest_rl(self) -> int:
+        return max(self.recipe.rl.micro_tokens, self.recipe.rl.max_prompt_tokens + self.recipe.rl.max_tokens)
+
+    # ---- stages ----------------------------------------------------------------------------------------------------
+
+    def media(self, budget: MediaBudget) -> tuple[counts.Media, counts.Media]:
+        return counts.image_size(self.config, budget), counts.clip_size(self.config, budget, self.typical.clip_seconds)
+
+    def sft(self) -> Stage:
+        sft = self.recipe.sft
+        trained = self.trained(sft)
+        kept = self.activations(sft.freeze_vision, self.longest_sft, sft.budget or self.recipe.media)
+        memory = self.weights(sft) | {
+            "gradients": 4 * trained / self.gpus,
+            "activations": kept.kept(sft.gradient_checkpointing),
+            "logits": self.logits(self.longest_sft),
+        }
+        answer = min(self.typical.answer_tokens, sft.max_tokens)
+        flops = self.training_flops(sft.budget or self.recipe.media, sft, sft.batch, answer, 1)
+        return Stage(trained, memory, flops, self.seconds(flops), sft.steps)
+
+    def rollouts(self) -> Stage:
+        """`rl.rows` answers are decoded at once; prompts of typical length, answers as long as they may be."""
+        rl = self.recipe.rl
+        prompts = min(math.ceil(rl.prompts / self.gpus), max(1, rl.rows // rl.group))
+        prompt = min(max(self.prompt_tokens()), rl.max_prompt_tokens)
+        each = counts.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
+        trained = self.trained(rl)
+        prefill = counts.text_activations(self.config, prompts * prompt, self.stored, self.recipe.model.dtype)
+        memory = self.weights(rl) | self.reference() | {
+            "activations": prefill.largest,
+            "logits": prompts * rl.group * self.config.text_config.vocab_size * counts.LOGIT_BYTES,
+            "KV cache": prompts * rl.group * each,
+        }  # fmt: skip
+        answer = min(self.typical.answer_tokens, rl.max_tokens)
+        flops = {"prefill": 0.0, "decoding": 0.0}
+        for media, length in zip(self.media(self.recipe.media), self.prompt_tokens(), strict=True):
+            half = rl.prompts / 2
+            pairs = counts.causal_pairs(length)
+            flops["prefill"] += half * (self.see(media) + counts.language_flops(self.config, length, pairs))
+            after = counts.causal_pairs(length, answer) - pairs
+            each_answer = counts.language_flops(self.config, answer, after) + counts.head_flops(self.config, answer)
+            flops["decoding"] += half * rl.group * each_answer
+        return Stage(trained, memory, flops, self.seconds(flops), rl.steps)
+
+    def updates(self) -> Stage:
+        rl = self.recipe.rl
+        trained = self.trained(rl)
+        kept = self.activations(rl.freeze_vision, self.longest_rl, self.recipe.media)
+        memory = self.weights(rl) | self.reference() | {
+            "gradients": 4 * trained / self.gpus,
+            "activations": kept.kept(rl.gradient_checkpointing),
+            "logits": self.logits(self.longest_rl),
+        }  # fmt: skip
+        answer = min(self.typical.answer_tokens, rl.max_tokens)
+        flops = self.training_flops(self.recipe.media, rl, rl.prompts, answer, rl.group)
+        if rl.kl:
+            flops["reference"] = flops["forward"]
+        return Stage(trained, memory, flops, self.seconds(flops), rl.steps)
+
+    def reference(self) -> dict[str, float]:
+        """The frozen start that KL is taken to; adapters are switched off instead."""
+        if not self.recipe.rl.kl or self.recipe.lora.rank:
+            return {}
+        total = sum(counts.parameters(self.model).values())
+        return {"reference": total * counts.WIDTH[self.recipe.model.dtype] / self.gpus}
+
+    # ---- FLOPs -----------------------------------------------------------------------------------------------------
+
+    def prompt_tokens(self) -> tuple[int, int]:
+        """Of a typical image and a typical clip."""
+        image, clip = self.media(self.recipe.media)
+        return image.tokens + self.typical.text_tokens, clip.tokens + self.typical.text_tokens
+
+    def see(self, media: counts.Media) -> float:
+        return counts.vision_flops(self.config, media) + counts.projector_flops(self.config, media)
+
+    def training_flops(
+        self, budget: MediaBudget, stage: SFTConfig | RLConfig, samples: int, answer: int, answers: int
+    ) -> dict[str, float]:
+        """Of a step's passes: a prompt goes through the model once for all its answers. A backward pass costs two
+        forward passes where weights learn and one where gradients only pass through."""
+        lora = bool(self.recipe.lora.rank)
+        forward = {"vision": 0.0, "projector": 0.0, "language": 0.0, "head": 0.0}
+        for media in self.media(budget):
+            prompt, half = media.tokens + self.typical.text_tokens, samples / 2
+            forward["vision"] += half * counts.vision_flops(self.config, media)
+            forward["projector"] += half * counts.projector_flops(self.config, media)
+            pairs = counts.causal_pairs(prompt, answer, answers)
+            forward["language"] += half * counts.language_flops(self.config, prompt + answers * answer, pairs)
+            forward["head"] += half * counts.head_flops(self.config, answers * answer)
+        learns = {
+            "vision": not (stage.freeze_vision or lora),
+            "projector": not (stage.freeze_projector or lora),
+            "language": not lora,
+            "head": not lora,
+        }
+        passes = {"vision": learns["vision"], "projector": learns["vision"], "language": True, "head": True}
+        backward = sum(f * (learns[part] + (passes[part] or learns[part])) for part, f in forward.items())
+        flops = {"forward": sum(forward.values()), "backward": backward}
+        if stage.gradient_checkpointing:
+            flops["computed again"] = forward["language"] + forward["vision"] * learns["vision"]
+        return flops
+
+    def seconds(self, flops: Mapping[str, float]) -> float:
+        """Of one step over all GPUs at the assumed rate."""
+        peak = self.rate.tflops * 1e12 * self.gpus
+        shares = {"decoding": self.rate.decoding}
+        return sum(f / (peak * shares.get(part, self.rate.utilisation)) for part, f in flops.items())

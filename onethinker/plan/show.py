@@ -1,0 +1,102 @@
+"""What a recipe needs before anything is trained, on a terminal: parameters, memory, time, and what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from rich.console import Console
+from rich.table import Table
+
+from onethinker.plan.estimate import GB, USABLE, Plan, Rate, Typical, make_plan
+from onethinker.recipes import Recipe
+from onethinker.recipes.base import override
+
+CHECKPOINTING = ["sft.gradient_checkpointing=true", "rl.gradient_checkpointing=true"]
+LORA = ["lora.rank=64"]
+MOST_GPUS = 1024
+
+
+def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = None) -> bool:
+    """Print what a recipe needs on so many GPUs of `memory` GB and return whether it fits."""
+    rate, typical, console = rate or Rate(), Typical(), Console()
+    plan = make_plan(recipe, gpus, rate, typical)
+    console.print(f"[bold]{recipe.name}[/]: {recipe.model.base} on {gpus} × {memory:g} GB", highlight=False)
+    console.print(_parameters(plan))
+    console.print(_memory(plan))
+    for name, kept in plan.activations.items():
+        console.print(
+            f"{name}'s longest pass keeps {_gb(kept[False])} GB of activations without gradient checkpointing, "
+            f"{_gb(kept[True])} with it",
+            highlight=False,
+        )
+    console.print(_time(plan))
+    console.print(f"assumed: {rate}; {typical}; {USABLE:.0%} of the memory usable", style="dim", highlight=False)
+    _verdict(console, recipe, plan, memory)
+    return plan.fits(memory)
+
+
+def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
+    """Changes that make the recipe fit, as command-line options; of more GPUs and fewer answers at once the mildest."""
+
+    def mended(changes: list[str]) -> Iterator[str]:
+        if make_plan(override(recipe, changes), gpus).fits(memory):
+            yield " ".join(f"--set {change}" for change in changes)
+
+    wider = (gpus << n for n in range(1, MOST_GPUS.bit_length()) if gpus << n <= MOST_GPUS)
+    yield from (f"--gpus {n}" for n in islice((n for n in wider if make_plan(recipe, n).fits(memory)), 1))
+    for changes in (CHECKPOINTING, LORA, CHECKPOINTING + LORA):
+        yield from mended(changes)
+    fewer = (recipe.rl.rows >> n for n in range(1, recipe.rl.rows.bit_length()))
+    yield from islice(chain.from_iterable(mended([f"rl.rows={n}"]) for n in fewer), 1)
+
+
+def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> None:
+    name, stage = max(plan.stages.items(), key=lambda item: item[1].peak)
+    asked = f"{_gb(stage.peak)} GB a GPU at most ({name}), {USABLE * memory:.1f} GB usable"
+    if plan.fits(memory):
+        console.print(f"[bold green]yes, it fits[/]: {asked}", highlight=False)
+        return
+    part, size = max(stage.memory.items(), key=lambda item: item[1])
+    console.print(f"[bold red]no, it does not fit[/]: {asked}; most of it {part}, {_gb(size)} GB", highlight=False)
+    changes = list(advice(recipe, plan.gpus, memory))
+    for change in changes:
+        console.print(f"  fits with {change}", highlight=False)
+    if not changes:
+        console.print(f"  no single change mends it: a smaller model, or a GPU with more than {memory:g} GB")
+
+
+def _parameters(plan: Plan) -> Table:
+    table = Table("parameters", box=None, header_style="bold")
+    table.add_column("", justify="right")
+    for name, count in plan.parameters.items():
+        table.add_row(name, f"{count:,}" if count else "tied to the embedding")
+    table.add_row("all", f"{sum(plan.parameters.values()):,}", style="bold")
+    table.add_row("trained by SFT", f"{plan.stages['SFT'].trained:,}")
+    table.add_row("trained by RL", f"{plan.stages['RL updates'].trained:,}")
+    return table
+
+
+def _memory(plan: Plan) -> Table:
+    table = Table("memory, GB a GPU", box=None, header_style="bold")
+    for name in plan.stages:
+        table.add_column(name, justify="right")
+    for part in dict.fromkeys(part for stage in plan.stages.values() for part in stage.memory):
+        table.add_row(part, *(_gb(s.memory[part]) if part in s.memory else "" for s in plan.stages.values()))
+    table.add_row("all", *(_gb(stage.peak) for stage in plan.stages.values()), style="bold")
+    return table
+
+
+def _time(plan: Plan) -> Table:
+    table = Table("time", box=None, header_style="bold")
+    for column in ("PFLOP a step", "seconds a step", "steps", "hours"):
+        table.add_column(column, justify="right")
+    for name, stage in plan.stages.items():
+        hours = "one epoch" if stage.steps is None else f"{stage.steps * stage.seconds / 3600:,.1f}"
+        steps = "by the data" if stage.steps is None else str(stage.steps)
+        table.add_row(name, f"{sum(stage.flops.values()) / 1e15:,.3g}", f"{stage.seconds:,.3g}", steps, hours)
+    return table
+
+
+def _gb(size: float) -> str:
+    return f"{size / GB:,.1f}" if size >= 0.05 * GB else f"{size / GB:.3f}"

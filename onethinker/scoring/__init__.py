@@ -1,0 +1,1 @@
+"""Rollouts, saved responses and judges → scores and metric totals: the one way to a score."""

@@ -1,0 +1,1 @@
+"""The studies' pages, made of their `study.json`."""

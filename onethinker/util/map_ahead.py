@@ -1,0 +1,57 @@
+"""Work beside work: what is made is handled in threads while more of it is being made."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SPARE = max(1, min(8, (os.cpu_count() or 1) - 1))
+"""Threads beside the one that waits for the model. They decode, resize and cut out, which libraries do without Python's
+lock, so that they take cores of their own."""
+
+
+def map_ahead(work: Callable[[T], R], items: Iterable[T], *, threads: int = SPARE, ahead: int = 64) -> Iterator[R]:
+    """`work(item)` of each item, in order, done in threads while further items are taken.
+
+    ahead: how many items may be under way; more are not taken until the first of them is done. Results that are ready
+    are given before a next item is taken, all of them before an Exception of `items` is passed on. One of `work` ends
+    it, and no later item is worked on. A caller that stops early leaves nothing running but the work begun.
+    """
+    failed = threading.Event()
+
+    def attempt(item: T) -> R:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return work(item)
+        except BaseException:
+            failed.set()
+            raise
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="beside")
+    waiting: deque[Future[R]] = deque()
+    failure: Exception | None = None
+    source = iter(items)
+    try:
+        while failure is None:
+            while waiting and (waiting[0].done() or len(waiting) >= ahead):
+                yield waiting.popleft().result()
+            try:
+                waiting.append(pool.submit(attempt, next(source)))
+            except StopIteration:
+                break
+            except Exception as error:
+                failure = error
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,95 @@
+"""`onethinker eval` as a person types it: the list, a suite, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from onethinker.cli.app import app
+from onethinker.evaluate.benchmarks import BENCHMARKS, BenchmarkError
+from onethinker.scoring.judge import JudgeError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data root with two of RefCOCOg's questions as published, on a picture."""
+    from PIL import Image
+
+    folder = tmp_path / "data" / "onethinker-eval"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (16, 16)).save(folder / "a.png")
+    rows = [
+        {"problem_id": i, "problem": f"thing {i}", "data_type": "image", "problem_type": "spatial grounding",
+         "options": [], "solution": '<answer>{"boxes": [0, 0, 500, 500]}</answer>', "path": "./a.png"}
+        for i in range(2)
+    ]  # fmt: skip
+    (folder / "eval_refcocog_val.json").write_text(json.dumps(rows))
+    return tmp_path / "data"
+
+
+def run(*words: object, **options: object):
+    return CliRunner().invoke(app, [str(word) for word in ("eval", *words)], **options)
+
+
+def test_the_list_says_what_is_here_and_where_the_rest_is_expected(root):
+    done = run("--list", "--data-root", root)
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    named = {name: next(line for line in lines if f" {name} " in line) for name in BENCHMARKS}
+    here = [name for name, line in named.items() if line.strip().startswith("✓")]
+    assert here == ["refcocog_val"]
+    for path in ("LMUData/MMStar.tsv", "onethinker-eval/eval_refcocog_val.json", "onethinker-eval/eval_seg_mevis.json"):
+        assert f"{root}/{path}" in done.output
+    assert "needed" in named["mmt_caption"] and "needed" not in named["mmstar"]
+    assert "10,834" in named["refcoco_val"]
+
+
+def test_the_list_on_a_narrow_terminal_keeps_names_and_paths(root, monkeypatch):
+    monkeypatch.setattr("onethinker.cli.evaluate._WIDE", 100)
+    done = run("--list", "--suite", "caption", "--data-root", "data")
+    assert done.exit_code == 0, done.output
+    assert "needed" in done.output and "data/MMT-Caption/samples.jsonl" in done.output and "split" not in done.output
+
+
+def test_the_list_of_a_family_below_the_root_that_the_environment_names(root):
+    done = run("--list", "--suite", "spatial", env={"ONETHINKER_DATA": str(root)})
+    assert done.exit_code == 0
+    assert "✓" in done.output and "mmmu" not in done.output and "refcocop_testb" in done.output
+
+
+def test_a_suite_prints_its_numbers_beside_the_papers(root, tmp_path):
+    model = tmp_path / "model.json"
+    model.write_text(
+        json.dumps({str(i): '<think>.</think><answer>{"boxes": [0, 0, 500, 500]}</answer>' for i in (0, 1)})
+    )
+    words = (model, "--engine", "scripted", "--suite", "spatial", "--data-root", root, "--out", tmp_path / "out")
+    done = run(*words, "--set", "evaluate.bootstrap=20")
+    assert done.exit_code == 0, done.output
+    line = next(line for line in done.stdout.splitlines() if line.startswith(" refcocog_val "))
+    assert line.split() == ["refcocog_val", "Acc@0.5", "2", "4896", "0", "100.0", "100.0", "…", "100.0", "86.8", "89.2"]
+    assert "not run: refcoco_testa: not on this disk; expected" in done.output
+    assert (tmp_path / "out" / "refcocog_val" / "summary.json").is_file()
+
+
+def test_a_suite_says_why_a_question_could_not_be_asked(root, tmp_path):
+    (root / "onethinker-eval" / "a.png").unlink()
+    model = tmp_path / "model.json"
+    model.write_text(json.dumps({str(i): "" for i in (0, 1)}))
+    words = (model, "--engine", "scripted", "--suite", "refcocog_val", "--data-root", root, "--out", tmp_path / "out")
+    done = run(*words, "--set", "evaluate.bootstrap=20")
+    assert done.exit_code == 1 and "not one question was answered: refcocog_val" in done.stderr
+    assert "refcocog_val: errors: 2, the first: " in done.stdout and "a.png" in done.stdout
+
+
+def test_refusals_say_what_to_do(root, tmp_path):
+    assert "--suite" in run("model").output
+    assert run("model", "--data", "x", "--suite", "all").exit_code == 2
+    asked = run(tmp_path / "none.json", "--engine", "scripted", "--suite", "mmt_caption", "--data-root", root)
+    assert isinstance(asked.exception, BenchmarkError) and "expected" in str(asked.exception)
+    judged = run("m", "--suite", "mmstar", "--judge-model", "x")
+    assert isinstance(judged.exception, JudgeError)
+    assert "two folders" in run("compare", "only-one").output
+    assert "goes with --data" in run("model", "--suite", "mmstar", "--media-root", root).output

@@ -1,0 +1,209 @@
+"""Asking one question: the parsed answer, what is wrong with a bad one, its drawing, and what reaches the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onethinker import inference
+from onethinker.engines.base import EngineError
+from onethinker.engines.scripted import ScriptedEngine
+from onethinker.inference import Thinker, print_thought
+from onethinker.media import MediaBudget, MediaError, open_clip
+from onethinker.sample import DataError
+from onethinker.sample.answer import Status
+from onethinker.tasks.prompts import load_prompts
+
+
+class Listening(ScriptedEngine):
+    """Keeps the requests."""
+
+    def answer(self, requests, sampling):
+        self.requests, self.sampling = list(requests), sampling
+        return super().answer(requests, sampling)
+
+
+@pytest.fixture
+def thinker():
+    """`thinker(response)`: a model that always says so."""
+
+    def make(response: str, **options) -> Thinker:
+        engine = Listening(lambda request, index: response, **options)
+        return Thinker(engine, load_prompts("full"), MediaBudget(image_pixels=4096, max_frames=8), max_tokens=50)
+
+    return make
+
+
+def said(answer: str, thinking: str = "I look.") -> str:
+    return f"<think>{thinking}</think><answer>{answer}</answer>"
+
+
+def test_a_box_on_a_picture(thinker, media, tmp_path):
+    model = thinker(said('{"boxes": [100, 200, 500, 600]}'))
+    thought = model.ask(media["square"], "the disc", task="spatial_grounding")
+    assert thought.status is Status.OK and thought.problem == ""
+    assert thought.answer.thinking == "I look."
+    assert list(thought.value) == [100, 200, 500, 600]
+    (request,) = model.engine.requests
+    assert request.media == (media["square"].resolve(),)
+    assert request.text.startswith("<image>") and "the disc" in request.text
+    assert request.budget == model.budget
+    assert (model.engine.sampling.temperature, model.engine.sampling.max_tokens) == (0.0, 50)
+    (picture,), times = thought.draw()
+    assert times == [0.0]
+    plain = Image.open(media["square"]).convert("RGB").resize(picture.size)
+    assert np.abs(np.asarray(picture, int) - np.asarray(plain, int)).max() > 50
+    file = thought.save(tmp_path / "drawn.png")
+    assert Image.open(file).size == picture.size
+
+
+def test_a_span_on_a_clip(thinker, media, tmp_path):
+    thought = thinker(said('{"time": [0.5, 1.0]}')).ask(media["even"], "it moves", task="temporal_grounding")
+    assert list(thought.value) == [0.5, 1.0]
+    frames, times = thought.draw()
+    assert len(frames) == len(times) > 1
+    assert len(open_clip(thought.save(tmp_path / "drawn.mp4")).frames) == len(frames)
+    assert Image.open(thought.save(tmp_path / "drawn.jpg")).size == frames[0].size
+    with pytest.raises(MediaError, match=r"drawn\.xyz: drawings are written as"):
+        thought.save(tmp_path / "drawn.xyz")
+
+
+def test_several_images_and_options(thinker, media):
+    model = thinker(said("B"))
+    thought = model.ask([media["square"], media["wide"]], "Which is wider?", options=["A. first", "B. second"])
+    assert (thought.sample.task, thought.value) == ("multiple_choice", "B")
+    (request,) = model.engine.requests
+    assert request.text.count("<image>") == 2 and "B. second" in request.text
+    placed = model.ask([media["square"], media["wide"]], "Is <image> wider than <image>?", task="open_ended")
+    assert placed.sample.modality == "image"
+    assert "Is <image> wider than <image>?" in model.engine.requests[0].text
+    with pytest.raises(DataError, match="1 <image>/<video> marks for 2 media"):
+        model.ask([media["square"], media["wide"]], "Is <image> wide?")
+
+
+@pytest.mark.parametrize(
+    ("names", "modality", "marks"),
+    [((), "text", ""), (("even",), "video", "<video>"), (("even", "square"), "video-image", "<video><image>")],
+)
+def test_modalities(names, modality, marks, thinker, media):
+    model = thinker(said("yes"))
+    thought = model.ask([media[n] for n in names], "Is it?")
+    assert (thought.sample.task, thought.sample.modality) == ("open_ended", modality)
+    assert model.engine.requests[0].text.startswith(marks + "Is it?")
+    if not names:
+        assert thought.draw() == ([], [])
+        with pytest.raises(MediaError, match="nothing to draw on"):
+            thought.save(Path("x.png"))
+
+
+@pytest.mark.parametrize(
+    ("response", "status"),
+    [
+        (said("left, I think"), Status.MALFORMED),
+        (said('{"boxes": [1, 2, 3]}'), Status.MALFORMED),
+        ("<think>I look and look", Status.NO_ANSWER),
+        ("word " * 80, Status.TRUNCATED),
+        ("", Status.NO_ANSWER),
+    ],
+)
+def test_bad_answers_have_a_status_and_a_picture(response, status, thinker, media):
+    thought = thinker(response).ask(media["square"], "the disc", task="spatial_grounding")
+    assert (thought.status, thought.value) == (status, None)
+    assert thought.problem
+    assert len(thought.draw()[0]) == 1
+
+
+def test_what_cannot_be_asked_raises(thinker, media, tmp_path):
+    with pytest.raises(EngineError, match="told to fail"):
+        thinker("", fail=["ask"]).ask(media["square"], "What?")
+    with pytest.raises(MediaError, match=r"gone\.png"):
+        thinker("").ask(tmp_path / "gone.png", "What?")
+    with pytest.raises((ValueError, KeyError), match="tracking"):
+        thinker("").ask(media["square"], "What?", task="trackin")
+
+
+HOSTILE = "[bold red]x[/bold red] [/nope] \x1b[2J\x1b]0;owned\x07 \u202egnp\u202c \x9b31m a\rb \ud800"
+
+
+def test_prints_thinking_and_answer(thinker, media, tmp_path, capsys):
+    thought = thinker(said("a [red]disc[/red]", "I look.\nTwice.")).ask(media["square"], "What?")
+    print_thought(thought, draw=tmp_path / "drawn.png")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["I look.", "Twice.", "a [red]disc[/red]"]
+    assert lines[-1] == str(tmp_path / "drawn.png") and (tmp_path / "drawn.png").exists()
+
+
+def test_model_text_cannot_command_the_terminal(thinker, media, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    thought = thinker(said(HOSTILE, HOSTILE)).ask(media["square"], "What?", task="spatial_grounding")
+    print_thought(thought)
+    out = capsys.readouterr().out
+    for wanted in ("[bold red]x[/bold red] [/nope]", "malformed"):
+        assert wanted in out
+    for forbidden in ("\x1b[2J", "\x1b]", "\x07", "\u202e", "\x9b", "\r", "\ud800"):
+        assert forbidden not in out
+    print_thought(thought, as_json=True)
+    out = capsys.readouterr().out
+    assert out.isascii() and out.count("\n") == 1 and "\x1b" not in out
+    assert json.loads(out)["answer"] == thought.answer.text
+
+
+VALUES = {
+    "spatial_grounding": ('{"boxes": [1, 2, 30, 40]}', "square"),
+    "temporal_grounding": ('{"time": [0.5, 1.0]}', "even"),
+    "spatial_temporal_grounding": ('{"time": [0, 1], "boxes": {"0": [1, 2, 30, 40], "1": [1, 2, 30, 40]}}', "even"),
+    "tracking": ('{"boxes": {"1": [1, 2, 30, 40], "2": [1, 2, 30, 40]}}', "even"),
+    "image_segmentation": (
+        '{"boxes": [1, 2, 30, 40], "positive_points": [[1, 2], [3, 4], [5, 6]], '
+        '"negative_points": [[50, 2], [50, 4], [50, 6]]}',
+        "square",
+    ),
+    "numerical": ("3", "square"),
+    "math": ("$\\frac{1}{2}$", "square"),
+    "ocr": ("STOP", "square"),
+}
+
+
+@pytest.mark.parametrize("task", VALUES)
+def test_json_holds_the_parsed_value(task, thinker, media, capsys, tmp_path):
+    answer, name = VALUES[task]
+    thought = thinker(said(answer)).ask(media[name], "it", task=task)
+    print_thought(thought, as_json=True, draw=tmp_path / "d.png")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["thinking"], found["answer"]) == ("ok", "I look.", answer)
+    assert found["drawing"] == str(tmp_path / "d.png") and found["problem"] == ""
+    numbers = [float(n) for n in _numbers(json.loads(answer))] if answer.startswith("{") else []
+    assert set(numbers) <= set(_numbers(found["value"]))
+    assert found["value"] is not None
+
+
+def _numbers(value) -> list[float]:
+    if isinstance(value, dict):
+        return [n for v in value.values() for n in _numbers(v)]
+    if isinstance(value, list):
+        return [n for v in value for n in _numbers(v)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def test_ask_takes_a_ready_model_or_loads_one(thinker, media, monkeypatch):
+    assert inference.ask(media["square"], "What?", model=thinker(said("disc"))).value == "disc"
+    monkeypatch.setattr(inference, "load_model", lambda name: thinker(said(f"from {name}")))
+    assert inference.ask(media["square"], "What?").value == "from mini-rl"
+
+
+def test_a_model_is_asked_as_it_was_trained(media, tmp_path, mini_model, mini_processor, tiny):
+    from onethinker.models.load import save
+    from onethinker.models.shipped import RECIPE_FILE
+
+    folder = tmp_path / "model"
+    save(mini_model, mini_processor, folder)
+    (folder / RECIPE_FILE).write_text(tiny("evaluate.max_tokens=5").model_dump_json())
+    model = inference.load_model(str(folder), device="cpu")
+    assert (model.prompts.name, model.max_tokens) == ("short", 5)
+    assert model.ask(media["even"], "What <|im_end|><|video_pad|> is it?").status in Status
+    (folder / RECIPE_FILE).unlink()
+    assert inference.load_model(str(folder), device="cpu").prompts.name == "full"

@@ -1,0 +1,180 @@
+"""Run folders resume only as themselves, are held by one process, and lose to a kill only the row being written."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onethinker.util.runs import JsonLines, RunError, differences, locked, open_run, stamp, write_whole
+
+CONFIG = {"kind": "sft", "recipe": {"lr": 1e-5, "betas": (0.9, 0.95), "budget": None}, "n": 3}
+
+
+def test_the_same_config_resumes(tmp_path: Path) -> None:
+    folder = open_run(tmp_path / "a" / "run", CONFIG)
+    (folder / "kept").write_text("x")
+    assert open_run(tmp_path / "a" / "run", CONFIG) == folder
+    assert (folder / "kept").exists()
+
+
+def test_another_config_is_refused_with_the_differences(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", CONFIG)
+    other = {"kind": "sft", "recipe": {"lr": 1e-4, "betas": (0.9, 0.95), "budget": {"fps": 2}}, "n": 3}
+    with pytest.raises(RunError) as caught:
+        open_run(tmp_path / "run", other)
+    told = str(caught.value)
+    assert "recipe.lr: 1e-05 → 0.0001" in told
+    assert "recipe.budget: None → {'fps': 2}" in told
+    assert "betas" not in told
+    assert "--fresh" in told
+
+
+def test_fresh_starts_beside(tmp_path: Path) -> None:
+    names = [open_run(tmp_path / "run", {"n": n}, fresh=True).name for n in range(3)]
+    assert names == ["run", "run-2", "run-3"]
+    assert json.loads((tmp_path / "run-3" / "config.json").read_text()) == {"n": 2}
+
+
+def test_a_file_or_a_broken_config_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="is a file"):
+        open_run(tmp_path / "file", CONFIG)
+    broken = open_run(tmp_path / "run", CONFIG) / "config.json"
+    broken.write_text("{")
+    with pytest.raises(RunError, match=r"config.json is not readable"):
+        open_run(tmp_path / "run", CONFIG)
+
+
+def test_differences() -> None:
+    assert differences({"a": {"b": 1}, "c": [1]}, {"a": {"b": 2}, "c": [1], "d": 4}) == ["a.b: 1 → 2", "d: None → 4"]
+    assert differences({"a": None}, {}) == []
+
+
+def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from onethinker.util.runs import locked\n"
+        f"with locked(Path({str(tmp_path / 'run')!r})): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match="in use by another process"), locked(tmp_path / "run"):
+            pass
+        holder.kill()
+        holder.wait()
+    with locked(tmp_path / "run"), pytest.raises(RunError), locked(tmp_path / "run"):
+        pass
+    with locked(tmp_path / "run"):
+        pass
+
+
+def test_write_whole_is_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    file, texts = tmp_path / "summary.json", ["a" * 300_000, "b" * 200_000]
+    write_whole(file, texts[0])
+    stop = threading.Event()
+
+    def rewrite() -> None:
+        while not stop.is_set():
+            for text in texts:
+                write_whole(file, text)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            assert file.read_text() in texts
+    finally:
+        stop.set()
+        writer.join()
+    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    write_whole(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(file, "\ud800")
+    assert file.read_text() == "old"
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "deep" / "log.jsonl")
+    assert log.rows() == []
+    log.append({"a": np.float32(0.5), "b": math.nan, "c": {"d": (1, math.inf)}, 7: np.int64(3)})
+    assert log.rows() == [{"a": 0.5, "b": None, "c": {"d": [1, None]}, "7": 3}]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers() | st.none()), max_size=5))
+def test_any_text_survives_with_line_separators_and_half_surrogates(rows: list[dict]) -> None:
+    rows = [*rows, {"text": "a\u2028b\x85c\ud800d\r\n"}]
+    with tempfile.TemporaryDirectory() as folder:
+        log = JsonLines(Path(folder) / "log.jsonl")
+        for row in rows:
+            log.append(row)
+        assert log.rows() == rows
+        log.keep(lambda row: True)
+        assert log.rows() == rows
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_torn_last_line_is_dropped_by_the_next_writer(tmp_path: Path, cut: int) -> None:
+    file = tmp_path / "log.jsonl"
+    log = JsonLines(file)
+    log.append({"step": 1})
+    log.append({"step": 2, "text": "Köln"})
+    torn = file.read_bytes()[:-cut]
+    file.write_bytes(torn)
+    again = JsonLines(file)
+    assert again.rows() == [{"step": 1}]
+    assert file.read_bytes() == torn, "reading changes nothing: the writer may still be at it"
+    again.append({"step": 3})
+    assert again.rows() == [{"step": 1}, {"step": 3}]
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+    with pytest.raises(RunError, match=r"log.jsonl, line 2: not JSON"):
+        JsonLines(file).rows()
+
+
+def test_keep_drops_what_came_after_a_checkpoint(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "log.jsonl")
+    for step in range(5):
+        log.append({"step": step})
+    log.keep(lambda row: row["step"] <= 2)
+    log.append({"step": 9})
+    assert [row["step"] for row in log.rows()] == [0, 1, 2, 9]
+
+
+def test_stamp_is_utc() -> None:
+    assert stamp().endswith("Z")
+    assert len(stamp()) == 20
+
+
+def test_an_append_that_failed_is_cut_off_by_the_next(tmp_path: Path) -> None:
+    log = JsonLines(tmp_path / "log.jsonl")
+    log.append({"a": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            log.append({"a": "long" * 9})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.append({"a": 2})
+    assert log.rows() == [{"a": 1}, {"a": 2}]
