@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Malformed
 from onethinker.tasks.prompts import PromptSet, load_prompts
+from onethinker.util.terminal import printable
 
 DEFAULT_MODEL = "mini-rl"
 
@@ -85,9 +85,9 @@ def print_thought(thought: Thought, as_json: bool = False, draw: Path | None = N
     console = Console(highlight=False)
     for text, style in ((thought.answer.thinking, "dim"), (thought.answer.text, "bold")):
         if text:
-            console.print(Text(_printable(text), style=style))
+            console.print(Text(printable(text), style=style))
     if thought.status is not Status.OK:
-        reason = f": {_printable(thought.problem)}" if thought.problem else ""
+        reason = f": {printable(thought.problem)}" if thought.problem else ""
         console.print(Text(f"({thought.status.value}{reason})", style="yellow"))
     if draw:
         console.print(Text(str(thought.save(draw))), soft_wrap=True)
@@ -151,12 +151,6 @@ def ask(media: str | Path | Sequence[str | Path], question: str, *, task: str = 
     """One question to one model; for several questions keep what `load_model` returns."""
     thinker = load_model(model) if isinstance(model, str) else model
     return thinker.ask(media, question, task=task, options=options)
-
-
-def _printable(text: str) -> str:
-    """Text without control and direction characters, which could move the cursor or hide words; lines stay."""
-    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return "".join(c if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in hidden else "\ufffd" for c in text)
 
 
 def _plain(value: Any) -> Any:

@@ -65,7 +65,7 @@ class _report:
         self.source, self.told = source, 0
 
     def __call__(self, line: int, message: str) -> None:
-        from onethinker.report.rollouts import printable
+        from onethinker.util.terminal import printable
 
         self.told += 1
         if self.told <= _SHOWN:

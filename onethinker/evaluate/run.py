@@ -32,9 +32,10 @@ from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
+from onethinker.util.files import write_whole
 from onethinker.util.map_ahead import map_ahead
 from onethinker.util.progress import bar
-from onethinker.util.runs import JsonLines, RunError, locked, stamp, write_whole
+from onethinker.util.runs import JsonLines, RunError, locked, stamp
 
 RESULTS, SUMMARY, QUESTIONS, SAMPLES = "results.jsonl", "summary.json", "questions.json", "samples.jsonl"
 

@@ -16,7 +16,8 @@ from onethinker.evaluate.run import SUMMARY
 from onethinker.sample import Samples, load_samples
 from onethinker.sample.tsv import load_tsv
 from onethinker.scoring.judge import JUDGED
-from onethinker.util.runs import stamp, write_whole
+from onethinker.util.files import write_whole
+from onethinker.util.runs import stamp
 
 SUITE = "suite.json"
 

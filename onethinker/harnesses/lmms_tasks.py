@@ -24,7 +24,7 @@ from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
-from onethinker.util.runs import write_whole
+from onethinker.util.files import write_whole
 
 PREFIX = "onethinker_"
 GROUP = f"{PREFIX}all"

@@ -19,7 +19,7 @@ from onethinker.evaluate.results import Row, is_error
 from onethinker.evaluate.run import SAMPLES, SUMMARY, answers_of
 from onethinker.sample import Sample, load_samples
 from onethinker.sample.answer import read_answer
-from onethinker.util.runs import write_whole
+from onethinker.util.files import replacing, write_whole
 
 SUFFIXES = (".xlsx", ".tsv", ".json")
 """The formats that VLMEvalKit reads (its PRED_FORMAT); .xlsx unless it is told otherwise."""
@@ -123,12 +123,10 @@ def _write(out: Path, table: Table) -> None:
         whole = [{key: row.get(key) for key in columns} for row in table]
         write_whole(out, json.dumps(whole, ensure_ascii=False, indent=1))
     elif out.suffix == ".tsv":
-        aside = out.with_name(f".{out.name}.part")
-        with aside.open("w", encoding="utf-8", newline="") as file:
+        with replacing(out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
             writer.writeheader()
             writer.writerows(table)
-        aside.replace(out)
     elif out.suffix == ".xlsx":
         _write_workbook(out, columns, table)
     else:
@@ -152,9 +150,8 @@ def _write_workbook(out: Path, columns: Sequence[str], table: Table) -> None:
             if isinstance(cell.value, str):
                 cell.data_type = "s"
         sheet.append(cells)
-    aside = out.with_name(f".{out.name}.part")
-    book.save(aside)
-    aside.replace(out)
+    with replacing(out) as aside:
+        book.save(aside)
 
 
 def _cell(row: Mapping[str, Any], key: str) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from onethinker.media.decode import MediaError
+from onethinker.util.files import replacing
 
 LOW_RESOLUTION = 256
 """Clips with a shorter side below this many pixels are written with full colour resolution (yuv444p): on 64×64 discs
@@ -22,10 +23,14 @@ _TICKS = 90_000
 
 
 def write_image(path: str | Path, image: np.ndarray | Image.Image) -> Path:
-    """Write a picture in the format of the path's suffix; PNG keeps every pixel."""
+    """Write a picture in the format of the path's suffix, moved in whole; PNG keeps every pixel."""
     file = Path(path)
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    picture.save(file, quality=95)
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    if kind is None:
+        raise MediaError(f"{file}: no format for pictures has the suffix {file.suffix!r}; expected .png or .jpg")
+    with replacing(file) as aside:
+        picture.save(aside, kind, quality=95)
     return file
 
 
@@ -47,8 +52,10 @@ def write_clip(
     subsampled = min(height, width) >= LOW_RESOLUTION
     pad = ((0, height % 2), (0, width % 2), (0, 0)) if subsampled else ((0, 0),) * 3
     durations: dict[int, int] = {}
-    aside = file.with_name(file.name + ".part")
-    with av.open(str(aside), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+    with (
+        replacing(file) as aside,
+        av.open(str(aside), "w", format="mp4", options={"fflags": "+bitexact"}) as container,
+    ):
         stream = container.add_stream("libx264", rate=round(1 / unit) if unit > 1e-3 else 30, options=_X264)
         stream.width, stream.height = width + pad[1][1], height + pad[0][1]
         stream.pix_fmt = "yuv420p" if subsampled else "yuv444p"
@@ -59,7 +66,6 @@ def write_clip(
             durations[pts] = duration
             _mux(container, stream.encode(frame), durations)
         _mux(container, stream.encode(), durations)
-    aside.replace(file)
     return file
 
 

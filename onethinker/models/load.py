@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from onethinker.models.forward import unwrap, use_fast_patches
 from onethinker.models.shipped import locate, shipped
+from onethinker.util.files import replacing_folder
 
 disable_progress_bar()
 
@@ -101,21 +101,13 @@ def save(model: nn.Module, processor: Any, folder: Path, weights: dict[str, Any]
 
     weights: by parameter, in place of the model's own, of which a process may hold a part only.
     """
-    aside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(aside, ignore_errors=True)
     # PEFT would ask the hub whether the embeddings grew; adapters here never touch them.
     options: dict[str, Any] = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
     if weights is not None:
         options["state_dict"] = weights
-    try:
+    with replacing_folder(folder) as aside:
         model.save_pretrained(aside, **options)  # type: ignore[operator]
         processor.save_pretrained(aside)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    if folder.exists():
-        shutil.rmtree(folder)
-    aside.replace(folder)
 
 
 def add_lora(model: Any, rank: int, alpha: int, dropout: float) -> Any:

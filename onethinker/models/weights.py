@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from onethinker.models.forward import unwrap
+from onethinker.util.files import replacing
 
 Weights = Callable[[], Mapping[str, Tensor]]
 """Gives every weight by its name in a checkpoint, adapters folded in; of all processes where a model is sharded."""
@@ -35,8 +36,6 @@ def whole_weights(model: Any) -> dict[str, Tensor]:
 
 def write_weights(weights: Mapping[str, Tensor], folder: Path) -> Path:
     """Write FILE aside and move it in whole; return the absolute folder. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f"{FILE}.part"
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, aside)
-    aside.replace(folder / FILE)
+    with replacing(folder / FILE) as aside:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, aside)
     return folder.resolve()

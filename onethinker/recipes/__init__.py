@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from onethinker.models.shipped import RECIPE_FILE, locate
 from onethinker.recipes.base import Recipe, RecipeError, from_yaml, override
 from onethinker.recipes.mini import RECIPE as MINI
 from onethinker.recipes.qwen3_vl import QWEN3_VL_2B, QWEN3_VL_8B
+from onethinker.util.names import nearest
 
 SHIPPED: dict[str, Recipe] = {r.name: r for r in (MINI, QWEN3_VL_2B, QWEN3_VL_8B)}
 
@@ -22,8 +22,9 @@ def load_recipe(name: str, assignments: list[str] | None = None) -> Recipe:
             raise RecipeError(f"{name}: no such recipe file")
         recipe = from_yaml(Path(name), SHIPPED)
     else:
-        near = difflib.get_close_matches(name, SHIPPED, n=1, cutoff=0.0)[0]
-        raise RecipeError(f"recipe {name!r} is not shipped; the nearest is {near!r}, or give a .yaml file")
+        raise RecipeError(
+            f"recipe {name!r} is not shipped; the nearest is {nearest(name, SHIPPED)!r}, or give a .yaml file"
+        )
     return override(recipe, assignments or [])
 
 

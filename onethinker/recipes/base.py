@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -20,6 +19,7 @@ from pydantic import (
 )
 
 from onethinker.media import MediaBudget
+from onethinker.util.names import likeness
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -265,11 +265,11 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 def _nearest(key: str, leaves: list[tuple[str, Any]]) -> str:
     """The key most like it as a whole and in its last word, with its present value."""
 
-    def likeness(leaf: tuple[str, Any]) -> float:
+    def closeness(leaf: tuple[str, Any]) -> float:
         pairs = ((key, leaf[0]), (key.rpartition(".")[2], leaf[0].rpartition(".")[2]))
-        return sum(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        return sum(likeness(*pair) for pair in pairs)
 
-    name, value = max(leaves, key=likeness)
+    name, value = max(leaves, key=closeness)
     return f"{name} (now {value!r})"
 
 

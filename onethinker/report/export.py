@@ -8,7 +8,7 @@ from pathlib import Path
 from onethinker.report import suite, tables
 from onethinker.report.read import Run
 from onethinker.report.suite import Suite
-from onethinker.util.runs import write_whole
+from onethinker.util.files import write_whole
 
 
 def results_of(run: Run) -> list[tables.Table]:

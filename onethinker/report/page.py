@@ -18,7 +18,8 @@ from onethinker.report.figures import Series, bars, gains, legend, radar
 from onethinker.report.read import Evaluation, Progress, Run, read_run
 from onethinker.report.suite import Suite
 from onethinker.sample import DataError
-from onethinker.util.runs import stamp, write_whole
+from onethinker.util.files import write_whole
+from onethinker.util.runs import stamp
 
 _STAGE_CLASS = {"before": "stage-before", "sft": "stage-sft", "rl": "stage-rl"}
 

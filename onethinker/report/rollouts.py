@@ -8,16 +8,13 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onethinker.util.runs import RunError
-
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode categories that a terminal may act upon or not show."""
+from onethinker.util.terminal import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +57,6 @@ def read_rollouts(run: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
                     yield from filter(wanted.takes, batch.to_pylist())
         except (KeyError, ValueError) as error:
             raise RunError(f"{file} does not hold rollouts ({error}); it may come from another version") from error
-
-
-def printable(text: str) -> str:
-    """Text that a terminal shows and does not obey: control, bidirectional and unpaired characters are spelled out."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _HIDDEN else _spelled(c) for c in text)
-
-
-def _spelled(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def describe(row: dict[str, Any], width: int = 100) -> str:

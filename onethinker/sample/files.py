@@ -10,6 +10,7 @@ from typing import Any
 
 from onethinker.sample.forms import parse_row, to_native, to_published
 from onethinker.sample.record import DataError, Sample, Samples
+from onethinker.util.files import replacing
 
 MAX_LINE = 64 << 20
 """Bytes of a line of a JSON-lines file; longer ones are refused before they are read."""
@@ -106,24 +107,22 @@ def _line_rows(file: Path) -> Iterator[Any]:
 def save_samples(samples: Sequence[Sample], path: str | Path) -> Path:
     """Write `.jsonl` or `.parquet` (native) or `.json` (published), by the file's suffix; moved in whole."""
     file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(file.name + ".part")
-    if file.suffix == ".json":
-        rows = (json.dumps(to_published(s), indent=1, ensure_ascii=False) for s in samples)
-        with aside.open("w", encoding="utf-8") as out:
-            out.writelines(("," if number else "[") + "\n" + row for number, row in enumerate(rows))
-            out.write("\n]\n" if samples else "[]\n")
-    elif file.suffix == ".jsonl":
-        with aside.open("w", encoding="utf-8") as out:
-            for sample in samples:
-                out.write(json.dumps(to_native(sample), ensure_ascii=False) + "\n")
-    elif file.suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        natives = [to_native(s) for s in samples]
-        pq.write_table(pa.Table.from_pylist([r | {"meta": json.dumps(r["meta"])} for r in natives]), aside)
-    else:
+    if file.suffix not in (".json", ".jsonl", ".parquet"):
         raise DataError(f"{file}: unknown suffix {file.suffix!r}; use .jsonl, .parquet or .json (published form)")
-    aside.replace(file)
+    with replacing(file) as aside:
+        if file.suffix == ".json":
+            rows = (json.dumps(to_published(s), indent=1, ensure_ascii=False) for s in samples)
+            with aside.open("w", encoding="utf-8") as out:
+                out.writelines(("," if number else "[") + "\n" + row for number, row in enumerate(rows))
+                out.write("\n]\n" if samples else "[]\n")
+        elif file.suffix == ".jsonl":
+            with aside.open("w", encoding="utf-8") as out:
+                for sample in samples:
+                    out.write(json.dumps(to_native(sample), ensure_ascii=False) + "\n")
+        else:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            natives = [to_native(s) for s in samples]
+            pq.write_table(pa.Table.from_pylist([r | {"meta": json.dumps(r["meta"])} for r in natives]), aside)
     return file

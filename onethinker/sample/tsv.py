@@ -12,7 +12,6 @@ import ast
 import base64
 import csv
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from onethinker.sample.record import DataError, Sample, Samples
+from onethinker.util.files import replacing
 
 MAX_LINE = 256 << 20
 """Characters of a line and of a field; longer ones are refused before they are parsed."""
@@ -240,10 +240,8 @@ class _Pictures:
         if path.is_file():
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-            aside.write_bytes(data)
-            aside.replace(path)
+            with replacing(path) as aside:
+                aside.write_bytes(data)
         except OSError as error:
             raise DataError(
                 f"{path} cannot be written ({error}): pictures of a TSV are unpacked beside it; "

@@ -30,6 +30,7 @@ from onethinker.scoring.totals import Tally
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile, Score
 from onethinker.tasks.batch import score_both
+from onethinker.util.files import replacing
 from onethinker.util.progress import bar
 
 MAX_LINE = 64 << 20
@@ -91,23 +92,22 @@ def score_file(
     if out.exists() and out.samefile(source):
         raise ScoreError(f"{out} is the file to be scored; give another --out")
     workers = workers or (1 if size < _SMALL else os.cpu_count() or 1)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
     tally = Tally()
-    try:
-        with source.open("rb") as lines, aside.open("wb") as written, bar("scored MB", _megabytes(size)) as advance:
-            read = 0
-            for done in _scored(lines, profile, workers, judge, in_group):
-                written.write(done.text)
-                tally.add(done.tally)
-                for line, message in done.problems:
-                    if report is not None:
-                        report(line, message)
-                before, read = read, read + done.size
-                advance(_megabytes(read) - _megabytes(before))
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)
+    with (
+        source.open("rb") as lines,
+        replacing(out) as aside,
+        aside.open("wb") as written,
+        bar("scored MB", _megabytes(size)) as advance,
+    ):
+        read = 0
+        for done in _scored(lines, profile, workers, judge, in_group):
+            written.write(done.text)
+            tally.add(done.tally)
+            for line, message in done.problems:
+                if report is not None:
+                    report(line, message)
+            before, read = read, read + done.size
+            advance(_megabytes(read) - _megabytes(before))
     return tally
 
 

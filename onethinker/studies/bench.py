@@ -40,7 +40,8 @@ from onethinker.train.advantage import make
 from onethinker.train.checkpoint import STATE
 from onethinker.train.parallel import gpus
 from onethinker.train.rl import run_rl
-from onethinker.util.runs import InUse, JsonLines, locked, open_run, stamp, write_whole
+from onethinker.util.files import write_whole
+from onethinker.util.runs import InUse, JsonLines, locked, open_run, stamp
 
 Row = dict[str, Any]
 Work = Callable[[Path], Row]

@@ -27,7 +27,8 @@ from onethinker.studies.stages import MORE, QUICK, STILL, Clock, controls, measu
 from onethinker.tasks import list_tasks
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
-from onethinker.util.runs import JsonLines, write_whole
+from onethinker.util.files import write_whole
+from onethinker.util.runs import JsonLines
 
 OUT = Path("runs/mini")
 TRAIN, TEST, SEED = 104_000, 6_500, 0

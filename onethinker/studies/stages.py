@@ -20,7 +20,8 @@ from onethinker.sample import Samples
 from onethinker.studies.bench import LEG, examine, last_written, provenance
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
-from onethinker.util.runs import JsonLines, stamp, write_whole
+from onethinker.util.files import write_whole
+from onethinker.util.runs import JsonLines, stamp
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from onethinker.sample import Sample
@@ -21,6 +20,7 @@ from onethinker.tasks.spatial_temporal_grounding import SpatialTemporalGrounding
 from onethinker.tasks.temporal_grounding import TemporalGrounding
 from onethinker.tasks.tracking import Tracking
 from onethinker.tasks.video_segmentation import VideoSegmentation
+from onethinker.util.names import nearest
 
 _ALL: tuple[Task[Any], ...] = (
     MultipleChoice(),
@@ -52,8 +52,7 @@ class TaskError(KeyError):
 def get_task(name: str) -> Task[Any]:
     """The task of that name. Raises TaskError."""
     if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, 1, 0.0)[0]
-        raise TaskError(f"no task {name!r}; the nearest is {near!r}, all are {', '.join(TASKS)}")
+        raise TaskError(f"no task {name!r}; the nearest is {nearest(name, TASKS)!r}, all are {', '.join(TASKS)}")
     return TASKS[name]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from onethinker.tasks import TASKS
+from onethinker.util.names import nearest
 
 NAMED = ("short", "full")
 """`short`: a task word and the question, for the mini model. `full`: asks for thinking and shows the answer's form."""
@@ -67,8 +67,7 @@ def load_prompts(name_or_file: str | Path) -> PromptSet:
 
 def _check(file: Path, key: str, template: str) -> None:
     if key not in TASKS:
-        near = difflib.get_close_matches(key, [*TASKS, "system"], 1, 0.0)[0]
-        raise PromptError(f"{file}: unknown key {key!r}; the nearest is {near!r}")
+        raise PromptError(f"{file}: unknown key {key!r}; the nearest is {nearest(key, [*TASKS, 'system'])!r}")
     needed = ["{question}", "{options}"] if key == "multiple_choice" else ["{question}"]
     missing = [mark for mark in needed if mark not in template]
     if missing:

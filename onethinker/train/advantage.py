@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
@@ -15,6 +14,7 @@ from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.algorithms.mt_grpo import MtGRPO
 from onethinker.train.algorithms.task_batch_std import TaskBatchStd
 from onethinker.train.algorithms.task_running_std import TaskRunningStd
+from onethinker.util.names import nearest
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "grpo": GRPO,
@@ -35,16 +35,12 @@ def make(name: str, **options: Any) -> Algorithm:
     """
     if name not in ALGORITHMS:
         raise ValueError(
-            f"algorithm {name!r}; did you mean {_nearest(name, ALGORITHMS)}? Known: {', '.join(ALGORITHMS)}"
+            f"algorithm {name!r}; did you mean {nearest(name, ALGORITHMS)}? Known: {', '.join(ALGORITHMS)}"
         )
     kind = ALGORITHMS[name]
     known = [] if kind.__init__ is object.__init__ else list(inspect.signature(kind).parameters)
     for option in options:
         if option not in known:
-            hint = f"did you mean {_nearest(option, known)}? Known: {', '.join(known)}" if known else "it takes none"
+            hint = f"did you mean {nearest(option, known)}? Known: {', '.join(known)}" if known else "it takes none"
             raise ValueError(f"algorithm {name} has no option {option!r}; {hint}")
     return kind(**options)
-
-
-def _nearest(word: str, known: Any) -> str:
-    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)[0]

@@ -17,6 +17,7 @@ from onethinker.recipes.base import Recipe
 from onethinker.train.optimizer import Optimizer
 from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.spread import checkpoint_weights, gathered, load_moments
+from onethinker.util.files import replacing_folder
 from onethinker.util.runs import RunError
 
 STATE = "trainer.pt"
@@ -66,17 +67,12 @@ def _write(
     weights: dict[str, Tensor] | None,
     everything: dict[str, Any],
 ) -> None:
-    aside = target.with_name(target.name + ".saving")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        save(model, processor, aside, weights)
-        torch.save(everything, aside / STATE)
-        (aside / RECIPE_FILE).write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        aside.replace(target)
+        with replacing_folder(target) as aside:
+            save(model, processor, aside, weights)
+            torch.save(everything, aside / STATE)
+            (aside / RECIPE_FILE).write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
-        shutil.rmtree(aside, ignore_errors=True)
         raise RunError(
             f"could not write checkpoint {target}: {error}; the previous one is whole, make room and run the same "
             "command again"

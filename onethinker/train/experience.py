@@ -23,6 +23,7 @@ from onethinker.train.judged import judged
 from onethinker.train.parallel import ALONE, Processes
 from onethinker.train.prefix import Group
 from onethinker.train.sampler import Sampler
+from onethinker.util.files import replacing
 from onethinker.util.runs import RunError
 
 
@@ -208,7 +209,5 @@ def write_rollouts(path: Path, step: int, collected: Collected, advantages: dict
                     "advantage": None if values is None else float(values[i]),
                 }
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    pq.write_table(pa.Table.from_pylist(rows, schema), aside)
-    aside.replace(path)
+    with replacing(path) as aside:
+        pq.write_table(pa.Table.from_pylist(rows, schema), aside)

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
+from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
-from onethinker.util.runs import JsonLines, RunError, write_whole
+from onethinker.util.runs import JsonLines, RunError
 
 Row = dict[str, Any]
 

@@ -1,1 +1,4 @@
-"""What every room may use: run folders, whole writes, locks, progress, threads, HTTP. Imports nothing of ours."""
+"""What every room may use: run folders, whole writes, locks, progress, threads, HTTP, printable text, nearest names.
+
+Imports nothing of ours.
+"""

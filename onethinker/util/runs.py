@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from onethinker.util.files import write_whole
 
 
 class RunError(RuntimeError):
@@ -19,13 +20,6 @@ class RunError(RuntimeError):
 
 class InUse(RunError):
     """Another process holds the folder."""
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is either the old one or the new one, never half of it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Path:
@@ -133,7 +127,7 @@ class JsonLines:
     def keep(self, wanted: Any) -> None:
         """Drop the rows for which `wanted(row)` is false: what a killed run wrote after its last checkpoint."""
         rows = [row for row in self.rows() if wanted(row)]
-        write_whole(self.path, b"".join(map(_line, rows)).decode())
+        write_whole(self.path, b"".join(map(_line, rows)))
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

@@ -29,15 +29,15 @@ def save(mini_model, mini_processor, tmp_path):
 
 def test_what_a_kill_leaves_behind_is_no_checkpoint(save, tmp_path):
     whole = save(2)
-    for name in ("step-000004.saving", "step-000004.saving.part", "step-000006"):
+    for name in (".step-000004.part", "..step-000004.part.part", "step-000006"):
         (tmp_path / "checkpoints" / name).mkdir()
-    for name in ("step-000004.saving", "step-000004.saving.part"):
+    for name in (".step-000004.part", "..step-000004.part.part"):
         (tmp_path / "checkpoints" / name / checkpoint.STATE).write_bytes(b"half")
     assert checkpoint.folders(tmp_path) == [whole]
     assert checkpoint.folders(tmp_path / "none") == []
     assert checkpoint.folders(tmp_path) == [whole]
     assert save(4) == checkpoint.folders(tmp_path)[-1]
-    assert not list((tmp_path / "checkpoints").glob("*.saving*"))
+    assert not list((tmp_path / "checkpoints").glob("*.part"))
 
 
 def test_old_ones_go(save, tmp_path):

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onethinker.util.runs import JsonLines, RunError, differences, locked, open_run, stamp, write_whole
+from onethinker.util.files import write_whole
+from onethinker.util.runs import JsonLines, RunError, differences, locked, open_run, stamp
 
 CONFIG = {"kind": "sft", "recipe": {"lr": 1e-5, "betas": (0.9, 0.95), "budget": None}, "n": 3}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
 from onethinker.data.sources import activitynet, captions, charades_sta, got10k, questions, refcoco, stvg, video_objects
 from onethinker.data.sources.base import Source
 from onethinker.sample import DataError, Sample
+from onethinker.util.names import nearest
 
 __all__ = ["SOURCES", "Source", "get_source", "read"]
 
@@ -28,8 +28,7 @@ SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 def get_source(name: str) -> Source:
     """The source of that name. Raises DataError naming the nearest."""
     if name not in SOURCES:
-        near = difflib.get_close_matches(name, SOURCES, 1, 0.0)[0]
-        raise DataError(f"no source {name!r}; the nearest is {near!r}, all are {', '.join(SOURCES)}")
+        raise DataError(f"no source {name!r}; the nearest is {nearest(name, SOURCES)!r}, all are {', '.join(SOURCES)}")
     return SOURCES[name]
 
 

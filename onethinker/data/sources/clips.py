@@ -6,8 +6,7 @@ holds them; delete it at will.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +52,7 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
 
     try:
         if not (root / clip).exists():
-            _write(root / clip, pictures(), fps)
+            write_clip(root / clip, pictures(), fps)
     except MediaError:
         return shown
     return clip
@@ -78,7 +77,7 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
             count = max(1, round((end - start) * fps))
             if count > MAX_FRAMES:
                 raise DataError(f"{where}: a stretch of {count:,} frames; at most {MAX_FRAMES:,} are cut")
-            _write(root / clip, _stretch(source, start + np.arange(count) / fps), fps)
+            write_clip(root / clip, _stretch(source, start + np.arange(count) / fps), fps)
     except MediaError:
         return video
     return clip
@@ -87,13 +86,3 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
 def _stretch(source: Path, times: np.ndarray) -> Iterator[np.ndarray]:
     for at in range(0, len(times), _STRETCH):
         yield from open_clip(source, times=times[at : at + _STRETCH]).frames
-
-
-def _write(clip: Path, frames: Iterable[np.ndarray], fps: float) -> None:
-    """Whole or not at all, also if two do it at once."""
-    clip.parent.mkdir(parents=True, exist_ok=True)
-    aside = clip.with_name(f".{os.getpid()}-{clip.name}")
-    try:
-        write_clip(aside, frames, fps).replace(clip)
-    finally:
-        aside.with_name(aside.name + ".part").unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from onethinker.measure.text import number
 from onethinker.media import VIDEO_SUFFIXES
 from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
 from onethinker.sample import DataError, Sample, strip_answer
+from onethinker.util.files import replacing
 
 Row = Mapping[str, Any]
 Read = Callable[[Row, str], Any]
@@ -322,10 +322,8 @@ def kept_picture(root: Path, found: Any, where: str) -> str:
     name = f"{CACHE}/pictures/{hashlib.sha256(data).hexdigest()[:24]}"
     file = root / under(root, f"{name}.{_format(data, where)}", where)
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{os.getpid()}-{file.name}")
-        aside.write_bytes(data)
-        aside.replace(file)
+        with replacing(file) as aside:
+            aside.write_bytes(data)
     return file.relative_to(root).as_posix()
 
 

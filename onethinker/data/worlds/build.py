@@ -33,8 +33,9 @@ from onethinker.data.worlds.scene import (
 from onethinker.data.worlds.teacher import see
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Modality, Sample, save_samples
+from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
-from onethinker.util.runs import locked, open_run, write_whole
+from onethinker.util.runs import locked, open_run
 
 SPLITS = ("test", "validation", "train")
 """In the order in which they take their scenes: the held-out ones do not depend on how much is trained on."""
@@ -229,9 +230,7 @@ def write_media(scene: Scene, folder: Path) -> str:
     if not file.exists():
         frames = render(scene)
         if scene.frames == 1:
-            aside = file.with_name(f"part-{file.name}")
-            write_image(aside, frames[0])
-            aside.replace(file)
+            write_image(file, frames[0])
         else:
             write_clip(file, frames, FPS)
     return name

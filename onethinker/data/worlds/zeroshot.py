@@ -47,8 +47,9 @@ from onethinker.data.worlds.scene import (
 )
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Sample, save_samples
+from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
-from onethinker.util.runs import locked, open_run, write_whole
+from onethinker.util.runs import locked, open_run
 
 PHRASES = ("the point", "wrong with", "differs from", "tilted", "button", *(f"{c} {s}" for c, s in sorted(UNSEEN)))
 """Pieces of the questions below; `leaks` looks for them in data to be trained on."""

@@ -5,10 +5,9 @@ Numbers of the paper stand in the tables' docstrings as it prints them. A split 
 
 from __future__ import annotations
 
-import difflib
-
 from onethinker.evaluate.benchmarks import grounding, image_qa, segmentation, video_qa
 from onethinker.evaluate.benchmarks.base import BASE, FAMILIES, OURS, Benchmark, Family, Place
+from onethinker.util.names import nearest
 
 __all__ = ["BASE", "BENCHMARKS", "FAMILIES", "OURS", "Benchmark", "BenchmarkError", "Family", "Place", "choose"]
 
@@ -29,7 +28,7 @@ def choose(names: str) -> dict[str, bool]:
     for word in filter(None, (part.strip().lower() for part in names.split(","))):
         of_word = [b.name for b in BENCHMARKS.values() if word in ("all", b.family, b.name)]
         if not of_word:
-            near = difflib.get_close_matches(word, ["all", *FAMILIES, *BENCHMARKS], 1, 0.0)[0]
+            near = nearest(word, ["all", *FAMILIES, *BENCHMARKS])
             raise BenchmarkError(f"no benchmark or family {word!r}; the nearest is {near!r}, `eval --list` shows all")
         for name in of_word:
             found[name] = found.get(name, False) or name == word

@@ -8,7 +8,7 @@ from pathlib import Path
 from onethinker.report.read import ReportError, read_json
 from onethinker.studies.pages import algorithms, mini, transfer, zeroshot
 from onethinker.studies.pages.page import Study
-from onethinker.util.runs import write_whole
+from onethinker.util.files import write_whole
 
 PAGES: dict[str, Callable[[Study], str]] = {
     "algorithms": algorithms.page,
