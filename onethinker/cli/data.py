@@ -20,13 +20,23 @@ def world(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     difficulty: Annotated[int, typer.Option(help="0 (few plain shapes) to 3 (many, textured, cluttered).")] = 0,
     teacher_error: Annotated[float, typer.Option(help="How often the worked answers for training go wrong.")] = 0.1,
+    teacher_bias: Annotated[
+        str,
+        typer.Option(
+            help="What the worked answers always get wrong: boxes=2,times=0.5 (also sizes, counts, words), or one of "
+            "loose_boxes, shifted_boxes, late_events, miscounts, all."
+        ),
+    ] = "none",
     test: Annotated[int | None, typer.Option(help="Test samples; a tenth of n unless given.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that draw the media; 0 for the machine's cores.")] = 0,
     zeroshot: Annotated[int, typer.Option(help="Also N questions of types that no training data has.")] = 0,
 ) -> None:
     """Write a procedural world: real PNG and MP4 files with exact truth for all thirteen tasks."""
     from onethinker.data.worlds import build_world, build_zeroshot
 
-    build_world(out, n, seed, difficulty, teacher_error=teacher_error, test=test)
+    build_world(
+        out, n, seed, difficulty, teacher_error=teacher_error, teacher_bias=teacher_bias, test=test, workers=workers
+    )
     if zeroshot:
         build_zeroshot(out / "zeroshot", zeroshot, seed, difficulty)
     print(out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
+from joblib import Parallel, delayed
+
+from onethinker.data.worlds.bias import TeacherBias, read_bias
 from onethinker.data.worlds.describe import describe
 from onethinker.data.worlds.questions import ASKERS, FAMILIES, Ask, Unanswerable, read_to
 from onethinker.data.worlds.render import mask, render, run_lengths
@@ -30,7 +34,7 @@ from onethinker.data.worlds.scene import (
     draw_words,
     level_of,
 )
-from onethinker.data.worlds.teacher import see
+from onethinker.data.worlds.teacher import EXACT, see
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Modality, Sample, save_samples
 from onethinker.util.files import write_whole
@@ -43,6 +47,8 @@ SPLITS = ("test", "validation", "train")
 SHARE = 3
 """Questions that share one picture or clip."""
 
+_SMALL = 1000
+"""Samples; starting processes takes longer than building a smaller world."""
 _TRIES = 500
 _LOOKS = 50
 
@@ -73,13 +79,17 @@ def build_world(
     *,
     tasks: Sequence[str] | None = None,
     teacher_error: float = 0.1,
+    teacher_bias: TeacherBias | str = EXACT,
     validation: int | None = None,
     test: int | None = None,
+    workers: int = 0,
 ) -> Path:
     """Write a world of `n` training samples, evenly over `tasks` (all thirteen), and return its folder.
 
-    difficulty: 0–3. teacher_error: how often the training answers see a thing wrongly; validation and test answers
-    are exact. validation, test: their sizes, n / 10 unless given. A finished world of the same configuration is left
+    difficulty: 0–3. teacher_error: how often the training answers see a thing wrongly; teacher_bias: what they always
+    see wrongly, a `TeacherBias` or what `read_bias` takes; validation and test answers are exact. validation, test:
+    their sizes, n / 10 unless given. workers: processes that draw the media; 0 takes the machine's cores, or one for a
+    small world. The bytes do not depend on it. A finished world of the same configuration is left
     as it is, an unfinished one is finished; raises RunError for a folder with another one, WorldError for bad knobs.
     """
     folder, chosen = Path(out), list(tasks or FAMILIES)
@@ -94,27 +104,31 @@ def build_world(
              "test": tenth if test is None else test}  # fmt: skip
     if min(sizes.values()) < 1:
         raise WorldError(f"split sizes {sizes}: each split needs a sample")
+    bias = read_bias(teacher_bias) if isinstance(teacher_bias, str) else teacher_bias
     config = {"seed": seed, "difficulty": difficulty, "tasks": chosen, "teacher_error": teacher_error, "sizes": sizes}
+    config |= {"teacher_bias": str(bias)} if bias != EXACT else {}
+    workers = workers or (1 if sum(sizes.values()) < _SMALL else os.cpu_count() or 1)
     with locked(folder):
         open_run(folder, config)
         if not (folder / "world.json").exists():
-            _build(folder, config)
+            _build(folder, config, bias, workers)
     return folder
 
 
-def _build(folder: Path, config: dict[str, Any]) -> None:
+def _build(folder: Path, config: dict[str, Any], bias: TeacherBias, workers: int) -> None:
     counts: dict[str, dict[str, int]] = {}
     digest = hashlib.sha256()
     used: dict[str, str] = {}
     for split in SPLITS:
-        writer = Writer(folder / split, split, config, used)
+        writer = Writer(folder / split, split, config, used, bias)
         slots = plan(config["sizes"][split], config["tasks"])
-        groups = list(_shared(slots, f"{config['seed']}/{split}"))
+        # Scenes are drawn in this process, in order, since each must be new; media are made by the workers meanwhile.
+        jobs = (delayed(finish)(writer.write(group)) for group in _shared(slots, f"{config['seed']}/{split}"))
         samples: list[Sample] = []
         with bar(f"world: {split}", len(slots)) as advance:
-            for group in groups:
-                samples += writer.write(group)
-                advance(len(group))
+            for made in Parallel(workers, return_as="generator", pre_dispatch=f"{8 * workers}")(jobs):
+                samples += made
+                advance(len(made))
         file = save_samples(sorted(samples, key=lambda s: s.id), folder / split / "samples.jsonl")
         digest.update(file.read_bytes())
         counts[split] = dict(sorted(Counter(s.task for s in samples).items()))
@@ -148,25 +162,45 @@ def _shared(slots: Sequence[Slot], seed: str) -> Iterator[list[Slot]]:
         yield group
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Samples that share their scenes, all but their media: what a worker turns into files.
+
+    segmented: of each sample the thing whose masks are its truth. new: scenes whose media no group before has written.
+    """
+
+    folder: Path
+    samples: tuple[Sample, ...]
+    scenes: tuple[Scene, ...]
+    segmented: tuple[int | None, ...]
+    new: tuple[Scene, ...]
+
+
 class Writer:
-    """Draws scenes for one split, writes their media and turns questions into samples.
+    """Draws one split's scenes and turns questions into samples.
 
     used: scene → the split that has taken it, shared by the splits' writers.
     """
 
-    def __init__(self, folder: Path, split: str, config: dict[str, Any], used: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, split: str, config: dict[str, Any], used: dict[str, str], bias: TeacherBias = EXACT
+    ) -> None:
         self.folder, self.split, self.used = folder, split, used
         self.seed, self.level = config["seed"], level_of(config["difficulty"])
         self.error = config["teacher_error"] if split == "train" else 0.0
+        self.bias = bias if split == "train" else EXACT
         self.asked: set[tuple[str, str]] = set()
+        self.written: set[str] = set()
         (folder / "media").mkdir(parents=True, exist_ok=True)
 
-    def write(self, group: Sequence[Slot]) -> list[Sample]:
-        """The samples of slots that share a scene, with the scene's media."""
+    def write(self, group: Sequence[Slot]) -> Drawn:
+        """The samples of slots that share a scene."""
         rng = Random(f"{self.seed}/{self.split}/{group[0].family}/{group[0].index}")
         scenes, asks = self._draw(rng, group)
-        media = tuple(write_media(scene, self.folder) for scene in scenes)
-        return [self._sample(rng, slot, ask, scenes, media) for slot, ask in zip(group, asks, strict=True)]
+        samples = tuple(self._sample(rng, slot, ask, scenes) for slot, ask in zip(group, asks, strict=True))
+        new = tuple(scene for scene in scenes if scene.key() not in self.written)
+        self.written |= {scene.key() for scene in new}
+        return Drawn(self.folder, samples, scenes, tuple(ask.segmented for ask in asks), new)
 
     def _draw(self, rng: Random, group: Sequence[Slot]) -> tuple[tuple[Scene, ...], list[Ask]]:
         """Scenes that no other split has, of which every slot's task has a question not asked of them before."""
@@ -185,9 +219,20 @@ class Writer:
             f"{self.split}: no new {group[0].family} scene in {_TRIES} tries; ask for fewer samples or more difficulty"
         )
 
-    def _sample(self, rng: Random, slot: Slot, ask: Ask, scenes: tuple[Scene, ...], media: tuple[str, ...]) -> Sample:
-        response = teach(rng, ask, scenes, self.level, self.error)
-        return make_sample(slot, self.split, ask, scenes, media, response=response)
+    def _sample(self, rng: Random, slot: Slot, ask: Ask, scenes: tuple[Scene, ...]) -> Sample:
+        response = teach(rng, ask, scenes, self.level, self.error, self.bias)
+        return make_sample(slot, self.split, ask, scenes, response=response)
+
+
+def finish(drawn: Drawn) -> list[Sample]:
+    """Write the new scenes' media; the samples, with masks where masks are the truth."""
+    for scene in drawn.new:
+        write_media(scene, drawn.folder)
+    masks = [None if index is None else segmentation(drawn.scenes[0], index) for index in drawn.segmented]
+    return [
+        sample if found is None else replace(sample, meta={**sample.meta, "segmentation": found})
+        for sample, found in zip(drawn.samples, masks, strict=True)
+    ]
 
 
 def ask_one(rng: Random, slot: Slot, scenes: tuple[Scene, ...]) -> Ask | None:
@@ -197,10 +242,14 @@ def ask_one(rng: Random, slot: Slot, scenes: tuple[Scene, ...]) -> Ask | None:
     return next((ask for asker in askers if (ask := asker(rng, *scenes))), None)
 
 
-def teach(rng: Random, ask: Ask, scenes: tuple[Scene, ...], level: Level, error: float) -> str:
-    """The worked answer of a teacher that errs; it looks again at what it could not answer."""
+def teach(
+    rng: Random, ask: Ask, scenes: tuple[Scene, ...], level: Level, error: float, bias: TeacherBias = EXACT
+) -> str:
+    """The worked answer of a teacher that errs; it looks again at what it could not answer, at last without error."""
     for look in range(_LOOKS):
-        seen = tuple(see(scene, rng, level, error if look < _LOOKS - 1 else 0.0, ask.named) for scene in scenes)
+        last = look == _LOOKS - 1
+        rate, habit = (0.0, EXACT) if last else (error, bias)
+        seen = tuple(see(scene, rng, level, rate, ask.named, habit) for scene in scenes)
         try:
             return respond(ask, seen)
         except Unanswerable:
@@ -223,33 +272,33 @@ def _with_only(scene: Scene, wanted: Sequence[int]) -> Scene:
     return replace(scene, things=tuple(scene.things[i] for i in wanted))
 
 
-def write_media(scene: Scene, folder: Path) -> str:
-    """Write the scene's PNG or MP4 unless it is there; the path relative to the split's folder."""
-    name = f"media/{scene.key()}.{'png' if scene.frames == 1 else 'mp4'}"
-    file = folder / name
-    if not file.exists():
-        frames = render(scene)
-        if scene.frames == 1:
-            write_image(file, frames[0])
-        else:
-            write_clip(file, frames, FPS)
-    return name
+def media_name(scene: Scene) -> str:
+    """The path of the scene's media, relative to the split's folder."""
+    return f"media/{scene.key()}.{'png' if scene.frames == 1 else 'mp4'}"
 
 
-def make_sample(
-    slot: Slot, split: str, ask: Ask, scenes: tuple[Scene, ...], media: tuple[str, ...], *, response: str
-) -> Sample:
-    """A sample with exact truth. meta: resolution, fps of a clip, response, split, kind, segmentation."""
+def write_media(scene: Scene, folder: Path) -> None:
+    """Write the scene's PNG or MP4 unless it is there."""
+    file = folder / media_name(scene)
+    if file.exists():
+        return
+    frames = render(scene)
+    if scene.frames == 1:
+        write_image(file, frames[0])
+    else:
+        write_clip(file, frames, FPS)
+
+
+def make_sample(slot: Slot, split: str, ask: Ask, scenes: tuple[Scene, ...], *, response: str) -> Sample:
+    """A sample with exact truth. meta: resolution, fps of a clip, response, split, kind."""
     scene = scenes[0]
     clip = scene.frames > 1
     meta: dict[str, Any] = {"resolution": {"width": scene.side, "height": scene.side}}
     meta |= {"fps": float(FPS)} if clip else {}
     meta |= {"response": response, "split": split, "kind": ask.kind}
-    if ask.segmented is not None:
-        meta["segmentation"] = segmentation(scene, ask.segmented)
     modality: Modality = "video" if clip else "image"
     _, truth = ask.solve(*scenes)
-    name = f"{split}-{slot.index:06d}"
+    name, media = f"{split}-{slot.index:06d}", tuple(map(media_name, scenes))
     return Sample(name, slot.task, modality, ask.question, truth, ask.options, media, f"world-{split}", meta)
 
 

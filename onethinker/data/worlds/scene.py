@@ -206,6 +206,7 @@ class Scene:
     """A picture (frames 1) or a clip. Later things stand in front of earlier ones.
 
     background: which of the plain grounds. grain: its light texture. ruled: pixels between ruled lines, 0 for none.
+    count_limit: the most that whoever sees it so counts to; no part of the scene itself.
     """
 
     side: int
@@ -218,6 +219,7 @@ class Scene:
     ruled: int = 0
     scale: int = 2
     pitch: int = 16
+    count_limit: int | None = field(default=None, repr=False)  # `key` reads the repr
 
     @property
     def seconds(self) -> float:

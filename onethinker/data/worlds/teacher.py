@@ -1,7 +1,7 @@
 """The teacher that errs: it sees a scene with a few mistakes and then describes and answers what it saw.
 
 A mistake is carried through the whole answer, as an annotating model's is: a shaken box is the box it lists and the
-box it answers, a wrong colour changes its count.
+box it answers, a wrong colour changes its count. Random mistakes are drawn first, a teacher's bias comes on top.
 """
 
 from __future__ import annotations
@@ -10,22 +10,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 
-from onethinker.data.worlds.scene import COLOURS, FPS, MARGIN, SHAPES, UNSEEN, Level, Scene, Thing, Word
+from onethinker.data.worlds.bias import TeacherBias, inside, see_with_bias
+from onethinker.data.worlds.scene import COLOURS, FPS, SHAPES, UNSEEN, Level, Scene, Thing, Word
+
+EXACT = TeacherBias()
 
 Named = Mapping[int, frozenset[str]]
 """Thing → the attributes that the question itself gives, which nobody gets wrong."""
 
 
-def see(scene: Scene, rng: Random, level: Level, rate: float, named: Named | None = None) -> Scene:
+def see(
+    scene: Scene,
+    rng: Random,
+    level: Level,
+    rate: float,
+    named: Named | None = None,
+    bias: TeacherBias = EXACT,
+) -> Scene:
     """The scene as the teacher sees it. Of each thing its place and its times are wrong with probability `rate`, one
-    of its words with half of that; a written word is misread with probability `rate`."""
+    of its words with half of that; a written word is misread with probability `rate`. bias: what is always wrong."""
     things = list(scene.things)
     for i, thing in enumerate(things):
         for mistake, chance in _mistakes(thing, rng, scene, (named or {}).get(i, frozenset())):
             if rng.random() < chance * rate:
                 things[i] = mistake(things[i], rng, level, scene)
     texts = [_misread(word, rng) if rng.random() < rate else word for word in scene.words]
-    return replace(scene, things=tuple(things), words=tuple(texts))
+    seen = replace(scene, things=tuple(things), words=tuple(texts))
+    if bias == EXACT:
+        return seen
+    return see_with_bias(seen, bias, level, frozenset(i for i, given in (named or {}).items() if "colour" in given))
 
 
 Mistake = Callable[[Thing, Random, Level, Scene], Thing]
@@ -51,15 +64,9 @@ def _shake(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
         x1, y1, x2, y2 = thing.box
         dx, dy = x * level.grid, y * level.grid
         shaken = replace(thing, box=(x1 + dx, y1 + dy, x2 + dx, y2 + dy))
-        if _inside(shaken, scene):
+        if inside(shaken, scene):
             return shaken
     return thing
-
-
-def _inside(thing: Thing, scene: Scene) -> bool:
-    """Whether it stays inside the margin that scenes keep, whenever it is there."""
-    boxes = [thing.at(t) for t in scene.times]
-    return all(min(b) >= MARGIN and max(b) <= scene.side - MARGIN for b in boxes if b)
 
 
 def _resize(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing:
@@ -81,7 +88,7 @@ def _shift_times(thing: Thing, rng: Random, level: Level, scene: Scene) -> Thing
     else:
         end = _nudge(rng, end, start + 1, scene.seconds)
     shifted = replace(thing, **{"shown" if thing.shown else "jump": (start, end)})  # type: ignore[arg-type]
-    return shifted if _inside(shifted, scene) else thing
+    return shifted if inside(shifted, scene) else thing
 
 
 def _nudge(rng: Random, second: float, low: float, high: float) -> float:

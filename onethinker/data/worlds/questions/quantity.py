@@ -59,7 +59,8 @@ def _counting(
     """Counted aloud: what is wanted, then every thing, what tells whether it fits, and the count so far."""
 
     def solve(seen: Scene) -> tuple[str, str]:
-        counts = list(accumulate(int(fits(seen, t)) for t in seen.things))
+        most = len(seen.things) if seen.count_limit is None else seen.count_limit
+        counts = [min(n, most) for n in accumulate(int(fits(seen, t)) for t in seen.things)]
         counted = [f"{evidence(seen, t)}: {n}" for t, n in zip(seen.things, counts, strict=True)]
         return f"{wanted}; {', '.join(counted)}", str(counts[-1])
 
