@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, difference, mean, ratios
-from onethinker.evaluate.results import Row, is_error, score_of
-from onethinker.evaluate.run import SUMMARY, answers_of
+from onethinker.scoring.results import Row, answers_of, is_error, read_summary, score_of
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
 from onethinker.util.runs import RunError
@@ -65,7 +63,7 @@ def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstra
 
 def _compare_sampled(folder_a: Path, folder_b: Path, bootstrap: Bootstrap) -> dict[str, Any] | None:
     """The paired difference of mean sampled rewards, averaged over tasks; None where one side has none to compare."""
-    summaries = [json.loads((folder / SUMMARY).read_text(encoding="utf-8")) for folder in (folder_a, folder_b)]
+    summaries = [read_summary(folder) for folder in (folder_a, folder_b)]
     profiles = {summary["reward_profile"] for summary in summaries}
     if len(profiles) > 1 or not all("sampled" in summary["settings"] for summary in summaries):
         return None
@@ -93,11 +91,7 @@ def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, Qu
 
 def _read(folder: Path, decoding: str) -> tuple[dict[str, Any], dict[Question, list[Row]]]:
     """The summary, and every question's rows of one decoding, of which a greedy one has a single row."""
-    if not (folder / SUMMARY).exists():
-        parts = sorted(file.parent.name for file in folder.glob(f"*/{SUMMARY}"))
-        hint = f", one of {', '.join(parts)} in it" if parts else ""
-        raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation{hint}")
-    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    summary = read_summary(folder)
     found: dict[Question, list[Row]] = {}
     times: Counter[str] = Counter()
     for rows in answers_of(folder, summary["settings"][decoding]).values():

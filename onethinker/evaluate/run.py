@@ -7,7 +7,6 @@ errors included; another model in the same folder starts from nothing and distur
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +20,24 @@ from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.grading import Answered, as_judged, batches, graded
 from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
-from onethinker.evaluate.results import Row, Settings, content_of, current, is_error, result_row
 from onethinker.evaluate.summary import Summary, summarise
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import DataError, Samples, save_samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.judge import Graded, Judge, JudgeError
+from onethinker.scoring.results import (
+    QUESTIONS,
+    RESULTS,
+    SAMPLES,
+    SUMMARY,
+    Row,
+    Settings,
+    content_of,
+    current,
+    is_error,
+    result_row,
+    samples_digest,
+)
 from onethinker.scoring.rollout import Rollout, ask_all, make_request, score_all
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
@@ -36,8 +47,6 @@ from onethinker.util.files import write_whole
 from onethinker.util.map_ahead import map_ahead
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError, locked, stamp
-
-RESULTS, SUMMARY, QUESTIONS, SAMPLES = "results.jsonl", "summary.json", "questions.json", "samples.jsonl"
 
 
 def evaluate(
@@ -205,20 +214,6 @@ def _rows_that_count(
     ]
 
 
-def answers_of(folder: Path, settings: str) -> dict[str, list[Row]]:
-    """id → its rows of one decoding, equal questions sharing theirs; those without are left out."""
-    of_content: dict[str, list[Row]] = {}
-    for (digest, content, _), row in current(JsonLines(folder / RESULTS).rows()).items():
-        if digest == settings:
-            of_content.setdefault(content, []).append(row)
-    asked: dict[str, str] = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
-    return {
-        name: [row | {"id": name} for row in of_content[content]]
-        for name, content in asked.items()
-        if content in of_content
-    }
-
-
 def _settings(
     engine: Engine,
     prompts: PromptSet,
@@ -242,8 +237,7 @@ def _settings(
 
 
 def _identified(samples: Samples, data: str) -> dict[str, Any]:
-    digest = hashlib.sha256("".join(s.digest() for s in samples).encode()).hexdigest()[:16]
-    return {"path": data, "media_root": str(samples.root), "digest": digest, "n": len(samples)}
+    return {"path": data, "media_root": str(samples.root), "digest": samples_digest(samples), "n": len(samples)}
 
 
 def _heading(every_settings: list[Settings], config: EvalConfig, prompts: PromptSet) -> Summary:

@@ -12,10 +12,10 @@ from typing import Any
 from onethinker.data.sources import get_source
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import Examinee
-from onethinker.evaluate.run import SUMMARY
 from onethinker.sample import Samples, load_samples
 from onethinker.sample.tsv import load_tsv
 from onethinker.scoring.judge import JUDGED
+from onethinker.scoring.results import SUMMARY
 from onethinker.util.files import write_whole
 from onethinker.util.runs import stamp
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, mean, ratios
-from onethinker.evaluate.results import Row, is_error, lenient_score_of, score_of
 from onethinker.sample import Sample
 from onethinker.sample.answer import Status
+from onethinker.scoring.results import Row, is_error, lenient_score_of, score_of
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
 

@@ -15,10 +15,9 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from onethinker.evaluate.results import Row, is_error
-from onethinker.evaluate.run import SAMPLES, SUMMARY, answers_of
 from onethinker.sample import Sample, load_samples
 from onethinker.sample.answer import read_answer
+from onethinker.scoring.results import SAMPLES, Row, answers_of, is_error, read_summary
 from onethinker.util.files import replacing, write_whole
 
 SUFFIXES = (".xlsx", ".tsv", ".json")
@@ -44,7 +43,7 @@ def export_predictions(results: Path, out: Path, tsv: Path | None = None) -> tup
     out: a file of one of `SUFFIXES`, or a folder for `<model>_<dataset>.xlsx`. tsv: VLMEvalKit's own file of the
     questions, whose `index` is our sample's id. Raises ExportError, DataError.
     """
-    summary = _summary(results)
+    summary = read_summary(results)
     answers = {name: rows[0] for name, rows in answers_of(results, summary["settings"]["greedy"]).items()}
     if tsv:
         rows, dataset = list(_tsv_rows(tsv)), tsv.stem
@@ -65,14 +64,6 @@ def export_predictions(results: Path, out: Path, tsv: Path | None = None) -> tup
     _write(out, table)
     answered = sum(not row["prediction"].startswith(FAILED) for row in table)
     return out, len(table), len(rows) - answered
-
-
-def _summary(results: Path) -> dict[str, Any]:
-    file = results / SUMMARY
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{file}: not the summary of an evaluation ({error}); give the folder of one") from error
 
 
 def _question(sample: Sample) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from onethinker.report.figures import Curve, legend, panel, span
-from onethinker.report.read import Row
+from onethinker.report.read import MetricRow
 from onethinker.report.tables import STATUSES
 
 MOST_POINTS = 400
@@ -62,7 +62,7 @@ def _mean(values: np.ndarray) -> float:
     return float(finite.mean()) if finite.size else math.nan
 
 
-def curve(rows: Sequence[Row], key: str, label: str, class_: str) -> Curve | None:
+def curve(rows: Sequence[MetricRow], key: str, label: str, class_: str) -> Curve | None:
     """The values under `key` over steps with their running mean, None where there are none."""
     some = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), int | float)]
     if not some:
@@ -72,14 +72,14 @@ def curve(rows: Sequence[Row], key: str, label: str, class_: str) -> Curve | Non
     return Curve(label, class_, x, y, smooth(y, window) if len(x) > 8 else None)
 
 
-def stage_panels(rows: Sequence[Row], stage: str) -> list[str]:
+def stage_panels(rows: Sequence[MetricRow], stage: str) -> list[str]:
     """The panels of `sft` or `rl` over all tasks together."""
     class_ = f"stage-{stage}"
     found = ((key, title, curve(rows, key, title, class_)) for key, title in _PANELS[stage].items())
     return [panel(title, [c], bounds=span([c], from_zero=key in _FROM_ZERO)) for key, title, c in found if c]
 
 
-def task_panels(rows: Sequence[Row], titles: dict[str, str]) -> tuple[str, list[str]]:
+def task_panels(rows: Sequence[MetricRow], titles: dict[str, str]) -> tuple[str, list[str]]:
     """A legend and a panel a task on one scale: the reward, and the standard deviation by which EMA-GRPO divides."""
     logged = {key.partition("/")[2] for row in rows for key in row if key.startswith(("reward/", "ema_std/"))}
     drawn: dict[str, list[Curve]] = {}

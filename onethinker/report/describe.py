@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onethinker.report.read import Evaluation, Row, Run
+from onethinker.report.read import Evaluation, MetricRow, Run
 from onethinker.report.tables import NOTHING, UNREAD, duration, percent, plain
 
 
@@ -43,17 +43,17 @@ def sentences(run: Run) -> list[str]:
     return said
 
 
-def _steps(rows: list[Row]) -> str:
+def _steps(rows: list[MetricRow]) -> str:
     step, steps = rows[-1]["step"], rows[-1].get("steps", 0)
     return f"took {step:,} steps" if step >= steps else f"has taken {step:,} of {steps:,} steps"
 
 
-def _time(rows: list[Row]) -> str:
+def _time(rows: list[MetricRow]) -> str:
     seconds = rows[-1].get("seconds")
     return f" in {duration(float(seconds))}" if isinstance(seconds, int | float) else ""
 
 
-def _change(rows: list[Row], key: str, words: str) -> str:
+def _change(rows: list[MetricRow], key: str, words: str) -> str:
     """How a value moved from the first to the last tenth of the steps."""
     values = [float(r[key]) for r in rows if isinstance(r.get(key), int | float)]
     if len(values) < 2:

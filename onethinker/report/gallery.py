@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image
 
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe
-from onethinker.report.read import Evaluation, Row
+from onethinker.report.read import Evaluation, ResultRow
 from onethinker.sample import DataError, Sample, Samples, load_samples
 from onethinker.sample.answer import Status, read_answer
+from onethinker.scoring.results import samples_digest
 from onethinker.tasks import get_task
 
 _MARKS = re.compile(r"<(?:image|video)>\s*")
@@ -50,12 +51,12 @@ class Card:
 
     sample: Sample
     topic: str
-    answers: tuple[tuple[str, Row], ...]
+    answers: tuple[tuple[str, ResultRow], ...]
     pictures: tuple[Picture, ...]
     problem: str = ""
 
     @property
-    def row(self) -> Row:
+    def row(self) -> ResultRow:
         return self.answers[-1][1]
 
     @property
@@ -73,13 +74,12 @@ def samples_of(evaluation: Evaluation) -> Samples:
         raise DataError("the evaluation does not name its data")
     path = str(kept) if kept.exists() else data["path"]
     samples = load_samples(path, data["media_root"])
-    digest = hashlib.sha256("".join(s.digest() for s in samples[: data["n"]]).encode()).hexdigest()[:16]
-    if digest != data["digest"]:
+    if samples_digest(samples[: data["n"]]) != data["digest"]:
         raise DataError(f"{path} has changed since the evaluation; evaluate again to see its answers")
     return samples
 
 
-def choose(evaluation: Evaluation, rows: Mapping[str, Row], samples: Samples, each: int) -> list[Sample]:
+def choose(evaluation: Evaluation, rows: Mapping[str, ResultRow], samples: Samples, each: int) -> list[Sample]:
     """Up to `each` right and as many wrong answers a task, picked by a hash of their ids: always the same ones."""
     order = sorted(samples, key=lambda s: hashlib.sha256(s.id.encode()).digest())
     chosen: list[Sample] = []
@@ -112,7 +112,7 @@ def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 
     return cards
 
 
-def draw(sample: Sample, root: Path, row: Row) -> list[Picture]:
+def draw(sample: Sample, root: Path, row: ResultRow) -> list[Picture]:
     """The images and frames of the clips, with truth and answer drawn on. Raises DataError, MediaError."""
     frames: list[Image.Image] = []
     times: list[float | None] = []
@@ -187,7 +187,7 @@ def _picture(picture: Picture, sample: Sample) -> str:
     return f'<figure><img loading="lazy" src="{picture.uri}" alt="{_e(alt)}">{when}</figure>'
 
 
-def _answer(label: str, row: Row) -> str:
+def _answer(label: str, row: ResultRow) -> str:
     read = read_answer(row["response"], row["finish"])
     said = _cut(read.text, 400) or "(nothing)"
     note = "" if row["status"] == "ok" else f' <em class="muted">{_e(row["status"].replace("_", " "))}</em>'

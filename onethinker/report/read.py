@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
+from onethinker.scoring.results import Row as ResultRow
+from onethinker.scoring.results import answers_of, read_summary
+from onethinker.util.runs import JsonLines, RunError, read_json
+
+MetricRow = dict[str, Any]
+"""A line of `metrics.jsonl`: `stage`, `step`, and what was measured at that step."""
 
 _STAGES = {"before": "Before", "sft": "After SFT", "rl": "After RL"}
 
 
-class ReportError(ValueError):
+class ReportError(RunError):
     """A folder that no report can be made of; says what was expected in it."""
 
 
@@ -48,25 +51,11 @@ class Evaluation:
         """Whose questions they are: its title, split, metric, value, and the paper's numbers."""
         return self.summary.get("benchmark")
 
-    def rows(self) -> list[Row]:
-        """The results that the summary counts, read anew: of every question under its id, equal ones share theirs."""
-        file = self.folder / "questions.json"
-        wanted = set(self.summary["settings"].values())
-        kept: dict[tuple[str, str, int], Row] = {}
-        for row in read_lines(self.folder / "results.jsonl"):
-            key = (row["content"], row["settings"], row["index"])
-            better = key not in kept or row["status"] != "error" or kept[key]["status"] == "error"
-            if row["settings"] in wanted and better:
-                kept[key] = row
-        if not file.exists():
-            return list(kept.values())
-        of_content: dict[str, list[Row]] = {}
-        for row in kept.values():
-            of_content.setdefault(row["content"], []).append(row)
-        asked = read_json(file).items()
-        return [row | {"id": name} for name, content in asked for row in of_content.get(content, ())]
+    def rows(self) -> list[ResultRow]:
+        """The rows that the summary counts, read anew: of every question under its id, equal ones share theirs."""
+        return [row for rows in answers_of(self.folder, *self.summary["settings"].values()).values() for row in rows]
 
-    def greedy(self) -> dict[str, Row]:
+    def greedy(self) -> dict[str, ResultRow]:
         """The greedy rows by question id."""
         return {row["id"]: row for row in self.rows() if row["decoding"] == "greedy"}
 
@@ -81,7 +70,7 @@ class Progress:
     left: float | None
 
     @classmethod
-    def of(cls, stage: str, rows: list[Row]) -> Progress:
+    def of(cls, stage: str, rows: list[MetricRow]) -> Progress:
         """From its rows in order; one that does not say how many steps it is to have counts as done."""
         step, seconds = rows[-1]["step"], rows[-1].get("seconds")
         steps: Any = rows[-1].get("steps", step)
@@ -99,14 +88,14 @@ class Run:
 
     folder: Path
     configs: dict[str, dict[str, Any]]
-    metrics: list[Row]
+    metrics: list[MetricRow]
     evaluations: list[Evaluation]
     suite: list[Evaluation]
     rollouts: list[Path]
-    stages: list[Row]
+    stages: list[dict[str, Any]]
     absent: list[str]
 
-    def stage(self, name: str) -> list[Row]:
+    def stage(self, name: str) -> list[MetricRow]:
         """The metric rows of `sft` or `rl`, in order of step."""
         return sorted((r for r in self.metrics if r.get("stage") == name and "step" in r), key=lambda r: r["step"])
 
@@ -130,7 +119,7 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read a run folder, the folder of a single stage or evaluation, or one of benchmarks. Raises ReportError where
-    there is nothing.
+    there is nothing, RunError for a file that cannot be read.
 
     A stage's files lie in the run folder itself or in its `sft/` and `rl/`, evaluations in `eval/NAME/`, benchmarks in
     `NAME/` or, of several models, in `MODEL/NAME/`.
@@ -139,13 +128,13 @@ def read_run(folder: Path) -> Run:
         raise ReportError(f"{folder}: no such folder; give a run's folder, such as runs/demo")
     places = {"run": folder, "sft": folder / "sft", "rl": folder / "rl"}
     configs = {n: read_json(p / "config.json") for n, p in places.items() if (p / "config.json").exists()}
-    metrics = [row for place in places.values() for row in read_lines(place / "metrics.jsonl")]
+    metrics = [row for place in places.values() for row in JsonLines(place / "metrics.jsonl").rows()]
     rollouts = [file for place in places.values() for file in sorted((place / "rollouts").glob("*.parquet"))]
     files = [*folder.glob("summary.json"), *folder.glob("eval/*/summary.json")]
     found = [read_evaluation(file.parent) for file in files]
     suite = [e for e in found if e.benchmark] or _suite(folder)
     evaluations = sorted((e for e in found if not e.benchmark), key=_order)
-    stages = list(read_lines(folder / "stages.jsonl"))
+    stages = JsonLines(folder / "stages.jsonl").rows()
     if not configs and not metrics and not evaluations and not suite:
         raise ReportError(
             f"{folder}: nothing to report; expected config.json, metrics.jsonl or eval/NAME/summary.json of a run, or "
@@ -155,7 +144,7 @@ def read_run(folder: Path) -> Run:
     return Run(folder, configs, metrics, evaluations, suite, rollouts, stages, [*absent, *_skipped(folder)])
 
 
-def _absent(configs: dict[str, Any], metrics: list[Row], evaluations: list[Evaluation]) -> list[str]:
+def _absent(configs: dict[str, Any], metrics: list[MetricRow], evaluations: list[Evaluation]) -> list[str]:
     """A line for each part of a run that is not there."""
     stages = {row.get("stage") for row in metrics}
     lacks = {
@@ -186,34 +175,11 @@ def _skipped(folder: Path) -> list[str]:
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """An evaluation by its summary. Raises ReportError for another file of that name."""
-    summary = read_json(folder / "summary.json")
-    if not isinstance(summary, dict) or not {"tasks", "mean", "settings"} <= summary.keys():
-        raise ReportError(f"{folder / 'summary.json'}: not an evaluation's summary; run the evaluation again")
-    return Evaluation(folder.name, folder, summary)
+    """An evaluation by its summary. Raises RunError."""
+    return Evaluation(folder.name, folder, read_summary(folder))
 
 
 def _order(evaluation: Evaluation) -> tuple[bool, int, str]:
     stages = list(_STAGES)
     place = stages.index(evaluation.name) if evaluation.name in stages else len(stages)
     return evaluation.is_control, place, evaluation.name
-
-
-def read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{file}: cannot be read as JSON ({error})") from error
-
-
-def read_lines(file: Path) -> Iterator[Row]:
-    """The rows of a JSON-lines file, none if it is absent. A torn last line, of a run still going, is passed over."""
-    if not file.exists():
-        return
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                if line.endswith(b"\n"):
-                    raise ReportError(f"{file}, line {number}: not JSON ({error})") from error

@@ -34,8 +34,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from onethinker.evaluate.bootstrap import LEVEL, Bootstrap
-from onethinker.evaluate.results import current, is_error, score_of
-from onethinker.evaluate.run import RESULTS
+from onethinker.scoring.results import RESULTS, current, is_error, score_of
 from onethinker.studies.pages.page import SURE
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile

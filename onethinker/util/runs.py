@@ -22,6 +22,14 @@ class InUse(RunError):
     """Another process holds the folder."""
 
 
+def read_json(file: Path) -> Any:
+    """What a JSON file of a run holds. Raises RunError."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file}: cannot be read as JSON ({error}); restore it, or make the run again") from error
+
+
 def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Path:
     """Make or resume the run folder for this config.
 
@@ -92,11 +100,11 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._whole = False
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write one row and flush it. NaN becomes null, so that any JSON reader takes the file."""
         if not self._whole:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._cut_torn_line()
         self._whole = False
         with self.path.open("ab") as out:

@@ -12,11 +12,11 @@ from onethinker.evaluate.benchmarks import BENCHMARKS
 from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.grading import AT_ONCE, batches, graded
 from onethinker.evaluate.headline import measured
-from onethinker.evaluate.results import Settings, score_row
 from onethinker.media import MediaBudget
 from onethinker.sample import Sample, Samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.judge import JudgeError
+from onethinker.scoring.results import Settings, score_row
 from onethinker.scoring.rollout import score_all
 from onethinker.tasks.base import Score
 

@@ -14,6 +14,7 @@ from onethinker.harnesses.vlmevalkit import CELL, FAILED, ExportError, export_pr
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import Sample, Samples, save_samples
 from onethinker.tasks.prompts import load_prompts
+from onethinker.util.runs import RunError
 
 ANSWERS = {
     "7": "<think>red, I see</think><answer>A</answer>",
@@ -91,7 +92,7 @@ def test_equal_questions_each_have_the_answer_that_they_share(tmp_path):
 def test_what_cannot_be_written_is_refused(results, tmp_path):
     with pytest.raises(ExportError, match="ends in one of"):
         export_predictions(results, tmp_path / "out.csv")
-    with pytest.raises(ExportError, match="not the summary"):
+    with pytest.raises(RunError, match="has no summary"):
         export_predictions(tmp_path / "nothing", tmp_path / "out.tsv")
     other = tmp_path / "other.tsv"
     other.write_text("index\tquestion\n5\tWho?\n")

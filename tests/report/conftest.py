@@ -1,6 +1,5 @@
 """A tiny run folder, written by hand: what a report reads is files, whoever wrote them."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Sample, load_samples, save_samples
 from onethinker.sample.answer import read_answer
+from onethinker.scoring.results import samples_digest
 from onethinker.tasks import get_task
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e</textarea></style>"
@@ -43,7 +43,7 @@ def entry(title, headline, value, sampled=None):
 
 def write_evaluation(folder, samples, rows, values, sampled=None, data=""):
     folder.mkdir(parents=True)
-    digest = hashlib.sha256("".join(s.digest() for s in samples).encode()).hexdigest()[:16]
+    digest = samples_digest(samples)
     titles = {"multiple_choice": ("Multiple choice", "accuracy"), "tracking": ("Tracking", "AO"),
               "ocr": ("Text recognition", "1-WER")}  # fmt: skip
     summary = {

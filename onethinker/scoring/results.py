@@ -1,4 +1,11 @@
-"""Result rows: what one answer's row holds, and the identity that decides whether it may be used again."""
+"""An evaluation's folder: what one answer's row holds, the identity that decides whether a row may be used again, and
+how the rows that count are found.
+
+    results.jsonl     a row for every answer, of any model and settings; appended to, never changed
+    samples.jsonl     the questions
+    questions.json    id of a question → `content_of` it
+    summary.json      what the rows come to; its `settings` name those that count
+"""
 
 from __future__ import annotations
 
@@ -17,7 +24,9 @@ from onethinker.sample import Sample
 from onethinker.sample.answer import Status
 from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
-from onethinker.util.runs import stamp
+from onethinker.util.runs import JsonLines, RunError, read_json, stamp
+
+RESULTS, SAMPLES, QUESTIONS, SUMMARY = "results.jsonl", "samples.jsonl", "questions.json", "summary.json"
 
 Row = dict[str, Any]
 Decoding = Literal["greedy", "sampled"]
@@ -57,17 +66,22 @@ def _hash(text: str) -> str:
 
 def content_of(sample: Sample, root: Path) -> str:
     """16 hex digits over the question, its truth and the bytes of its media. Raises DataError or OSError."""
-    return _hash(sample.digest() + "".join(fingerprint(path) for path in sample.paths(root)))
+    return _hash(sample.digest() + "".join(file_digest(path) for path in sample.paths(root)))
 
 
-def fingerprint(path: Path) -> str:
+def samples_digest(samples: Iterable[Sample]) -> str:
+    """16 hex digits over the questions and truths of a set, in their order."""
+    return _hash("".join(sample.digest() for sample in samples))
+
+
+def file_digest(path: Path) -> str:
     """A hash of a media file's content; it changes when the file does, even under the same name."""
     stat = path.stat()
-    return _fingerprint(path, stat.st_size, stat.st_mtime_ns)
+    return _file_digest(path, stat.st_size, stat.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=65_536)
-def _fingerprint(path: Path, size: int, modified_ns: int) -> str:
+def _file_digest(path: Path, size: int, modified_ns: int) -> str:
     digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     with path.open("rb") as file:
         if size <= 4 * _PIECE:
@@ -130,3 +144,34 @@ def current(rows: Iterable[Row]) -> dict[tuple[str, str, int], Row]:
         if key not in kept or not is_error(row) or is_error(kept[key]):
             kept[key] = row
     return kept
+
+
+# ---- folders ----------------------------------------------------------------------------------------------------
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of an evaluation's folder. Raises RunError where there is none, or another file of that name."""
+    file = folder / SUMMARY
+    if not file.exists():
+        parts = sorted(found.parent.name for found in folder.glob(f"*/{SUMMARY}"))
+        hint = f", one of {', '.join(parts)} in it" if parts else ""
+        raise RunError(f"{folder} has no {SUMMARY}; give the folder of a finished evaluation{hint}")
+    summary = read_json(file)
+    if not isinstance(summary, dict) or not {"tasks", "mean", "settings"} <= summary.keys():
+        raise RunError(f"{file}: not an evaluation's summary; run the evaluation again")
+    return summary
+
+
+def answers_of(folder: Path, *settings: str) -> dict[str, list[Row]]:
+    """id of a question → its rows made with any of these settings; equal questions share theirs, those without any are
+    left out. Raises RunError."""
+    of_content: dict[str, list[Row]] = {}
+    for (digest, content, _), row in current(JsonLines(folder / RESULTS).rows()).items():
+        if digest in settings:
+            of_content.setdefault(content, []).append(row)
+    asked: dict[str, str] = read_json(folder / QUESTIONS)
+    return {
+        name: [row | {"id": name} for row in of_content[content]]
+        for name, content in asked.items()
+        if content in of_content
+    }
