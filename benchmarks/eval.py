@@ -150,7 +150,7 @@ def published(
 ) -> dict[str, str]:
     """One batch at a time, in order, everything after everything else, every question's media opened for it alone."""
     engine.encoder._images.room = engine.encoder._clips.room = 0
-    engine.rows = 4 * BATCH  # of which it begins with a quarter: the whole batch at once
+    engine.decode_batch_size = 4 * BATCH  # of which it begins with a quarter: the whole batch at once
     results: list[dict[str, Any]] = []
     for start in range(0, len(samples), BATCH):
         batch = requests[start : start + BATCH]

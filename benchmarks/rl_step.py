@@ -35,11 +35,11 @@ from onethinker.engines.encode import Encoder, Prompt
 from onethinker.engines.local import LocalEngine
 from onethinker.media import MediaBudget, write_clip, write_image
 from onethinker.models import mini
-from onethinker.models.forward import use_fast_patches
+from onethinker.models.forward import use_patch_matmul
 from onethinker.recipes.base import RLConfig
 from onethinker.train.advantage import make
 from onethinker.train.loss import Batch, denominator, policy_loss
-from onethinker.train.prefix import Group, answer_logps
+from onethinker.train.prefix import TokenGroup, answer_logps
 from tests.train.plain import plain_logps
 
 GROUPS, ANSWERS, TOKENS, KL, PATCH = 2, 8, 64, 0.01, 16
@@ -117,7 +117,7 @@ def make_requests(case: str, folder: Path) -> list[Request]:
 def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any]) -> dict[str, Any]:
     """Rollout by the local engine, then reference and update through `logps`."""
     model, processor = build()
-    use_fast_patches(model)
+    use_patch_matmul(model)
     reference = deepcopy(model).requires_grad_(False)
     requests = make_requests(case, folder)
     config, optimizer = RLConfig(kl=KL, max_tokens=TOKENS), torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
@@ -132,7 +132,7 @@ def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any]) -> 
                 completions = [c for _, group in sorted(engine.answer(requests, sampling)) for c in group]
             prompts = [encoder.encode(request) for request in requests]
             groups = [
-                Group(p, [c.token_ids for c in completions[i * ANSWERS : (i + 1) * ANSWERS]])
+                TokenGroup(p, [c.token_ids for c in completions[i * ANSWERS : (i + 1) * ANSWERS]])
                 for i, p in enumerate(prompts)
             ]
             with clock.part("reference"), torch.no_grad():

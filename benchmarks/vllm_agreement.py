@@ -22,14 +22,14 @@ from onethinker.engines.base import Completion, Request, Sampling
 from onethinker.engines.encode import Encoder, Prompt
 from onethinker.engines.local import LocalEngine
 from onethinker.engines.openai import CLIPS, OpenAIEngine, read_completions
-from onethinker.engines.vllm import VllmServer, completed
+from onethinker.engines.vllm import VllmServer, with_tokens
 from onethinker.models.forward import banned_ids
 from onethinker.models.load import load
 from onethinker.recipes import SHIPPED
 from onethinker.sample import load_samples
 from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
-from onethinker.train.prefix import Group, answer_logps
+from onethinker.train.prefix import TokenGroup, answer_logps
 
 WAYS = ("rl.engine=vllm", *CLIPS)
 ROUNDING = 1e-3
@@ -49,7 +49,7 @@ class Told(OpenAIEngine):
         self.prompts[request.id] = reply["prompt_token_ids"]
         (choice,), (plain,) = reply["choices"], read_completions(reply)
         logps = tuple(token["logprob"] for token in choice["logprobs"]["content"])
-        return [completed(plain, tuple(choice["token_ids"]), logps, self.tokenizer)]
+        return [with_tokens(plain, tuple(choice["token_ids"]), logps, self.tokenizer)]
 
 
 @dataclass
@@ -99,7 +99,7 @@ def ask(
 ) -> tuple[list[Completion], dict[str, list[int]] | None]:
     """The server's answers, and its prompts where the engine does not check them itself."""
     if way.startswith("rl"):
-        return answers(VllmServer.at(address, encoder), requests, sampling), None
+        return answers(VllmServer.connect(address, encoder), requests, sampling), None
     engine = Told.load(address, clips=way)
     engine.tokenizer, engine.prompts = encoder.tokenizer, {}
     return answers(engine, requests, sampling), engine.prompts
@@ -130,7 +130,7 @@ def compare(
 @torch.no_grad()
 def _logp(model: Any, encoder: Encoder, prompt: Prompt, ids: tuple[int, ...]) -> float:
     """The local model's log-probability of the last of these tokens."""
-    logps, _ = answer_logps(model, [Group(prompt, [ids])], banned=banned_ids(encoder.tokenizer))
+    logps, _ = answer_logps(model, [TokenGroup(prompt, [ids])], banned=banned_ids(encoder.tokenizer))
     return float(logps[-1])
 
 

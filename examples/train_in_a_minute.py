@@ -26,7 +26,7 @@ rl = load_recipe("mini", [f"model.base={model}", "rl.steps=1", "rl.prompts=4", "
 model = run_rl(rl, train, folder / "rl")
 
 sample = load_samples(world / "test").of_task("spatial_grounding")[0]
-thinker = load_model(str(model))
-thought = thinker.ask(world / "test" / sample.media[0], sample.question, task=sample.task)
-print(f"{sample.question}\n  {thought.status}: {thought.response[:200]}")
-print(f"  drawn in {thought.save(folder / 'answer.png')}")
+trained = load_model(str(model))
+result = trained.ask(world / "test" / sample.media[0], sample.question, task=sample.task)
+print(f"{sample.question}\n  {result.status}: {result.response[:200]}")
+print(f"  drawn in {result.save(folder / 'answer.png')}")

@@ -29,7 +29,7 @@ DEFAULT_MODEL = "mini-rl"
 
 
 @dataclass(frozen=True)
-class Thought:
+class Result:
     """What came back. value: the parsed answer, None where it is not in the task's form (`problem` says why)."""
 
     sample: Sample
@@ -76,25 +76,25 @@ class Thought:
         }
 
 
-def print_thought(thought: Thought, as_json: bool = False, draw: Path | None = None) -> None:
+def print_result(result: Result, as_json: bool = False, draw: Path | None = None) -> None:
     """The thinking (dim), the answer and where the drawing is; or one JSON object. Model text is printed as text only:
     no markup of it counts and no control character reaches the terminal."""
     if as_json:
-        drawing = {"drawing": str(thought.save(draw))} if draw else {}
-        return print(json.dumps(thought.record() | drawing, ensure_ascii=True))
+        drawing = {"drawing": str(result.save(draw))} if draw else {}
+        return print(json.dumps(result.record() | drawing, ensure_ascii=True))
     console = Console(highlight=False)
-    for text, style in ((thought.answer.thinking, "dim"), (thought.answer.text, "bold")):
+    for text, style in ((result.answer.thinking, "dim"), (result.answer.text, "bold")):
         if text:
             console.print(Text(printable(text), style=style))
-    if thought.status is not Status.OK:
-        reason = f": {printable(thought.problem)}" if thought.problem else ""
-        console.print(Text(f"({thought.status.value}{reason})", style="yellow"))
+    if result.status is not Status.OK:
+        reason = f": {printable(result.problem)}" if result.problem else ""
+        console.print(Text(f"({result.status.value}{reason})", style="yellow"))
     if draw:
-        console.print(Text(str(thought.save(draw))), soft_wrap=True)
+        console.print(Text(str(result.save(draw))), soft_wrap=True)
 
 
 @dataclass(frozen=True)
-class Thinker:
+class Model:
     """A model ready for questions. prompts: the words around a question; budget: how large media may become."""
 
     engine: Engine
@@ -104,7 +104,7 @@ class Thinker:
 
     def ask(
         self, media: str | Path | Sequence[str | Path], question: str, *, task: str = "", options: Sequence[str] = ()
-    ) -> Thought:
+    ) -> Result:
         """Ask about images or a clip. task: one of `list_tasks()`; multiple choice if there are options, else
         open-ended. Raises EngineError when the model could not be asked at all (unreadable media, for one)."""
         files = tuple(Path(m).resolve() for m in ([media] if isinstance(media, str | Path) else media))
@@ -132,10 +132,10 @@ class Thinker:
             value, problem = get_task(sample.task).parse(answer.text, sample), ""
         except Malformed as error:
             value, problem = None, str(error)
-        return Thought(sample, files, completion.text, answer, value, problem)
+        return Result(sample, files, completion.text, answer, value, problem)
 
 
-def load_model(name: str = DEFAULT_MODEL, *, engine: str = "", prompts: str = "", **options: str) -> Thinker:
+def load_model(name: str = DEFAULT_MODEL, *, engine: str = "", prompts: str = "", **options: str) -> Model:
     """A shipped name, a folder, a hub id or `http://…/v1`, ready to `ask`.
 
     A model trained here is asked with its own recipe's prompts and media sizes, any other with the published ones.
@@ -143,14 +143,18 @@ def load_model(name: str = DEFAULT_MODEL, *, engine: str = "", prompts: str = ""
     """
     recipe = trained_with(name) or SHIPPED["qwen3_vl_8b"]
     made = make_engine(name, engine or None, **options)
-    return Thinker(made, load_prompts(prompts or recipe.prompts), recipe.evaluate.budget, recipe.evaluate.max_tokens)
+    return Model(made, load_prompts(prompts or recipe.prompts), recipe.evaluate.budget, recipe.evaluate.max_tokens)
+
+
+Thought, Thinker = Result, Model
+"""The names of version 0.1, kept for one version."""
 
 
 def ask(media: str | Path | Sequence[str | Path], question: str, *, task: str = "", options: Sequence[str] = (),
-        model: str | Thinker = DEFAULT_MODEL) -> Thought:  # fmt: skip
+        model: str | Model = DEFAULT_MODEL) -> Result:  # fmt: skip
     """One question to one model; for several questions keep what `load_model` returns."""
-    thinker = load_model(model) if isinstance(model, str) else model
-    return thinker.ask(media, question, task=task, options=options)
+    loaded = load_model(model) if isinstance(model, str) else model
+    return loaded.ask(media, question, task=task, options=options)
 
 
 def _plain(value: Any) -> Any:

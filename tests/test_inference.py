@@ -12,7 +12,7 @@ from PIL import Image
 from onethinker import inference
 from onethinker.engines.base import EngineError
 from onethinker.engines.scripted import ScriptedEngine
-from onethinker.inference import Thinker, print_thought
+from onethinker.inference import Model, print_result
 from onethinker.media import MediaBudget, MediaError, open_clip
 from onethinker.sample import DataError
 from onethinker.sample.answer import Status
@@ -28,12 +28,12 @@ class Listening(ScriptedEngine):
 
 
 @pytest.fixture
-def thinker():
-    """`thinker(response)`: a model that always says so."""
+def model_saying():
+    """`model_saying(response)`: a model that always says so."""
 
-    def make(response: str, **options) -> Thinker:
+    def make(response: str, **options) -> Model:
         engine = Listening(lambda request, index: response, **options)
-        return Thinker(engine, load_prompts("full"), MediaBudget(image_pixels=4096, max_frames=8), max_tokens=50)
+        return Model(engine, load_prompts("full"), MediaBudget(image_pixels=4096, max_frames=8), max_tokens=50)
 
     return make
 
@@ -42,40 +42,40 @@ def said(answer: str, thinking: str = "I look.") -> str:
     return f"<think>{thinking}</think><answer>{answer}</answer>"
 
 
-def test_a_box_on_a_picture(thinker, media, tmp_path):
-    model = thinker(said('{"boxes": [100, 200, 500, 600]}'))
-    thought = model.ask(media["square"], "the disc", task="spatial_grounding")
-    assert thought.status is Status.OK and thought.problem == ""
-    assert thought.answer.thinking == "I look."
-    assert list(thought.value) == [100, 200, 500, 600]
+def test_a_box_on_a_picture(model_saying, media, tmp_path):
+    model = model_saying(said('{"boxes": [100, 200, 500, 600]}'))
+    result = model.ask(media["square"], "the disc", task="spatial_grounding")
+    assert result.status is Status.OK and result.problem == ""
+    assert result.answer.thinking == "I look."
+    assert list(result.value) == [100, 200, 500, 600]
     (request,) = model.engine.requests
     assert request.media == (media["square"].resolve(),)
     assert request.text.startswith("<image>") and "the disc" in request.text
     assert request.budget == model.budget
     assert (model.engine.sampling.temperature, model.engine.sampling.max_tokens) == (0.0, 50)
-    (picture,), times = thought.draw()
+    (picture,), times = result.draw()
     assert times == [0.0]
     plain = Image.open(media["square"]).convert("RGB").resize(picture.size)
     assert np.abs(np.asarray(picture, int) - np.asarray(plain, int)).max() > 50
-    file = thought.save(tmp_path / "drawn.png")
+    file = result.save(tmp_path / "drawn.png")
     assert Image.open(file).size == picture.size
 
 
-def test_a_span_on_a_clip(thinker, media, tmp_path):
-    thought = thinker(said('{"time": [0.5, 1.0]}')).ask(media["even"], "it moves", task="temporal_grounding")
-    assert list(thought.value) == [0.5, 1.0]
-    frames, times = thought.draw()
+def test_a_span_on_a_clip(model_saying, media, tmp_path):
+    result = model_saying(said('{"time": [0.5, 1.0]}')).ask(media["even"], "it moves", task="temporal_grounding")
+    assert list(result.value) == [0.5, 1.0]
+    frames, times = result.draw()
     assert len(frames) == len(times) > 1
-    assert len(open_clip(thought.save(tmp_path / "drawn.mp4")).frames) == len(frames)
-    assert Image.open(thought.save(tmp_path / "drawn.jpg")).size == frames[0].size
+    assert len(open_clip(result.save(tmp_path / "drawn.mp4")).frames) == len(frames)
+    assert Image.open(result.save(tmp_path / "drawn.jpg")).size == frames[0].size
     with pytest.raises(MediaError, match=r"drawn\.xyz: drawings are written as"):
-        thought.save(tmp_path / "drawn.xyz")
+        result.save(tmp_path / "drawn.xyz")
 
 
-def test_several_images_and_options(thinker, media):
-    model = thinker(said("B"))
-    thought = model.ask([media["square"], media["wide"]], "Which is wider?", options=["A. first", "B. second"])
-    assert (thought.sample.task, thought.value) == ("multiple_choice", "B")
+def test_several_images_and_options(model_saying, media):
+    model = model_saying(said("B"))
+    result = model.ask([media["square"], media["wide"]], "Which is wider?", options=["A. first", "B. second"])
+    assert (result.sample.task, result.value) == ("multiple_choice", "B")
     (request,) = model.engine.requests
     assert request.text.count("<image>") == 2 and "B. second" in request.text
     placed = model.ask([media["square"], media["wide"]], "Is <image> wider than <image>?", task="open_ended")
@@ -89,15 +89,15 @@ def test_several_images_and_options(thinker, media):
     ("names", "modality", "marks"),
     [((), "text", ""), (("even",), "video", "<video>"), (("even", "square"), "video-image", "<video><image>")],
 )
-def test_modalities(names, modality, marks, thinker, media):
-    model = thinker(said("yes"))
-    thought = model.ask([media[n] for n in names], "Is it?")
-    assert (thought.sample.task, thought.sample.modality) == ("open_ended", modality)
+def test_modalities(names, modality, marks, model_saying, media):
+    model = model_saying(said("yes"))
+    result = model.ask([media[n] for n in names], "Is it?")
+    assert (result.sample.task, result.sample.modality) == ("open_ended", modality)
     assert model.engine.requests[0].text.startswith(marks + "Is it?")
     if not names:
-        assert thought.draw() == ([], [])
+        assert result.draw() == ([], [])
         with pytest.raises(MediaError, match="nothing to draw on"):
-            thought.save(Path("x.png"))
+            result.save(Path("x.png"))
 
 
 @pytest.mark.parametrize(
@@ -110,46 +110,46 @@ def test_modalities(names, modality, marks, thinker, media):
         ("", Status.NO_ANSWER),
     ],
 )
-def test_bad_answers_have_a_status_and_a_picture(response, status, thinker, media):
-    thought = thinker(response).ask(media["square"], "the disc", task="spatial_grounding")
-    assert (thought.status, thought.value) == (status, None)
-    assert thought.problem
-    assert len(thought.draw()[0]) == 1
+def test_bad_answers_have_a_status_and_a_picture(response, status, model_saying, media):
+    result = model_saying(response).ask(media["square"], "the disc", task="spatial_grounding")
+    assert (result.status, result.value) == (status, None)
+    assert result.problem
+    assert len(result.draw()[0]) == 1
 
 
-def test_what_cannot_be_asked_raises(thinker, media, tmp_path):
+def test_what_cannot_be_asked_raises(model_saying, media, tmp_path):
     with pytest.raises(EngineError, match="told to fail"):
-        thinker("", fail=["ask"]).ask(media["square"], "What?")
+        model_saying("", fail=["ask"]).ask(media["square"], "What?")
     with pytest.raises(MediaError, match=r"gone\.png"):
-        thinker("").ask(tmp_path / "gone.png", "What?")
+        model_saying("").ask(tmp_path / "gone.png", "What?")
     with pytest.raises((ValueError, KeyError), match="tracking"):
-        thinker("").ask(media["square"], "What?", task="trackin")
+        model_saying("").ask(media["square"], "What?", task="trackin")
 
 
 HOSTILE = "[bold red]x[/bold red] [/nope] \x1b[2J\x1b]0;owned\x07 \u202egnp\u202c \x9b31m a\rb \ud800"
 
 
-def test_prints_thinking_and_answer(thinker, media, tmp_path, capsys):
-    thought = thinker(said("a [red]disc[/red]", "I look.\nTwice.")).ask(media["square"], "What?")
-    print_thought(thought, draw=tmp_path / "drawn.png")
+def test_prints_thinking_and_answer(model_saying, media, tmp_path, capsys):
+    result = model_saying(said("a [red]disc[/red]", "I look.\nTwice.")).ask(media["square"], "What?")
+    print_result(result, draw=tmp_path / "drawn.png")
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["I look.", "Twice.", "a [red]disc[/red]"]
     assert lines[-1] == str(tmp_path / "drawn.png") and (tmp_path / "drawn.png").exists()
 
 
-def test_model_text_cannot_command_the_terminal(thinker, media, capsys, monkeypatch):
+def test_model_text_cannot_command_the_terminal(model_saying, media, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    thought = thinker(said(HOSTILE, HOSTILE)).ask(media["square"], "What?", task="spatial_grounding")
-    print_thought(thought)
+    result = model_saying(said(HOSTILE, HOSTILE)).ask(media["square"], "What?", task="spatial_grounding")
+    print_result(result)
     out = capsys.readouterr().out
     for wanted in ("[bold red]x[/bold red] [/nope]", "malformed"):
         assert wanted in out
     for forbidden in ("\x1b[2J", "\x1b]", "\x07", "\u202e", "\x9b", "\r", "\ud800"):
         assert forbidden not in out
-    print_thought(thought, as_json=True)
+    print_result(result, as_json=True)
     out = capsys.readouterr().out
     assert out.isascii() and out.count("\n") == 1 and "\x1b" not in out
-    assert json.loads(out)["answer"] == thought.answer.text
+    assert json.loads(out)["answer"] == result.answer.text
 
 
 VALUES = {
@@ -169,10 +169,10 @@ VALUES = {
 
 
 @pytest.mark.parametrize("task", VALUES)
-def test_json_holds_the_parsed_value(task, thinker, media, capsys, tmp_path):
+def test_json_holds_the_parsed_value(task, model_saying, media, capsys, tmp_path):
     answer, name = VALUES[task]
-    thought = thinker(said(answer)).ask(media[name], "it", task=task)
-    print_thought(thought, as_json=True, draw=tmp_path / "d.png")
+    result = model_saying(said(answer)).ask(media[name], "it", task=task)
+    print_result(result, as_json=True, draw=tmp_path / "d.png")
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["thinking"], found["answer"]) == ("ok", "I look.", answer)
     assert found["drawing"] == str(tmp_path / "d.png") and found["problem"] == ""
@@ -189,9 +189,9 @@ def _numbers(value) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-def test_ask_takes_a_ready_model_or_loads_one(thinker, media, monkeypatch):
-    assert inference.ask(media["square"], "What?", model=thinker(said("disc"))).value == "disc"
-    monkeypatch.setattr(inference, "load_model", lambda name: thinker(said(f"from {name}")))
+def test_ask_takes_a_ready_model_or_loads_one(model_saying, media, monkeypatch):
+    assert inference.ask(media["square"], "What?", model=model_saying(said("disc"))).value == "disc"
+    monkeypatch.setattr(inference, "load_model", lambda name: model_saying(said(f"from {name}")))
     assert inference.ask(media["square"], "What?").value == "from mini-rl"
 
 

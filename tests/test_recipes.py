@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,16 @@ def test_bad_yaml_is_named(content: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=said) as caught:
         load_recipe(str(file))
     assert "bad.yaml" in str(caught.value)
+
+
+def test_a_renamed_key_names_its_new_name_and_old_checkpoints_load() -> None:
+    with pytest.raises(RecipeError, match=r"rl\.rows: no such key; it is called rl\.decode_batch_size now"):
+        load_recipe("mini", ["rl.rows=8"])
+    saved = json.loads(load_recipe("mini").model_dump_json())
+    saved["rl"]["rows"] = saved["rl"].pop("decode_batch_size") + 1
+    made = Recipe.model_validate_json(json.dumps(saved))
+    assert made == load_recipe("mini", [f"rl.decode_batch_size={saved['rl']['rows']}"])
+    assert made.deciding()["rl"]["rows"] == saved["rl"]["rows"], "run folders of version 0.1 resume"
 
 
 def test_unknown_recipes_name_the_nearest() -> None:

@@ -209,10 +209,10 @@ def ask(
     """Ask a model about images or a clip: prints its thinking and its answer."""
     if len(media) < 2:
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
-    from onethinker.inference import load_model, print_thought
+    from onethinker.inference import load_model, print_result
 
-    thinker = load_model(model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention)
-    print_thought(thinker.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
+    loaded = load_model(model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention)
+    print_result(loaded.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from onethinker.engines.base import Engine, EngineError
 _LOADED_BY_NAME = {
     "openai": ("onethinker.engines.openai", "OpenAIEngine"),
     "scripted": ("onethinker.engines.scripted", "ScriptedEngine"),
-    "vllm": ("onethinker.engines.vllm_beside", "VllmBeside"),
+    "vllm": ("onethinker.engines.vllm_inprocess", "VllmInProcess"),
 }
 ENGINES = ("local", *_LOADED_BY_NAME)
 
@@ -19,8 +19,8 @@ def make_engine(model: str, engine: str | None = None, **options: Any) -> Engine
     """The engine that answers as `model`: a shipped name, a folder, a hub id, or a server's `http://…/v1`.
 
     engine: one of ENGINES, guessed from the model where None. options: the engine's own; for `local` those of
-    `models.load.load` and `rows`, for `openai` those that `engines.openai` names. Raises EngineError for a name that is
-    not an engine.
+    `models.load.load` and `decode_batch_size`, for `openai` those that `engines.openai` names. Raises EngineError for a
+    name that is not an engine.
     """
     name = engine or ("openai" if model.startswith(("http://", "https://")) else "local")
     if name == "local":
@@ -31,10 +31,10 @@ def make_engine(model: str, engine: str | None = None, **options: Any) -> Engine
     return getattr(importlib.import_module(module), kind).load(model, **options)
 
 
-def _local(model: str, rows: int = 128, **options: Any) -> Engine:
+def _local(model: str, decode_batch_size: int = 128, **options: Any) -> Engine:
     from onethinker.engines.encode import Encoder
     from onethinker.engines.local import LocalEngine
     from onethinker.models.load import load
 
     weights, processor = load(model, **options)
-    return LocalEngine(weights, Encoder(processor), rows=rows)
+    return LocalEngine(weights, Encoder(processor), decode_batch_size=decode_batch_size)

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.base import Request
-from onethinker.engines.lru import Recent
+from onethinker.engines.lru import LRUCache
 from onethinker.media import Clip, MediaBudget, open_clip, open_image
 
 PIXELS = ("pixel_values", "pixel_values_videos")
@@ -99,9 +99,9 @@ class Encoder:
         self.tokenizer = processor.tokenizer
         self.merge = processor.image_processor.merge_size
         self.unit = processor.image_processor.patch_size * self.merge
-        self._prompts = Recent[Prompt](lambda prompt: prompt.nbytes, cache_bytes)
-        self._images = Recent[Image.Image](lambda image: 3 * image.width * image.height, cache_bytes // 2)
-        self._clips = Recent[Clip](lambda clip: clip.frames.nbytes, cache_bytes // 2)
+        self._prompts = LRUCache[Prompt](lambda prompt: prompt.nbytes, cache_bytes)
+        self._images = LRUCache[Image.Image](lambda image: 3 * image.width * image.height, cache_bytes // 2)
+        self._clips = LRUCache[Clip](lambda clip: clip.frames.nbytes, cache_bytes // 2)
         self._turn = threading.Lock()
 
     def encode(self, request: Request) -> Prompt:

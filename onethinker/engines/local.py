@@ -21,13 +21,13 @@ from onethinker.engines.encode import Encoder, Prompt, batch_media
 from onethinker.media import VIDEO_SUFFIXES
 from onethinker.models.cache import GrowingCache
 from onethinker.models.decode import Decoder
-from onethinker.models.forward import adjusted, autocast, banned_ids, unwrap
+from onethinker.models.forward import autocast, banned_ids, sampling_logits, unwrap
 from onethinker.models.load import weights_digest
 from onethinker.util.map_ahead import map_ahead
 
 
 @dataclass
-class _Row:
+class _AnswerState:
     """One answer being written. uniforms: one number in [0, 1) a step, drawn from the request's own seed."""
 
     request: int
@@ -38,14 +38,21 @@ class _Row:
 
 
 class LocalEngine:
-    """Answers with a model in this process. rows bounds the answers decoded together; dtype: of the arithmetic."""
+    """Answers with a model in this process. decode_batch_size: answers decoded together.
+
+    dtype: of the arithmetic."""
 
     capabilities: frozenset[Capability] = frozenset({"token_ids", "logps"})
 
     def __init__(
-        self, model: Any, encoder: Encoder, rows: int = 128, identity: str | None = None, dtype: str = "float32"
+        self,
+        model: Any,
+        encoder: Encoder,
+        decode_batch_size: int = 128,
+        identity: str | None = None,
+        dtype: str = "float32",
     ) -> None:
-        self.model, self.encoder, self.rows, self.dtype = model, encoder, rows, dtype
+        self.model, self.encoder, self.decode_batch_size, self.dtype = model, encoder, decode_batch_size, dtype
         self.identity = identity or f"local:{weights_digest(model)}"
         self.tokenizer = encoder.tokenizer
         self.banned = banned_ids(self.tokenizer)
@@ -55,8 +62,8 @@ class LocalEngine:
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Requests of like size are decoded together and those that share media one after the
         other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""
-        order = sorted(range(len(requests)), key=lambda i: _size(requests[i]))
-        step = max(1, self.rows // sampling.n)
+        order = sorted(range(len(requests)), key=lambda i: _batching_key(requests[i]))
+        step = max(1, self.decode_batch_size // sampling.n)
         encoded = map_ahead(lambda i: self._encoded(i, requests[i]), order, ahead=2 * step)
         taken = list(islice(encoded, -(-step // 4)))
         while taken:
@@ -82,7 +89,7 @@ class LocalEngine:
     ) -> Iterator[tuple[int, list[Completion]]]:
         """Answers to prompts that are decoded together, each prompt's as soon as the last of them has ended."""
         rows = [
-            _Row(index, answer, _uniforms(requests[index].id, answer, sampling))
+            _AnswerState(index, answer, _uniforms(requests[index].id, answer, sampling))
             for index, _ in prompts
             for answer in range(sampling.n)
         ]
@@ -99,7 +106,7 @@ class LocalEngine:
         finally:
             self.model.train(training)
 
-    def _completion(self, row: _Row, seconds: float, prompt_tokens: int) -> Completion:
+    def _completion(self, row: _AnswerState, seconds: float, prompt_tokens: int) -> Completion:
         stopped = row.ids[-1] in self.stops
         return Completion(
             text=self.tokenizer.decode(row.ids[: -1 if stopped else None], skip_special_tokens=True),
@@ -112,8 +119,8 @@ class LocalEngine:
         )
 
     def _steps(
-        self, asked: Sequence[tuple[Request, Prompt]], rows: list[_Row], sampling: Sampling
-    ) -> Iterator[tuple[_Row, float]]:
+        self, asked: Sequence[tuple[Request, Prompt]], rows: list[_AnswerState], sampling: Sampling
+    ) -> Iterator[tuple[_AnswerState, float]]:
         """Prefill, then one token a row and step. Yields each row as it ends, and its seconds: of every step an even
         share with the rows that were then active."""
         core = unwrap(self.model)
@@ -121,7 +128,7 @@ class LocalEngine:
         decoder, hidden = self._start(core, asked, sampling.n)
         active, seconds = rows, 0.0
         for step in range(sampling.max_tokens):
-            tokens, logps = self._draw(core, hidden, active, step, sampling)
+            tokens, logps = self._sample(core, hidden, active, step, sampling)
             for row, token, logp in zip(active, tokens.tolist(), logps, strict=True):
                 row.ids.append(token)
                 row.logps.append(logp)
@@ -134,7 +141,7 @@ class LocalEngine:
             if not keep:
                 return
             began = time.perf_counter()
-            hidden, active = self._go_on(decoder, tokens, keep, active), [active[i] for i in keep]
+            hidden, active = self._advance(decoder, tokens, keep, active), [active[i] for i in keep]
 
     @torch.inference_mode()
     def _start(self, core: Any, asked: Sequence[tuple[Request, Prompt]], answers: int) -> tuple[Decoder, Tensor]:
@@ -147,17 +154,17 @@ class LocalEngine:
             return Decoder(core, cache, mask, positions, answers), hidden.repeat_interleave(answers, dim=0)
 
     @torch.inference_mode()
-    def _draw(
-        self, core: Any, hidden: Tensor, active: Sequence[_Row], step: int, sampling: Sampling
+    def _sample(
+        self, core: Any, hidden: Tensor, active: Sequence[_AnswerState], step: int, sampling: Sampling
     ) -> tuple[Tensor, list[float]]:
         """The next token of each row (B,) and its log-probability."""
         with autocast(hidden.device, self.dtype):
-            logits = adjusted(core.lm_head(hidden), self.banned, sampling.temperature or 1.0)
-            tokens, logps = _choose(logits, [r.uniforms[step] if len(r.uniforms) else 0.0 for r in active], sampling)
+            logits = sampling_logits(core.lm_head(hidden), self.banned, sampling.temperature or 1.0)
+            tokens, logps = _pick(logits, [r.uniforms[step] if len(r.uniforms) else 0.0 for r in active], sampling)
             return tokens, logps.tolist()
 
     @torch.inference_mode()
-    def _go_on(self, decoder: Decoder, tokens: Tensor, keep: list[int], active: Sequence[_Row]) -> Tensor:
+    def _advance(self, decoder: Decoder, tokens: Tensor, keep: list[int], active: Sequence[_AnswerState]) -> Tensor:
         """Last hidden states after these tokens, of the rows to keep."""
         with autocast(tokens.device, self.dtype):
             if len(keep) < len(active):
@@ -171,16 +178,16 @@ class LocalEngine:
     ) -> tuple[Tensor, Tensor, GrowingCache]:
         """Last hidden state (P, H), mask (P, T) and cache of the prompts. Where some begin with the same media, that
         beginning passes through the model once, and then what each prompt adds to it."""
-        cache, stems = GrowingCache(), _stems(requests, prompts)
-        if len(stems.firsts) == len(prompts):
+        cache, shared = GrowingCache(), _shared_prefixes(requests, prompts)
+        if len(shared.firsts) == len(prompts):
             pieces = [(p.ids_T, p.positions_3T) for p in prompts]
             return *self._pass(core, pieces, cache, None, batch_media(prompts, device)), cache
-        firsts = [(prompts[i], stems.lengths[i]) for i in stems.firsts]
+        firsts = [(prompts[i], shared.lengths[i]) for i in shared.firsts]
         pieces = [(p.ids_T[:n], p.positions_3T[:, :n]) for p, n in firsts]
         _, seen = self._pass(core, pieces, cache, None, batch_media([p for p, _ in firsts], device))
-        owners = torch.tensor(stems.owners, device=device)
+        owners = torch.tensor(shared.owners, device=device)
         cache.batch_select_indices(owners)
-        pieces = [(p.ids_T[n:], p.positions_3T[:, n:]) for p, n in zip(prompts, stems.lengths, strict=True)]
+        pieces = [(p.ids_T[n:], p.positions_3T[:, n:]) for p, n in zip(prompts, shared.lengths, strict=True)]
         return *self._pass(core, pieces, cache, seen[owners], {}), cache
 
     def _pass(
@@ -214,7 +221,7 @@ class LocalEngine:
         return out.last_hidden_state[:, -1], mask
 
 
-class _Stems(NamedTuple):
+class _SharedPrefixes(NamedTuple):
     """How prompts begin. firsts: those whose beginning none before them has. owners: for each prompt, which of these it
     begins like. lengths: of each prompt's beginning, in tokens."""
 
@@ -223,28 +230,28 @@ class _Stems(NamedTuple):
     lengths: list[int]
 
 
-def _stems(requests: Sequence[Request], prompts: Sequence[Prompt]) -> _Stems:
+def _shared_prefixes(requests: Sequence[Request], prompts: Sequence[Prompt]) -> _SharedPrefixes:
     """A prompt's beginning ends with its media; without any it is the first token."""
     known: dict[Any, int] = {}
-    stems = _Stems([], [], [])
+    shared = _SharedPrefixes([], [], [])
     for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
         places = prompt.types_T.nonzero()
         length = int(places[-1]) + 1 if len(places) else 1
         owner = known.setdefault((request.media, request.budget, tuple(prompt.ids_T[:length].tolist())), len(known))
-        if owner == len(stems.firsts):
-            stems.firsts.append(place)
-        stems.owners.append(owner)
-        stems.lengths.append(length)
-    return stems
+        if owner == len(shared.firsts):
+            shared.firsts.append(place)
+        shared.owners.append(owner)
+        shared.lengths.append(length)
+    return shared
 
 
-def _size(request: Request) -> tuple[int, bool, tuple[str, ...], int]:
+def _batching_key(request: Request) -> tuple[int, bool, tuple[str, ...], int]:
     """By which requests are put in order: how many media, clips or pictures, which, and how long the words are."""
     media = tuple(map(str, request.media))
     return len(media), any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in media), media, len(request.text)
 
 
-def _choose(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Tensor, Tensor]:
+def _pick(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Tensor, Tensor]:
     """Next tokens (B,) and their log-probabilities (B,): the likeliest, or the inverse of the distribution function."""
     logps = torch.log_softmax(logits, dim=-1)
     if sampling.temperature == 0:

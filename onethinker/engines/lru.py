@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Recent(Generic[T]):
+class LRUCache(Generic[T]):
     """size: bytes of a value. room: bytes that may be kept; the least recently wanted goes first. kept: bytes now."""
 
     def __init__(self, size: Callable[[T], int], room: int) -> None:

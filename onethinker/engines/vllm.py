@@ -30,7 +30,7 @@ from onethinker.models.weights import Weights, write_weights
 from onethinker.util.http_json import Server, ServerError
 
 VISION = ("<|vision_start|>", "<|vision_end|>")
-HOW = (
+START_OPTIONS = (
     "start it with VLLM_SERVER_DEV_MODE=1 in its environment, --logprobs-mode processed_logprobs, "
     "--trust-request-mm-kwargs and --no-mm-device-do-normalize"
 )
@@ -42,7 +42,7 @@ class ExpansionError(EngineError):
     """vLLM sees another prompt than training will."""
 
 
-class PairDropped(ExpansionError):
+class VisionTokensDropped(ExpansionError):
     """The prompts differ only in the two tokens around each clip, which older vLLMs leave out."""
 
 
@@ -69,16 +69,18 @@ class VllmServer(OpenAIEngine):
         self.identity = f"vllm:{model}@{urlsplit(server.base).netloc}"
         self.bans = {str(token): BAN for token in banned_ids(encoder.tokenizer)}
         self.root = replace(server, base=server.base.removesuffix("/v1"))
-        self.encloses = False
+        self.adds_vision_tokens = False
         self._check_server()
 
     @classmethod
-    def at(cls, address: str, encoder: Encoder, weights: Weights | None = None, folder: Path | None = None) -> Self:
+    def connect(
+        cls, address: str, encoder: Encoder, weights: Weights | None = None, folder: Path | None = None
+    ) -> Self:
         """The engine of `http://host:port/v1`, optionally with the name and options that the openai engine takes."""
         plain = OpenAIEngine.load(address, clips="sequence")
         return cls(plain.server, plain.model, encoder, weights, folder, plain.concurrency)
 
-    def take(self) -> None:
+    def sync_weights(self) -> None:
         """From now on the server answers as the policy is. Raises EngineError where it does not take the weights."""
         if self.weights is None or self.folder is None:
             return
@@ -91,7 +93,7 @@ class VllmServer(OpenAIEngine):
         try:
             self.root.tell(path, body or {})
         except ServerError as error:
-            raise EngineError(f"the vLLM server did not take the policy's weights: {error}; {HOW}") from error
+            raise EngineError(f"the vLLM server did not take the policy's weights: {error}; {START_OPTIONS}") from error
 
     def _check_server(self) -> None:
         """Where only one token may be sampled, its log-probability is 0 if it is that of the sampling. A server that
@@ -105,11 +107,11 @@ class VllmServer(OpenAIEngine):
         try:
             ids, logps = self.server.post("/chat/completions", body, lambda reply: _sampled(reply["choices"][0]))
         except ServerError as error:
-            raise EngineError(f"not a vLLM server that can be trained with: {error}; {HOW}") from error
+            raise EngineError(f"not a vLLM server that can be trained with: {error}; {START_OPTIONS}") from error
         if ids != (only,) or abs(logps[0]) > 1e-3:
             raise EngineError(
                 f"the vLLM server says {logps[0]:.3f} of the only token that it may sample, so its log-probabilities "
-                f"are not those of the sampling; {HOW}"
+                f"are not those of the sampling; {START_OPTIONS}"
             )
 
     # ---- one request ------------------------------------------------------------------------------------------
@@ -117,8 +119,8 @@ class VllmServer(OpenAIEngine):
     def _one(self, request: Request, sampling: Sampling) -> list[Completion]:
         try:
             return super()._one(request, sampling)
-        except PairDropped:
-            self.encloses = True
+        except VisionTokensDropped:
+            self.adds_vision_tokens = True
             return super()._one(request, sampling)
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
@@ -135,7 +137,7 @@ class VllmServer(OpenAIEngine):
                 content.append(text_part(words))
             elif kind == "image":
                 content.append(image_part(next(images)))
-            elif self.encloses:
+            elif self.adds_vision_tokens:
                 content += [text_part(VISION[0]), sequence_part(next(clips)), text_part(VISION[1])]
             else:
                 content.append(sequence_part(next(clips)))
@@ -146,11 +148,11 @@ class VllmServer(OpenAIEngine):
         made = []
         for choice, completion in zip(reply["choices"], read_completions(reply), strict=True):
             ids, logps = _sampled(choice)
-            made.append(completed(completion, ids, logps, self.encoder.tokenizer))
+            made.append(with_tokens(completion, ids, logps, self.encoder.tokenizer))
         return made
 
 
-def completed(plain: Completion, ids: tuple[int, ...], logps: tuple[float, ...], tokenizer: Any) -> Completion:
+def with_tokens(plain: Completion, ids: tuple[int, ...], logps: tuple[float, ...], tokenizer: Any) -> Completion:
     """A completion with its tokens. Raises EngineError for a token that training cannot take."""
     if len(ids) != len(logps):
         raise EngineError(f"vLLM gave {len(ids)} tokens and {len(logps)} log-probabilities of one answer")
@@ -176,7 +178,7 @@ def check_expansion(request: Request, ours: Prompt, theirs: Sequence[int], token
     ]
     place = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), min(len(expected), len(got)))
     here, there = (tokenizer.decode(ids[max(0, place - 4) : place + 4]) for ids in (expected, got))
-    raise (PairDropped if got == bare else ExpansionError)(
+    raise (VisionTokensDropped if got == bare else ExpansionError)(
         f"request {request.id}: vLLM's prompt has {len(got)} tokens where training has {len(expected)}; the first "
         f"difference is at {place}: {there!r} where {here!r} is expected. Does the server have this checkpoint's own "
         "chat template and processor, is the media budget within that processor's sizes, and is it vLLM 0.32 or newer?"

@@ -15,7 +15,7 @@ BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_pad|>", "<|vision_start|>"
 training log-probabilities leave them out too, or the ratio at step 0 would not be 1."""
 
 
-MOST_LOGITS = 1 << 27
+MAX_LOGITS = 1 << 27
 """Logits that may exist at once: half a GB in float32, 883 positions of Qwen's vocabulary."""
 
 
@@ -32,7 +32,7 @@ def unwrap(model: Any) -> Any:
     return model
 
 
-class _Patches(nn.Conv3d):
+class _PatchMatmul(nn.Conv3d):
     """A convolution whose kernel and stride are its whole input, computed as the matrix product that it is."""
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -40,12 +40,12 @@ class _Patches(nn.Conv3d):
         return linear(patches.flatten(1), self.weight.flatten(1), self.bias)
 
 
-def use_fast_patches(model: Any) -> None:
+def use_patch_matmul(model: Any) -> None:
     """Let the vision tower embed its patches by a matrix product; the general kernel takes several times as long."""
-    unwrap(model).model.visual.patch_embed.proj.__class__ = _Patches
+    unwrap(model).model.visual.patch_embed.proj.__class__ = _PatchMatmul
 
 
-def adjusted(logits: Tensor, banned: list[int], temperature: float) -> Tensor:
+def sampling_logits(logits: Tensor, banned: list[int], temperature: float) -> Tensor:
     """(…, vocabulary) float32 logits at `temperature` (> 0) with the banned tokens at minus infinity."""
     logits = logits.float() / temperature
     if banned:
@@ -53,9 +53,9 @@ def adjusted(logits: Tensor, banned: list[int], temperature: float) -> Tensor:
     return logits
 
 
-def logit_rows(vocabulary: int) -> int:
+def max_logit_positions(vocabulary: int) -> int:
     """How many positions' logits may exist at once."""
-    return max(1, MOST_LOGITS // vocabulary)
+    return max(1, MAX_LOGITS // vocabulary)
 
 
 def autocast(device: torch.device, dtype: str) -> Any:
@@ -68,11 +68,11 @@ def token_logps(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities (N,) of the given tokens and entropies (N,) of their distributions.
 
-    hidden_NH: last hidden states at the positions that predict them. At most `logit_rows` positions' logits exist at a
-    time, in the backward pass too, where they are computed again.
+    hidden_NH: last hidden states at the positions that predict them. Logits of at most `max_logit_positions` positions
+    exist at a time, in the backward pass too, where they are computed again.
     """
     logps, entropies = [], []
-    chunk = logit_rows(head.weight.shape[0])
+    chunk = max_logit_positions(head.weight.shape[0])
     for hidden, ids in zip(hidden_NH.split(chunk), ids_N.split(chunk), strict=True):
         if torch.is_grad_enabled() and len(hidden_NH) > chunk:
             logp, entropy = checkpoint(_chunk_logps, hidden, head, ids, banned, temperature, use_reentrant=False)
@@ -86,7 +86,7 @@ def token_logps(
 def _chunk_logps(
     hidden: Tensor, head: nn.Module, ids: Tensor, banned: list[int], temperature: float
 ) -> tuple[Tensor, Tensor]:
-    logits = adjusted(head(hidden), banned, temperature)
+    logits = sampling_logits(head(hidden), banned, temperature)
     logps = torch.log_softmax(logits, dim=-1)
     with torch.no_grad():
         entropy = -(logps.exp() * logps.clamp(min=-1e9)).sum(-1)

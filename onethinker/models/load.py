@@ -12,7 +12,7 @@ from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
-from onethinker.models.forward import unwrap, use_fast_patches
+from onethinker.models.forward import unwrap, use_patch_matmul
 from onethinker.models.shipped import locate, shipped
 from onethinker.util.files import replacing_folder
 
@@ -57,7 +57,7 @@ def load(
         model, processor = mini.build(number)
         model.set_attn_implementation(attention)
         model.name_or_path = f"mini:{number}"
-        use_fast_patches(model)
+        use_patch_matmul(model)
         return model.to(pick_device(device), DTYPES[dtype]), processor
     where = locate(name)
     local = Path(where).exists() or where.startswith((".", "/"))
@@ -76,7 +76,7 @@ def load(
         raise ModelError(f"cannot load model {name!r} ({known}): {error}") from error
     if not model.config.model_type.startswith("qwen3_vl"):
         raise ModelError(f"model {name!r} is of the kind {model.config.model_type}; expected a Qwen3-VL")
-    use_fast_patches(model)
+    use_patch_matmul(model)
     model.name_or_path = str(Path(where).resolve()) if local and name == where else name
     return model.to(pick_device(device)), processor
 

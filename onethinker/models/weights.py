@@ -20,7 +20,7 @@ FILE = "model.safetensors"
 
 
 @torch.no_grad()
-def whole_weights(model: Any) -> dict[str, Tensor]:
+def merged_weights(model: Any) -> dict[str, Tensor]:
     """Every weight by its name in a checkpoint; adapters are folded into copies of the weights that they adapt."""
     core = unwrap(model)
     found = {n.replace(".base_layer.", "."): t for n, t in core.state_dict().items() if ".lora_" not in n}

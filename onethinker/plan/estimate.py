@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onethinker.media import MediaBudget
-from onethinker.models.forward import logit_rows
+from onethinker.models.forward import max_logit_positions
 from onethinker.models.published import meta_model
 from onethinker.plan import counts
 from onethinker.recipes import Recipe
@@ -181,7 +181,7 @@ class _Reckoning:
 
     def logits(self, tokens: int) -> float:
         vocabulary = self.config.text_config.vocab_size
-        return min(tokens, logit_rows(vocabulary)) * vocabulary * counts.LOGIT_BYTES
+        return min(tokens, max_logit_positions(vocabulary)) * vocabulary * counts.LOGIT_BYTES
 
     @property
     def longest_sft(self) -> int:
@@ -210,9 +210,9 @@ class _Reckoning:
         return Stage(trained, memory, flops, self.seconds(flops), sft.steps)
 
     def rollouts(self) -> Stage:
-        """`rl.rows` answers are decoded at once; prompts of typical length, answers as long as they may be."""
+        """`rl.decode_batch_size` answers at a time, of prompts of typical length, each as long as it may be."""
         rl = self.recipe.rl
-        prompts = min(math.ceil(rl.prompts / self.gpus), max(1, rl.rows // rl.group))
+        prompts = min(math.ceil(rl.prompts / self.gpus), max(1, rl.decode_batch_size // rl.group))
         prompt = min(max(self.prompt_tokens()), rl.max_prompt_tokens)
         each = counts.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
         trained = self.trained(rl)

@@ -47,8 +47,8 @@ def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
     yield from (f"--gpus {n}" for n in islice((n for n in wider if make_plan(recipe, n).fits(memory)), 1))
     for changes in (CHECKPOINTING, LORA, CHECKPOINTING + LORA):
         yield from mended(changes)
-    fewer = (recipe.rl.rows >> n for n in range(1, recipe.rl.rows.bit_length()))
-    yield from islice(chain.from_iterable(mended([f"rl.rows={n}"]) for n in fewer), 1)
+    fewer = (recipe.rl.decode_batch_size >> n for n in range(1, recipe.rl.decode_batch_size.bit_length()))
+    yield from islice(chain.from_iterable(mended([f"rl.decode_batch_size={n}"]) for n in fewer), 1)
 
 
 def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from onethinker.media import MediaBudget
@@ -111,10 +112,10 @@ class JudgeConfig(Section):
 class RLConfig(Section):
     """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts.
 
-    rows: answers decoded together, which bounds the cache of keys and values. engine: who answers, `local` or `vllm`:
-    the server at `server` (http://host:port/v1), which reads the weights from the folder `handover` (the run's own if
-    empty), or else one beside the trainer, with `engine_options` of `vllm.LLM`. importance_cap: bound on the weights
-    for the difference between vLLM's probabilities and ours.
+    decode_batch_size: answers decoded together, which bounds the cache of keys and values. engine: who answers, `local`
+    or `vllm`: the server at `server` (http://host:port/v1), which reads the weights from the folder `handover` (the
+    run's own if empty), or else one in the trainer's process, with `engine_options` of `vllm.LLM`. importance_cap:
+    bound on the weights for the difference between vLLM's probabilities and ours.
     """
 
     optimizer: OptimizerConfig = OptimizerConfig(lr=2e-6, schedule="constant", warmup=0.0)
@@ -122,7 +123,7 @@ class RLConfig(Section):
     prompts: PositiveInt = 128
     minibatch: PositiveInt = 32
     group: PositiveInt = 8
-    rows: PositiveInt = 256
+    decode_batch_size: PositiveInt = 256
     engine: Literal["local", "vllm"] = "local"
     server: str = ""
     handover: str = ""
@@ -156,6 +157,14 @@ class RLConfig(Section):
     save_every: PositiveInt = 20
     keep: PositiveInt = 2
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        """Recipes that checkpoints of version 0.1 hold have `rows`."""
+        if isinstance(values, dict) and "rows" in values:
+            return {"decode_batch_size" if key == "rows" else key: value for key, value in values.items()}
+        return values
+
 
 class EvalConfig(Section):
     """Greedy answers, and `sampled` answers a question at `temperature` for the mean sampled reward (0: none)."""
@@ -188,9 +197,12 @@ class Recipe(Section):
     evaluate: EvalConfig = EvalConfig()
 
     def deciding(self) -> dict[str, Any]:
-        """The keys that a run must share with its resumption: one may be watched, spread and served otherwise."""
+        """The keys that a run must share with its resumption: where it is logged, how processes hold the model
+        and where servers are may differ."""
         server: dict[str, Any] = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
-        return self.model_dump(exclude={"watch": True, "parallel": True, "rl": server})
+        tree = self.model_dump(exclude={"watch": True, "parallel": True, "rl": server})
+        tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")  # as run folders of version 0.1 have it
+        return tree
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
@@ -233,7 +245,12 @@ def _apply(recipe: Recipe, changes: list[tuple[str, Any]], where: str) -> Recipe
     for key, value in changes:
         branch, _, leaf = key.rpartition(".")
         if _annotation(key) is None and branch != OPTIONS:
-            raise RecipeError(f"{where}: {key}: no such key; the nearest is {_nearest(key, _leaves(tree))}")
+            near = (
+                f"it is called {RENAMED[key]} now"
+                if key in RENAMED
+                else f"the nearest is {_nearest(key, _leaves(tree))}"
+            )
+            raise RecipeError(f"{where}: {key}: no such key; {near}")
         node = tree
         for part in branch.split(".") if branch else []:
             node[part] = node[part] or {}
@@ -243,6 +260,8 @@ def _apply(recipe: Recipe, changes: list[tuple[str, Any]], where: str) -> Recipe
 
 
 ALGORITHM, OPTIONS = "rl.algorithm", "rl.algorithm_options"
+RENAMED = {"rl.rows": "rl.decode_batch_size"}
+"""Old keys and what they are called now."""
 
 
 def _annotation(key: str) -> Any:

@@ -25,7 +25,7 @@ def published(name: str, base: str) -> Recipe:
             prompts=128,
             minibatch=32,
             group=8,
-            rows=32,
+            decode_batch_size=32,
             kl=0.01,
             clip_low=0.2,
             clip_high=0.3,

@@ -301,7 +301,7 @@ def examine(folder: Path, recipe: Recipe, model: str, test: Samples) -> None:
 def engine_of(recipe: Recipe, model: str) -> Engine:
     config = recipe.model
     options = {"device": config.device, "dtype": config.dtype, "attention": config.attention}
-    return make_engine(model, rows=recipe.evaluate.batch, **options)
+    return make_engine(model, decode_batch_size=recipe.evaluate.batch, **options)
 
 
 def only(samples: Samples, keep: Callable[[Any], bool]) -> Samples:

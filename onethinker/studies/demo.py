@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onethinker.data.worlds import build_world
 from onethinker.engines import make_engine
-from onethinker.inference import Thinker
+from onethinker.inference import Model
 from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.report.page import write_report
 from onethinker.report.terminal import print_run
@@ -57,9 +57,9 @@ def _pictures(recipe: Recipe, model: str, samples: Samples, folder: Path) -> Non
     """One question of each pictured task, answered and drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     budget = recipe.evaluate.budget
-    thinker = Thinker(make_engine(model), load_prompts(recipe.prompts), budget, recipe.evaluate.max_tokens)
+    loaded = Model(make_engine(model), load_prompts(recipe.prompts), budget, recipe.evaluate.max_tokens)
     for task in (t for t in list_tasks() if t in PICTURED):
         sample = samples.of_task(task)[0]
-        thought = thinker.ask(sample.paths(samples.root), sample.question, task=task, options=sample.options)
-        thought.save(folder / f"{task}{'.mp4' if sample.modality == 'video' else '.png'}")
-        console.print(f"[bold]{task}[/] {sample.question}\n  {thought.response}", highlight=False)
+        result = loaded.ask(sample.paths(samples.root), sample.question, task=task, options=sample.options)
+        result.save(folder / f"{task}{'.mp4' if sample.modality == 'video' else '.png'}")
+        console.print(f"[bold]{task}[/] {sample.question}\n  {result.response}", highlight=False)

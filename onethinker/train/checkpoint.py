@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from onethinker.models.load import save
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
+from onethinker.train.distributed import checkpoint_weights, full_tensors, load_optimizer_state
 from onethinker.train.optimizer import Optimizer
-from onethinker.train.parallel import ALONE, Processes
-from onethinker.train.spread import checkpoint_weights, gathered, load_moments
+from onethinker.train.parallel import SINGLE_PROCESS, Processes
 from onethinker.util.files import replacing_folder
 from onethinker.util.runs import RunError
 
@@ -38,22 +38,22 @@ def save_checkpoint(
     recipe: Recipe,
     state: dict[str, Any],
     keep: int,
-    team: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> Path:
     """Write aside, move in whole, then drop all but the last `keep`. A full disk leaves the earlier ones usable.
 
     All processes of a run must call it; the leading one writes, what one process alone would write.
     """
     target = run / "checkpoints" / f"step-{step:06d}"
-    weights = checkpoint_weights(model, team.leads)
+    weights = checkpoint_weights(model, processes.is_main)
     everything = {
         "step": step,
-        "optimizer": gathered(optimizer.state_dict(), team.leads),
-        "rng": team.gather(_random_states()),
+        "optimizer": full_tensors(optimizer.state_dict(), processes.is_main),
+        "rng": processes.gather(_random_states()),
         **state,
     }
-    team.first(lambda: _write(target, model, processor, recipe, weights, everything))
-    if team.leads:
+    processes.run_on_main(lambda: _write(target, model, processor, recipe, weights, everything))
+    if processes.is_main:
         for old in folders(run)[:-keep]:
             shutil.rmtree(old)
     return target
@@ -90,10 +90,10 @@ def load_state(folder: Path) -> dict[str, Any]:
     return torch.load(folder / STATE, map_location="cpu", weights_only=False)
 
 
-def restore(state: dict[str, Any], optimizer: Optimizer, team: Processes = ALONE) -> None:
+def restore(state: dict[str, Any], optimizer: Optimizer, processes: Processes = SINGLE_PROCESS) -> None:
     """Put optimiser and random states back. A process that was not there before takes the random state of another."""
-    load_moments(optimizer, state["optimizer"])
-    rng = state["rng"][team.rank % len(state["rng"])]
+    load_optimizer_state(optimizer, state["optimizer"])
+    rng = state["rng"][processes.rank % len(state["rng"])]
     torch.set_rng_state(rng["torch"])
     np.random.set_state(rng["numpy"])
     if rng["cuda"] is not None and torch.cuda.is_available():

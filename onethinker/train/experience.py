@@ -20,15 +20,15 @@ from onethinker.scoring.rollout import Rollout, make_request, roll_out
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.algorithms.base import Algorithm
 from onethinker.train.judged import judged
-from onethinker.train.parallel import ALONE, Processes
-from onethinker.train.prefix import Group
+from onethinker.train.parallel import SINGLE_PROCESS, Processes
+from onethinker.train.prefix import TokenGroup
 from onethinker.train.sampler import Sampler
 from onethinker.util.files import replacing
 from onethinker.util.runs import RunError
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class ScoredGroup:
     """One prompt's group of G answers. rewards_G: NaN where the answer could not be scored. importance: a weight for
     each token of each answer, or empty where sampling and training have the same probabilities."""
 
@@ -53,16 +53,16 @@ class Answered:
             return False
         return not config.filter_groups or config.accuracy_low <= self.accuracy <= config.accuracy_high
 
-    def answers(self, first: int, last: int) -> Answered:
+    def answers(self, first: int, last: int) -> ScoredGroup:
         """The same group with some of its answers only."""
         cut = slice(first, last)
         return replace(
             self, rollouts=self.rollouts[cut], rewards_G=self.rewards_G[cut], importance=self.importance[cut]
         )
 
-    def group(self, prompt: Prompt) -> Group:
+    def group(self, prompt: Prompt) -> TokenGroup:
         """The encoded prompt and the token ids of its answers, as the engine gave them."""
-        return Group(prompt, [r.completion.token_ids for r in self.rollouts])
+        return TokenGroup(prompt, [r.completion.token_ids for r in self.rollouts])
 
     @property
     def tokens(self) -> int:
@@ -71,24 +71,24 @@ class Answered:
 
 
 @dataclass
-class Collected:
+class StepGroups:
     """A step's groups: `kept` train, `dropped` are logged. too_long: prompts beyond the limit, with the longest.
 
     unreadable: prompts whose media or text could not be read. problem: what was wrong with the last one left out.
     """
 
-    kept: list[Answered] = field(default_factory=list)
-    dropped: list[Answered] = field(default_factory=list)
+    kept: list[ScoredGroup] = field(default_factory=list)
+    dropped: list[ScoredGroup] = field(default_factory=list)
     too_long: int = 0
     longest: tuple[int, str] = (0, "")
     unreadable: int = 0
     problem: str = ""
 
     @property
-    def groups(self) -> list[Answered]:
+    def groups(self) -> list[ScoredGroup]:
         return self.kept + self.dropped
 
-    def count(self, parts: Sequence[Collected]) -> None:
+    def count(self, parts: Sequence[StepGroups]) -> None:
         """Add up what was left out."""
         for part in parts:
             self.too_long += part.too_long
@@ -96,7 +96,7 @@ class Collected:
             self.longest = max(self.longest, part.longest)
             self.problem = part.problem or self.problem
 
-    def of_task(self, task: str) -> list[Answered]:
+    def of_task(self, task: str) -> list[ScoredGroup]:
         return [g for g in self.groups if g.sample.task == task]
 
 
@@ -114,16 +114,16 @@ class Collector:
     sampler: Sampler
     prompts: PromptSet
     recipe: Recipe
-    team: Processes = ALONE
+    processes: Processes = SINGLE_PROCESS
     judge: Judge | None = None
 
-    def collect(self, step: int, algorithm: Algorithm | None = None) -> Collected:
+    def collect(self, step: int, algorithm: Algorithm | None = None) -> StepGroups:
         """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
 
         algorithm: says by its `task_weights` how often each draw takes a task. Raises RunError when not one of the
         prompts drawn could be asked.
         """
-        config, found = self.recipe.rl, Collected()
+        config, found = self.recipe.rl, StepGroups()
         for attempt in range(config.refill_tries + 1):
             wanted = config.prompts - len(found.kept)
             if wanted <= 0:
@@ -133,7 +133,7 @@ class Collector:
             positions = list(dict.fromkeys(self.sampler.draw(wanted, weights)))
             seed = self.recipe.seed * 1_000_003 + step * 101 + attempt
             sampling = Sampling(config.group, config.temperature, 1.0, config.max_tokens, seed)
-            parts = self.team.gather(self._ask(self.team.share(positions), sampling))
+            parts = self.processes.gather(self._ask(self.processes.shard(positions), sampling))
             found.count(parts)
             for group in sorted((g for part in parts for g in part.kept), key=lambda g: positions.index(g.position)):
                 self.sampler.observe(group.position, group.accuracy)
@@ -145,14 +145,14 @@ class Collector:
             )
         return found
 
-    def _ask(self, positions: Sequence[int], sampling: Sampling) -> Collected:
+    def _ask(self, positions: Sequence[int], sampling: Sampling) -> StepGroups:
         """The answered groups of these prompts, all as kept, and what was left out."""
-        found = Collected()
+        found = StepGroups()
         fit = self._short_enough(positions, found)
         answered = roll_out(self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=fit)
         for position, rollouts in judged(list(answered), self.judge, self.recipe.rl.judge.in_group):
             rewards_G = np.array([r.score.reward(self.recipe.rl.reward) for r in rollouts])
-            found.kept.append(Answered(position, rollouts, rewards_G))
+            found.kept.append(ScoredGroup(position, rollouts, rewards_G))
         return found
 
     def encode(self, position: int) -> Prompt:
@@ -160,7 +160,7 @@ class Collector:
         sample = self.samples[position]
         return self.encoder.encode(make_request(sample, self.samples, self.prompts, self.recipe.media))
 
-    def _short_enough(self, positions: Sequence[int], found: Collected) -> list[int]:
+    def _short_enough(self, positions: Sequence[int], found: StepGroups) -> list[int]:
         """Prompts that cannot be read and those beyond the limit are counted and left out."""
         fit = []
         for position in positions:
@@ -180,7 +180,7 @@ class Collector:
         return fit
 
 
-def write_rollouts(path: Path, step: int, collected: Collected, advantages: dict[int, np.ndarray]) -> None:
+def write_rollouts(path: Path, step: int, collected: StepGroups, advantages: dict[int, np.ndarray]) -> None:
     """Every answer of a step with its score, reward and advantage, as Parquet. advantages: by a kept group's id()."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -41,7 +41,7 @@ class Batch:
 
 
 @dataclass
-class Means:
+class WeightedMeans:
     """Weighted means by name; those of several microbatches or processes add up."""
 
     sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -51,7 +51,7 @@ class Means:
         self.sums[name] += total
         self.weights[name] += weight
 
-    def merge(self, others: Iterable[Means]) -> Means:
+    def merge(self, others: Iterable[WeightedMeans]) -> WeightedMeans:
         for other in others:
             for name, total in other.sums.items():
                 self.add(name, total, other.weights[name])
@@ -76,7 +76,7 @@ def denominator(batch: Batch, config: RLConfig) -> float:
 
 def policy_loss(
     logps_N: Tensor, batch: Batch, config: RLConfig, total: float, entropies_N: Tensor | None = None
-) -> tuple[Tensor, Means]:
+) -> tuple[Tensor, WeightedMeans]:
     """`(loss, means)` of some answers of a minibatch; the losses of all its microbatches sum to the minibatch's.
 
     With ratio r = exp(logp − old) of each token (`token`; PPO), or of the answer's mean (`sequence`; GSPO, 2507.18071),
@@ -131,9 +131,9 @@ def _clipped(ratio_N: Tensor, advantage_N: Tensor, config: RLConfig) -> Tensor:
 
 
 @torch.no_grad()
-def _means(logged: Mapping[str, Tensor], batch: Batch, answer_N: Tensor) -> Means:
+def _means(logged: Mapping[str, Tensor], batch: Batch, answer_N: Tensor) -> WeightedMeans:
     """Means over tokens of what is logged, and over answers of the length: of all, and of each task as `name/task`."""
-    means = Means()
+    means = WeightedMeans()
     names = sorted(set(batch.tasks))
     task_A = torch.tensor([names.index(t) for t in batch.tasks], dtype=torch.long, device=answer_N.device)
     per_answer = {name: values.double() for name, values in logged.items()}

@@ -18,26 +18,26 @@ from torch import Tensor
 
 from onethinker.engines.encode import Prompt
 from onethinker.recipes.base import Recipe
-from onethinker.train.experience import Answered
+from onethinker.train.distributed import DUMMY_GROUP, DistributedModel
+from onethinker.train.experience import ScoredGroup
 from onethinker.train.loss import MAX_LOG_RATIO
-from onethinker.train.prefix import Group, microbatches, take
-from onethinker.train.spread import BLANK, Spread
+from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
 
 
 class Scorer(Protocol):
     """What this needs of a policy."""
 
     recipe: Recipe
-    spread: Spread
+    distributed: DistributedModel
 
-    def logps(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+    def logps(self, groups: Sequence[TokenGroup]) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies (N,) of the groups' answer tokens."""
         ...
 
 
 def correct(
-    policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[Answered]
-) -> tuple[list[Answered], dict[str, float]]:
+    policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[ScoredGroup]
+) -> tuple[list[ScoredGroup], dict[str, float]]:
     """The groups with the trainer's log-probabilities and importance weights, and what is logged of the difference.
 
     `mismatch`: mean |log π_old − log μ| of a token; `mismatch_max`: the largest; `mismatch_kl`: KL(μ ‖ π_old) as k3;
@@ -46,7 +46,7 @@ def correct(
     if not groups:
         return [], {}
     cap = policy.recipe.rl.importance_cap
-    corrected, away, weights = list[Answered](), list[np.ndarray](), list[np.ndarray]()
+    corrected, away, weights = list[ScoredGroup](), list[np.ndarray](), list[np.ndarray]()
     for group, old_N in zip(groups, _old_logps(policy, encode, groups), strict=True):
         completions = [r.completion for r in group.rollouts]
         ends = np.cumsum([len(c.token_ids) for c in completions])[:-1]
@@ -74,18 +74,18 @@ def _logged(away_N: np.ndarray, weight_N: np.ndarray, cap: float) -> dict[str, f
 
 
 @torch.no_grad()
-def _old_logps(policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[Answered]) -> list[np.ndarray]:
+def _old_logps(policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[ScoredGroup]) -> list[np.ndarray]:
     """(N,) log-probabilities of each group's answer tokens before the update; every process computes its share."""
-    spread, found = policy.spread, list[Tensor]()
-    own = spread.team.balanced([g.tokens for g in groups])
+    distributed, found = policy.distributed, list[Tensor]()
+    own = distributed.processes.balanced_shard([g.tokens for g in groups])
     packed = [groups[i].group(encode(groups[i].position)) for i in own]
-    for pieces in spread.passes(microbatches(packed, policy.recipe.rl.micro_tokens)):
+    for pieces in distributed.passes(microbatches(packed, policy.recipe.rl.micro_tokens)):
         if pieces is None:
-            policy.logps([BLANK])
+            policy.logps([DUMMY_GROUP])
         else:
-            found.append(policy.logps(take(packed, pieces))[0].double().cpu())
+            found.append(policy.logps(slice_groups(packed, pieces))[0].double().cpu())
     counts = [sum(map(len, group.answers)) for group in packed]
     logps = torch.cat(found).split(counts) if found else []
-    shares = spread.team.gather({i: part.numpy() for i, part in zip(own, logps, strict=True)})
+    shares = distributed.processes.gather({i: part.numpy() for i, part in zip(own, logps, strict=True)})
     together = {i: part for share in shares for i, part in share.items()}
     return [together[i] for i in range(len(groups))]

@@ -12,7 +12,7 @@ from onethinker.models.forward import unwrap
 from onethinker.recipes.base import OptimizerConfig
 
 
-class Together:
+class CombinedOptimizer:
     """Two optimisers that step as one: Muon for the matrices inside the layers, AdamW for everything else."""
 
     def __init__(self, *members: torch.optim.Optimizer) -> None:
@@ -34,7 +34,7 @@ class Together:
         return {"members": [member.state_dict() for member in self.members]}
 
 
-Optimizer = torch.optim.Optimizer | Together
+Optimizer = torch.optim.Optimizer | CombinedOptimizer
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
@@ -55,7 +55,7 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     if matrices:
         decay = config.weight_decay
         muon = torch.optim.Muon(matrices, lr=config.matrix_lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-        made = Together(muon, adamw)
+        made = CombinedOptimizer(muon, adamw)
     for group in made.param_groups:
         group["peak_lr"] = group["lr"]
     return made

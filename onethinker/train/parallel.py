@@ -24,7 +24,7 @@ from onethinker.util.runs import locked, open_run
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(hours=2)
+COLLECTIVE_TIMEOUT = timedelta(hours=2)
 """How long one process waits for another: the longest answers of one may take that much longer than the other's."""
 
 
@@ -36,15 +36,15 @@ class Processes:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one that writes to the run's folder and to the terminal."""
         return self.rank == 0
 
-    def share(self, items: Sequence[T]) -> list[T]:
+    def shard(self, items: Sequence[T]) -> list[T]:
         """This process's part of the items, dealt out in turn."""
         return list(items[self.rank :: self.size])
 
-    def balanced(self, costs: Sequence[int]) -> list[int]:
+    def balanced_shard(self, costs: Sequence[int]) -> list[int]:
         """Places, ascending, of this process's part: the dearest first, each to the process with the least so far."""
         parts: list[list[int]] = [[] for _ in range(self.size)]
         loads = [0] * self.size
@@ -64,7 +64,7 @@ class Processes:
         all_gather_object(values, value)
         return values
 
-    def first(self, action: Callable[[], T]) -> T:
+    def run_on_main(self, action: Callable[[], T]) -> T:
         """What the action returns in the leading process, which alone takes it. An error there ends the others too,
         quietly: one message is enough."""
         if self.size == 1:
@@ -73,7 +73,7 @@ class Processes:
 
         found: list[Any] = [False, None]
         try:
-            if self.leads:
+            if self.is_main:
                 found = [True, action()]
         finally:
             broadcast_object_list(found, src=0)
@@ -82,22 +82,22 @@ class Processes:
         return found[1]
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
-def processes() -> Processes:
+def join_processes() -> Processes:
     """Those that torchrun started, joined on the first call, or this one alone.
 
     On GPUs the process takes the one of its local rank, which `cuda` means from then on.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return ALONE
+        return SINGLE_PROCESS
     import torch.distributed as dist
 
     if not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group(timeout=PATIENCE)
+        dist.init_process_group(timeout=COLLECTIVE_TIMEOUT)
         atexit.register(dist.destroy_process_group)
     return Processes(dist.get_rank(), dist.get_world_size())
 
@@ -109,7 +109,7 @@ def gpus() -> str:
 
 
 @contextmanager
-def run_folder(team: Processes, out: Path, config: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
+def run_folder(processes: Processes, out: Path, config: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
     """The folder of a run of this config, opened and held by the leading process. See `open_run` and `locked`."""
     with ExitStack() as held:
 
@@ -118,4 +118,4 @@ def run_folder(team: Processes, out: Path, config: Mapping[str, Any], *, fresh: 
             held.enter_context(locked(folder))
             return folder
 
-        yield team.first(claim)
+        yield processes.run_on_main(claim)

@@ -19,14 +19,14 @@ from onethinker.models.forward import token_logps, unwrap
 from onethinker.train.attention import Layout, Segment, use_shared_prefix
 
 
-class Group(NamedTuple):
+class TokenGroup(NamedTuple):
     """A prompt and the token ids of its answers, end-of-turn tokens included."""
 
     prompt: Prompt
     answers: Sequence[Sequence[int]]
 
 
-class Piece(NamedTuple):
+class GroupSlice(NamedTuple):
     """Answers `first` to `last` (exclusive) of the group at index `group`: what one forward pass takes of it."""
 
     group: int
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackedRow:
     """One row of T tokens that predicts N answer tokens.
 
     ids_T, types_T: as in `Prompt`; the last token of an answer predicts nothing and is left out of the row.
@@ -52,37 +52,37 @@ class Packed:
 
 def answer_logps(
     model: nn.Module,
-    groups: Sequence[Group],
+    groups: Sequence[TokenGroup],
     *,
     banned: list[int],
     temperature: float = 1.0,
     micro_tokens: int | None = None,
-    always_see: bool = False,
+    always_run_vision: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies (N,) of all answer tokens, in the order groups, answers, tokens.
 
     banned, temperature: as in sampling, or the ratio at step 0 is not 1. micro_tokens: bound on the tokens of one pass,
     for use without gradients; with gradients call once for each of `microbatches`, or all graphs are alive at once.
-    always_see: run the vision tower on a blank picture where a pass has no media, so that every process of a sharded
-    run enters the tower's collectives equally often.
+    always_run_vision: run the vision tower on a blank picture where a pass has no media, so that every process of a
+    sharded run enters the tower's collectives equally often.
     """
     core = unwrap(model)
     use_shared_prefix(core)
     if micro_tokens is None:
-        return _pass(core, groups, banned, temperature, always_see)
+        return _pass(core, groups, banned, temperature, always_run_vision)
     passes = [
-        _pass(core, take(groups, pieces), banned, temperature, always_see)
+        _pass(core, slice_groups(groups, pieces), banned, temperature, always_run_vision)
         for pieces in microbatches(groups, micro_tokens)
     ]
     return torch.cat([logps for logps, _ in passes]), torch.cat([entropies for _, entropies in passes])
 
 
-def microbatches(groups: Sequence[Group], micro_tokens: int) -> list[list[Piece]]:
+def microbatches(groups: Sequence[TokenGroup], micro_tokens: int) -> list[list[GroupSlice]]:
     """Split groups, in order, into passes of at most `micro_tokens` tokens.
 
     A group that fits no pass is cut, its prompt repeated; a prompt and one answer that exceed the bound go alone.
     """
-    plan: list[list[Piece]] = [[]]
+    plan: list[list[GroupSlice]] = [[]]
     room = micro_tokens
     for index, (prompt, answers) in enumerate(groups):
         whole = len(prompt) + sum(map(len, answers))
@@ -95,7 +95,7 @@ def microbatches(groups: Sequence[Group], micro_tokens: int) -> list[list[Piece]
             while last < len(answers) and (last == first or used + len(answers[last]) <= room):
                 used += len(answers[last])
                 last += 1
-            plan[-1].append(Piece(index, first, last))
+            plan[-1].append(GroupSlice(index, first, last))
             first, room = last, room - used
             if first < len(answers):
                 plan.append([])
@@ -103,12 +103,12 @@ def microbatches(groups: Sequence[Group], micro_tokens: int) -> list[list[Piece]
     return [pieces for pieces in plan if pieces]
 
 
-def take(groups: Sequence[Group], pieces: Sequence[Piece]) -> list[Group]:
+def slice_groups(groups: Sequence[TokenGroup], pieces: Sequence[GroupSlice]) -> list[TokenGroup]:
     """The groups of one pass."""
-    return [Group(groups[p.group][0], groups[p.group][1][p.first : p.last]) for p in pieces]
+    return [TokenGroup(groups[p.group][0], groups[p.group][1][p.first : p.last]) for p in pieces]
 
 
-def pack(groups: Sequence[Group], device: torch.device | str = "cpu") -> Packed:
+def pack(groups: Sequence[TokenGroup], device: torch.device | str = "cpu") -> PackedRow:
     """Lay groups out in one row."""
     ids, positions, types, segments = [], [], [], []
     source: list[int] = []
@@ -132,7 +132,7 @@ def pack(groups: Sequence[Group], device: torch.device | str = "cpu") -> Packed:
             spans.append((place, place + written))
             place += written
         segments.append(Segment(start, start + len(prompt), tuple(s for s in spans if s[1] > s[0])))
-    return Packed(
+    return PackedRow(
         torch.cat(ids).to(device),
         torch.cat(positions, dim=1).to(device),
         torch.cat(types).to(device),
@@ -143,7 +143,7 @@ def pack(groups: Sequence[Group], device: torch.device | str = "cpu") -> Packed:
 
 
 def _pass(
-    core: Any, groups: Sequence[Group], banned: list[int], temperature: float, always_see: bool
+    core: Any, groups: Sequence[TokenGroup], banned: list[int], temperature: float, always_run_vision: bool
 ) -> tuple[Tensor, Tensor]:
     device = core.lm_head.weight.device
     packed = pack(groups, device)
@@ -151,12 +151,12 @@ def _pass(
     seen: dict[str, Any] = {}
     media = batch_media([prompt for prompt, _ in groups], device)
     if media:
-        features, deep = see(core, media, packed.types_T)
+        features, deep = vision_features(core, media, packed.types_T)
         visual_T = packed.types_T > 0
         embeds_TH = embeds_TH.index_put((visual_T.nonzero()[:, 0],), features.to(embeds_TH.dtype))
         seen = {"visual_pos_masks": visual_T[None], "deepstack_visual_embeds": deep}
-    elif always_see:
-        embeds_TH = embeds_TH + 0.0 * _see_nothing(core, device)
+    elif always_run_vision:
+        embeds_TH = embeds_TH + 0.0 * _dummy_vision_sum(core, device)
     hidden_TH = core.model.language_model(
         inputs_embeds=embeds_TH[None],
         position_ids=packed.positions_3T[:, None],
@@ -167,7 +167,7 @@ def _pass(
     return token_logps(hidden_TH[packed.source_N], core.lm_head, packed.target_N, banned, temperature)
 
 
-def see(core: Any, media: dict[str, Tensor], types_T: Tensor) -> tuple[Tensor, list[Tensor]]:
+def vision_features(core: Any, media: dict[str, Tensor], types_T: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Features (V, H) of the V visual tokens in the row's order, and those of every DeepStack layer.
 
     Images and clips pass the vision tower together, in one call.
@@ -183,7 +183,7 @@ def see(core: Any, media: dict[str, Tensor], types_T: Tensor) -> tuple[Tensor, l
     return torch.cat(list(out.pooler_output))[order], [torch.cat(list(d))[order] for d in out.deepstack_features]
 
 
-def _see_nothing(core: Any, device: torch.device) -> Tensor:
+def _dummy_vision_sum(core: Any, device: torch.device) -> Tensor:
     """A number that depends on the whole vision tower, of a blank picture of one token."""
     config = core.model.visual.config
     side = config.spatial_merge_size

@@ -24,18 +24,18 @@ from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.advantage import make
 from onethinker.train.algorithms.base import Algorithm, Candidate
-from onethinker.train.experience import Answered, Collected, Collector, write_rollouts
+from onethinker.train.distributed import DUMMY_GROUP, DistributedModel
+from onethinker.train.experience import Collector, ScoredGroup, StepGroups, write_rollouts
 from onethinker.train.judged import open_judge
-from onethinker.train.loss import Batch, Means, denominator, policy_loss
+from onethinker.train.loss import Batch, WeightedMeans, denominator, policy_loss
 from onethinker.train.mismatch import correct
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
-from onethinker.train.parallel import Processes, processes, run_folder
-from onethinker.train.prefix import Group, microbatches, take
-from onethinker.train.rollouts import make_rollouts
+from onethinker.train.parallel import Processes, join_processes, run_folder
+from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
+from onethinker.train.rollout_engine import make_rollout_engine
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import fingerprint, prepare_model
-from onethinker.train.spread import BLANK, Spread
-from onethinker.train.watch import following
+from onethinker.train.trackers import metric_logger
 
 
 def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -43,42 +43,42 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
 
     The same call resumes a killed run, exactly. stop_after: leave after this many steps of the schedule, for tests.
     """
-    team = processes()
+    processes = join_processes()
     config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
-    with run_folder(team, out, config, fresh=fresh) as folder:
-        return _train(recipe, samples, folder, stop_after, team)
+    with run_folder(processes, out, config, fresh=fresh) as folder:
+        return _train(recipe, samples, folder, stop_after, processes)
 
 
-def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, team: Processes) -> Path:
+def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, processes: Processes) -> Path:
     config = recipe.rl
     saved = checkpoint.folders(out)
     model, processor = prepare_model(
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
-    policy = Policy(Spread(model, team, recipe.parallel), banned_ids(processor.tokenizer), recipe)
+    policy = Policy(DistributedModel(model, processes, recipe.parallel), banned_ids(processor.tokenizer), recipe)
     optimizer = make_optimizer(model, config.optimizer)
     encoder = Encoder(processor)
     sampler = Sampler(config.sampler, samples, recipe.seed)
     algorithm = make(config.algorithm, **config.algorithm_options)
-    rollouts = make_rollouts(recipe, policy.spread, processor, encoder, out)
-    judge = open_judge(config.judge, out, team.rank)
+    rollouts = make_rollout_engine(recipe, policy.distributed, processor, encoder, out)
+    judge = open_judge(config.judge, out, processes.rank)
     prompts = load_prompts(recipe.prompts)
-    collector = Collector(samples, rollouts.engine, encoder, sampler, prompts, recipe, team, judge)
+    collector = Collector(samples, rollouts.engine, encoder, sampler, prompts, recipe, processes, judge)
     step, seconds = 0, 0.0
     if saved:
         state = checkpoint.load_state(saved[-1])
         step, seconds = state["step"], state["seconds"]
-        checkpoint.restore(state, optimizer, team)
+        checkpoint.restore(state, optimizer, processes)
         sampler.load_state_dict(state["sampler"])
         algorithm.load_state_dict(state["algorithm"])
     else:
         torch.manual_seed(recipe.seed)
     last = min(config.steps, stop_after or config.steps)
-    with following("RL", out, recipe.watch, step, config.steps, last, writes=team.leads) as note:
+    with metric_logger("RL", out, recipe.watch, step, config.steps, last, writes=processes.is_main) as note:
         while step < last:
             began = time.perf_counter()
-            with policy.spread.whole(), rollouts.ready():
+            with policy.distributed.unsharded(), rollouts.ready():
                 collected = collector.collect(step, algorithm)
             _select(algorithm, collected, config.prompts)
             rolled = time.perf_counter()
@@ -94,16 +94,18 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
             times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
             row = {"step": step, "stage": "rl", "lr": config.optimizer.lr * share, **times, **row}
             note(row, f"reward {row['reward']:.3f}")
-            if team.leads:
+            if processes.is_main:
                 kept = {id(group): a for group, a in zip(collected.kept, advantages, strict=True)}
                 write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, kept)
             if step % config.save_every == 0 or step == last:
                 whole = {"seconds": seconds, "sampler": sampler.state_dict(), "algorithm": algorithm.state_dict()}
-                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, whole, config.keep, team)
+                checkpoint.save_checkpoint(
+                    out, step, model, processor, optimizer, recipe, whole, config.keep, processes
+                )
     return checkpoint.folders(out)[-1]
 
 
-def _select(algorithm: Algorithm, collected: Collected, count: int) -> None:
+def _select(algorithm: Algorithm, collected: StepGroups, count: int) -> None:
     """Leave to train what the algorithm wants of the groups that may; it sees the dropped ones too."""
     candidates = [
         Candidate(g.sample.task, tuple(g.rewards_G.tolist()), trains=i < len(collected.kept))
@@ -114,7 +116,7 @@ def _select(algorithm: Algorithm, collected: Collected, count: int) -> None:
     collected.kept = [g for i, g in enumerate(collected.kept) if i in chosen]
 
 
-def _advantages(algorithm: Algorithm, groups: Sequence[Answered]) -> list[np.ndarray]:
+def _advantages(algorithm: Algorithm, groups: Sequence[ScoredGroup]) -> list[np.ndarray]:
     """(G,) advantages a group. Statistics see the rewards that are trained on, and no others."""
     if not groups:
         return []
@@ -130,98 +132,98 @@ def _advantages(algorithm: Algorithm, groups: Sequence[Answered]) -> list[np.nda
 class Policy:
     """The model that trains, and the reference it is held to: its own start, or itself without its adapters."""
 
-    def __init__(self, spread: Spread, banned: list[int], recipe: Recipe) -> None:
-        self.spread, self.banned, self.recipe = spread, banned, recipe
-        self.device = unwrap(spread.model).lm_head.weight.device
-        self._start: Spread | None = None
+    def __init__(self, distributed: DistributedModel, banned: list[int], recipe: Recipe) -> None:
+        self.distributed, self.banned, self.recipe = distributed, banned, recipe
+        self.device = unwrap(distributed.model).lm_head.weight.device
+        self._start: DistributedModel | None = None
         if recipe.rl.kl and not recipe.lora.rank:
             start, _ = load(
                 recipe.model.base, device=recipe.model.device, dtype=recipe.model.dtype,
                 attention=recipe.model.attention, seed=recipe.seed,
             )  # fmt: skip
-            self._start = Spread(start.eval().requires_grad_(False), spread.team, recipe.parallel)
+            self._start = DistributedModel(start.eval().requires_grad_(False), distributed.processes, recipe.parallel)
 
-    def logps(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+    def logps(self, groups: Sequence[TokenGroup]) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies (N,) of the groups' answer tokens, with gradients."""
         with autocast(self.device, self.recipe.model.dtype):
-            return self.spread.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)
+            return self.distributed.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)
 
     @torch.no_grad()
-    def reference_logps(self, groups: Sequence[Group]) -> Tensor:
+    def reference_logps(self, groups: Sequence[TokenGroup]) -> Tensor:
         """Log-probabilities (N,) of the same tokens under the reference."""
-        spread = self._start or self.spread
+        distributed = self._start or self.distributed
         with autocast(self.device, self.recipe.model.dtype), self._adapters_off():
-            return spread.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)[0]
+            return distributed.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)[0]
 
     def _adapters_off(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self._start else self.spread.model.disable_adapter()
+        return nullcontext() if self._start else self.distributed.model.disable_adapter()
 
-    def idle(self) -> None:
+    def dummy_pass(self) -> None:
         """Take part in a pass, the reference's too, with nothing of one's own."""
         if self.recipe.rl.kl:
-            self.reference_logps([BLANK])
+            self.reference_logps([DUMMY_GROUP])
         with autocast(self.device, self.recipe.model.dtype):
-            blank = self.spread.blank().sum()
-        self.spread.backward(blank)
+            blank = self.distributed.dummy_logps().sum()
+        self.distributed.backward(blank)
 
 
 def _update(
     policy: Policy,
     optimizer: Optimizer,
     encode: Callable[[int], Prompt],
-    groups: Sequence[Answered],
+    groups: Sequence[ScoredGroup],
     advantages: Sequence[np.ndarray],
     share: float,
 ) -> dict[str, float]:
     """Updates over the step's groups in minibatches; what was logged, averaged over tokens."""
-    config, team, means, losses, norms = policy.recipe.rl, policy.spread.team, Means(), [], []
+    config, processes, means, losses, norms = policy.recipe.rl, policy.distributed.processes, WeightedMeans(), [], []
     for start in range(0, len(groups), config.minibatch):
         part = slice(start, start + config.minibatch)
         total = denominator(_batch(groups[part], advantages[part], policy.device), config)
-        own = team.balanced([g.tokens for g in groups[part]])
+        own = processes.balanced_shard([g.tokens for g in groups[part]])
         losses.append(
             _backward(policy, encode, [groups[part][i] for i in own], [advantages[part][i] for i in own], total, means)
         )
         if not any(g.sample.media for g in groups[part]):
-            policy.spread.forget_tower()
-        norms.append(update(policy.spread.model, optimizer, config.optimizer, share))
+            policy.distributed.drop_unused_vision_gradients()
+        norms.append(update(policy.distributed.model, optimizer, config.optimizer, share))
     if not groups:
         return {"updates": 0}
-    parts = team.gather((losses, means))
+    parts = processes.gather((losses, means))
     loss = float(np.mean(np.sum([losses for losses, _ in parts], axis=0)))
-    logged = Means().merge(means for _, means in parts)
+    logged = WeightedMeans().merge(means for _, means in parts)
     return logged.values() | {"loss": loss, "grad_norm": float(np.mean(norms)), "updates": len(norms)}
 
 
 def _backward(
     policy: Policy,
     encode: Callable[[int], Prompt],
-    groups: Sequence[Answered],
+    groups: Sequence[ScoredGroup],
     advantages: Sequence[np.ndarray],
     total: float,
-    means: Means,
+    means: WeightedMeans,
 ) -> float:
     """Gradients of this process's part of a minibatch, in microbatches; returns its loss and adds to the means."""
     config, found = policy.recipe.rl, 0.0
     packed = [g.group(encode(g.position)) for g in groups]
-    for pieces in policy.spread.passes(microbatches(packed, config.micro_tokens)):
+    for pieces in policy.distributed.passes(microbatches(packed, config.micro_tokens)):
         if pieces is None:
-            policy.idle()
+            policy.dummy_pass()
             continue
         cut = [groups[p.group].answers(p.first, p.last) for p in pieces]
         values = [advantages[p.group][p.first : p.last] for p in pieces]
-        batch, micro = _batch(cut, values, policy.device), take(packed, pieces)
+        batch, micro = _batch(cut, values, policy.device), slice_groups(packed, pieces)
         if config.kl:
             batch = replace(batch, ref_logps_N=policy.reference_logps(micro))
         logps, entropies = policy.logps(micro)
         loss, logged = policy_loss(logps, batch, config, total, entropies)
-        policy.spread.backward(loss)
+        policy.distributed.backward(loss)
         means.merge([logged])
         found += float(loss.detach())
     return found
 
 
-def _batch(groups: Sequence[Answered], advantages: Sequence[np.ndarray], device: torch.device) -> Batch:
+def _batch(groups: Sequence[ScoredGroup], advantages: Sequence[np.ndarray], device: torch.device) -> Batch:
     """What was known of the groups' answers when they were sampled."""
     completions = [r.completion for g in groups for r in g.rollouts]
     weights = [w for g in groups for w in g.importance]
@@ -236,7 +238,7 @@ def _batch(groups: Sequence[Answered], advantages: Sequence[np.ndarray], device:
     )
 
 
-def _summary(recipe: Recipe, collected: Collected) -> dict[str, Any]:
+def _summary(recipe: Recipe, collected: StepGroups) -> dict[str, Any]:
     """Rewards and accuracies of every answer asked for, dropped groups included, in all and by task."""
     row: dict[str, Any] = {"groups": len(collected.kept), "dropped_groups": len(collected.dropped)}
     tasks = sorted({g.sample.task for g in collected.groups})

@@ -21,11 +21,11 @@ from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
+from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer, schedule, update
-from onethinker.train.parallel import Processes, processes, run_folder
-from onethinker.train.prefix import Group, microbatches, take
-from onethinker.train.spread import Spread
-from onethinker.train.watch import following
+from onethinker.train.parallel import Processes, join_processes, run_folder
+from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
+from onethinker.train.trackers import metric_logger
 from onethinker.util.runs import RunError
 
 
@@ -41,8 +41,8 @@ class Example:
         return len(self.prompt) + len(self.answer_A)
 
     @property
-    def group(self) -> Group:
-        return Group(self.prompt, [self.answer_A.tolist()])
+    def group(self) -> TokenGroup:
+        return TokenGroup(self.prompt, [self.answer_A.tolist()])
 
 
 def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, checkpointing: bool) -> tuple[Any, Any]:
@@ -96,10 +96,10 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
 
     stop_after: leave after this many steps of the schedule, for tests.
     """
-    team = processes()
+    processes = join_processes()
     config = {"kind": "sft", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
-    with run_folder(team, out, config, fresh=fresh) as folder:
-        return _train(recipe, samples, folder, stop_after, team)
+    with run_folder(processes, out, config, fresh=fresh) as folder:
+        return _train(recipe, samples, folder, stop_after, processes)
 
 
 def fingerprint(samples: Samples) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def fingerprint(samples: Samples) -> dict[str, Any]:
     return {"n": len(samples), "digest": digest.hexdigest()[:16]}
 
 
-def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, team: Processes) -> Path:
+def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, processes: Processes) -> Path:
     config = recipe.sft
     saved = checkpoint.folders(out)
     state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
@@ -121,28 +121,28 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
     source = ExampleSource(samples, recipe, Encoder(processor))
-    spread = Spread(model, team, recipe.parallel)
+    distributed = DistributedModel(model, processes, recipe.parallel)
     optimizer = make_optimizer(model, config.optimizer)
     if saved:
-        checkpoint.restore(state, optimizer, team)
+        checkpoint.restore(state, optimizer, processes)
     else:
         torch.manual_seed(recipe.seed)
     steps = _steps(recipe, len(samples))
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
-    with following("SFT", out, recipe.watch, step, steps, last, writes=team.leads) as note:
+    with metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main) as note:
         for indices in sft_batches(len(samples), config.batch, recipe.seed, last, step):
             began = time.perf_counter()
-            examples = source.batch(team.share(indices))
-            row = _step(spread, optimizer, recipe, examples, schedule(config.optimizer, step, steps))
+            examples = source.batch(processes.shard(indices))
+            row = _step(distributed, optimizer, recipe, examples, schedule(config.optimizer, step, steps))
             left_out += len(indices) - row["examples"]
             step, seconds = step + 1, seconds + time.perf_counter() - began
             times = {"step": step, "stage": "sft", "seconds": seconds, "left_out": left_out}
             note(times | row, f"loss {row['loss']:.3f}")
             if step % config.save_every == 0 or step == last:
                 kept = {"seconds": seconds, "left_out": left_out}
-                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep, team)
-    if left_out and team.leads:
+                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep, processes)
+    if left_out and processes.is_main:
         print(f"SFT: {left_out} examples longer than {config.max_tokens} tokens were left out")
     return checkpoint.folders(out)[-1]
 
@@ -153,30 +153,36 @@ def _steps(recipe: Recipe, count: int) -> int:
     return max(1, round(recipe.sft.epochs * count / recipe.sft.batch))
 
 
-def _step(spread: Spread, optimizer: Any, recipe: Recipe, examples: list[Example], share: float) -> dict[str, Any]:
+def _step(
+    distributed: DistributedModel, optimizer: Any, recipe: Recipe, examples: list[Example], share: float
+) -> dict[str, Any]:
     """One update over the batch, in microbatches; the loss is the mean over all its answer tokens.
 
     examples: this process's part of the batch. What is returned is of the whole.
     """
     answer_tokens = sum(len(e.answer_A) for e in examples)
     own = (len(examples), answer_tokens, sum(map(len, examples)), sum(bool(e.prompt.media) for e in examples))
-    count, answer_tokens, tokens, seeing = (sum(numbers) for numbers in zip(*spread.team.gather(own), strict=True))
+    count, answer_tokens, tokens, seeing = (
+        sum(numbers) for numbers in zip(*distributed.processes.gather(own), strict=True)
+    )
     if not count:
         raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
-    device = unwrap(spread.model).lm_head.weight.device
+    device = unwrap(distributed.model).lm_head.weight.device
     groups, total = [e.group for e in examples], 0.0
-    for pieces in spread.passes(microbatches(groups, recipe.sft.micro_tokens)):
+    for pieces in distributed.passes(microbatches(groups, recipe.sft.micro_tokens)):
         with autocast(device, recipe.model.dtype):
-            logps = spread.logps(take(groups, pieces), banned=[])[0] if pieces else spread.blank()
+            logps = (
+                distributed.logps(slice_groups(groups, pieces), banned=[])[0] if pieces else distributed.dummy_logps()
+            )
             loss = -logps.sum() / answer_tokens
-        spread.backward(loss)
+        distributed.backward(loss)
         total += float(loss.detach())
     if not seeing:
-        spread.forget_tower()
+        distributed.drop_unused_vision_gradients()
     return {
-        "loss": sum(spread.team.gather(total)),
+        "loss": sum(distributed.processes.gather(total)),
         "lr": recipe.sft.optimizer.lr * share,
-        "grad_norm": update(spread.model, optimizer, recipe.sft.optimizer, share),
+        "grad_norm": update(distributed.model, optimizer, recipe.sft.optimizer, share),
         "examples": count,
         "answer_tokens": answer_tokens,
         "tokens": tokens,

@@ -13,9 +13,9 @@ from scipy.stats import chisquare
 
 from onethinker.engines.base import Sampling
 from onethinker.engines.encode import Encoder
-from onethinker.engines.local import LocalEngine, _choose
+from onethinker.engines.local import LocalEngine, _pick
 from onethinker.models.forward import banned_ids
-from onethinker.train.prefix import Group
+from onethinker.train.prefix import TokenGroup
 from tests.train.plain import plain_logps
 
 ASKED = {
@@ -80,7 +80,7 @@ def test_greedy_equals_generate(engine, encoder, mini_model, requests):
 def test_logps_are_those_of_a_plain_forward(temperature, engine, encoder, mini_model, requests):
     found = answers(engine, requests, n=2, temperature=temperature, max_tokens=8)
     for request in requests:
-        group = Group(encoder.encode(request), [c.token_ids for c in found[request.id]])
+        group = TokenGroup(encoder.encode(request), [c.token_ids for c in found[request.id]])
         with torch.no_grad():
             logps, _ = plain_logps(mini_model, [group], banned=engine.banned, temperature=temperature)
         told = torch.tensor([p for c in found[request.id] for p in c.logps])
@@ -88,7 +88,7 @@ def test_logps_are_those_of_a_plain_forward(temperature, engine, encoder, mini_m
 
 
 def test_an_answer_does_not_depend_on_its_company(engine, mini_model, encoder, requests):
-    narrow = LocalEngine(mini_model, encoder, rows=4)
+    narrow = LocalEngine(mini_model, encoder, decode_batch_size=4)
     ids = []
     for asker, asked in ((engine, requests), (engine, requests[::-1]), (narrow, requests)):
         found = answers(asker, asked, n=3, temperature=1.0, max_tokens=10, seed=5)
@@ -130,7 +130,7 @@ def test_draws_follow_the_distribution(temperature, top_p, engine, mini_model, r
 def test_the_last_draw_of_all_stays_on_a_token_with_probability():
     """A draw next to 1 rounds to 1 in float32; the tokens past the whole sum must not be taken."""
     logits = torch.tensor([[0.0, 1.0, 0.5, -torch.inf, -torch.inf]]).repeat(2, 1)
-    tokens, logps = _choose(logits, [1 - 2**-53, 0.0], Sampling(temperature=1.0))
+    tokens, logps = _pick(logits, [1 - 2**-53, 0.0], Sampling(temperature=1.0))
     assert tokens.tolist() == [2, 0]
     assert torch.isfinite(logps).all()
 

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from onethinker.engines.lru import Recent
+from onethinker.engines.lru import LRUCache
 
 
 def test_made_once_though_many_want_it_at_once():
     made, waiting = [], threading.Barrier(4)
-    recent = Recent[str](len, 100)
+    recent = LRUCache[str](len, 100)
 
     def want(_: int) -> str:
         waiting.wait(10)
@@ -24,7 +24,7 @@ def test_made_once_though_many_want_it_at_once():
 
 
 def test_the_least_recently_wanted_goes_first():
-    recent = Recent[str](len, 10)
+    recent = LRUCache[str](len, 10)
     for key in "abc":
         recent.get(key, lambda key=key: key * 4)
     assert recent.kept == 8
@@ -34,13 +34,13 @@ def test_the_least_recently_wanted_goes_first():
 
 
 def test_a_value_beyond_the_room_is_given_but_not_kept():
-    recent = Recent[str](len, 3)
+    recent = LRUCache[str](len, 3)
     assert recent.get("a", lambda: "large") == "large"
     assert recent.kept == 0
 
 
 def test_a_failure_is_not_kept():
-    recent = Recent[int](lambda _: 1, 10)
+    recent = LRUCache[int](lambda _: 1, 10)
     with pytest.raises(ZeroDivisionError):
         recent.get("a", lambda: 1 // 0)
     assert recent.get("a", lambda: 7) == 7

@@ -1,5 +1,5 @@
-"""vLLM as a rollout engine: its protocol against a stub, a vLLM beside against a fake `LLM`, and real ones where an
-environment variable says where they are."""
+"""vLLM as a rollout engine: its protocol against a stub, `vllm.LLM` by a fake, and real ones where an environment
+variable says where they are."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from onethinker.engines.base import EngineError, Request, Sampling
 from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine
 from onethinker.engines.vllm import BAN, VISION, ExpansionError, VllmServer
-from onethinker.engines.vllm_beside import VllmBeside
+from onethinker.engines.vllm_inprocess import VllmInProcess
 from onethinker.models import mini
 from onethinker.models.forward import banned_ids
 from onethinker.models.load import add_lora, load, save
-from onethinker.models.weights import whole_weights
+from onethinker.models.weights import merged_weights
 from onethinker.recipes import SHIPPED
 from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
@@ -162,13 +162,13 @@ def test_a_sampled_placeholder_is_refused(stub, encoder, ask):
 def test_the_weights_are_written_and_read_again(stub, encoder, tmp_path):
     weights = {"a.weight": torch.arange(6.0).view(2, 3).T}
     engine = stub.engine(encoder, weights=lambda: weights, folder=tmp_path / "handover")
-    engine.take()
+    engine.sync_weights()
     assert torch.equal(load_file(tmp_path / "handover" / "model.safetensors")["a.weight"], weights["a.weight"])
     told = {"method": "reload_weights", "kwargs": {"weights_path": str(tmp_path / "handover")}}
     assert stub.told == [("/collective_rpc", told), ("/reset_prefix_cache", {}), ("/reset_encoder_cache", {})]
     stub.development = False
     with pytest.raises(EngineError, match="VLLM_SERVER_DEV_MODE"):
-        engine.take()
+        engine.sync_weights()
 
 
 def test_whole_weights_are_a_checkpoints(tmp_path, mini_processor):
@@ -176,14 +176,14 @@ def test_whole_weights_are_a_checkpoints(tmp_path, mini_processor):
     model, _ = load("mini", device="cpu")
     save(model, mini_processor, tmp_path / "plain")
     saved = load_file(tmp_path / "plain" / "model.safetensors")
-    found = whole_weights(model)
+    found = merged_weights(model)
     assert found.keys() == saved.keys() and all(torch.equal(found[n], saved[n]) for n in saved)
     adapted = add_lora(model, rank=2, alpha=4, dropout=0.0)
     torch.manual_seed(0)
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
-    folded = whole_weights(adapted)
+    folded = merged_weights(adapted)
     merged = adapted.merge_and_unload().state_dict()
     assert folded.keys() == saved.keys() and not torch.equal(folded[name_of(saved)], saved[name_of(saved)])
     assert all(torch.allclose(folded[n], merged[n], atol=1e-6) for n in saved)
@@ -199,7 +199,7 @@ def test_the_mini_model_says_that_its_positions_interleave(mini_processor):
 
 
 class FakeLLM:
-    """`vllm.LLM` as the engine beside uses it."""
+    """`vllm.LLM` as the engine in this process uses it."""
 
     def __init__(self, **options: Any) -> None:
         self.options, self.calls, self.prompts = options, list[str](), list[Any]()
@@ -239,8 +239,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 
 
-def test_a_vllm_beside_answers_from_token_ids(fake, encoder, ask, tmp_path):
-    engine = VllmBeside(str(tmp_path), encoder, dtype="float32")
+def test_a_vllm_in_process_answers_from_token_ids(fake, encoder, ask, tmp_path):
+    engine = VllmInProcess(str(tmp_path), encoder, dtype="float32")
     requests = [ask("<video> what?", "odd"), Request("bad", "<image>", (tmp_path / "none.png",), ask("x").budget)]
     engine.llm.expanded = [encoder.encode(requests[0]).ids_T.tolist()]
     (good, again), bad = answered(engine, *requests, n=2)
@@ -255,17 +255,19 @@ def test_a_vllm_beside_answers_from_token_ids(fake, encoder, ask, tmp_path):
         answered(engine, requests[0])
 
 
-def test_a_vllm_beside_sleeps_and_takes_the_weights(fake, encoder, tmp_path, monkeypatch):
+def test_a_vllm_in_process_sleeps_and_takes_the_weights(fake, encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     model, processor = load("mini", device="cpu")
-    weights = whole_weights(model)
-    engine = VllmBeside.of(model, processor, tmp_path, encoder, lambda: weights, dtype="float32", max_model_len=99)
+    weights = merged_weights(model)
+    engine = VllmInProcess.for_policy(
+        model, processor, tmp_path, encoder, lambda: weights, dtype="float32", max_model_len=99
+    )
     assert {"config.json", "tokenizer.json"} <= {file.name for file in tmp_path.iterdir()}
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["Qwen3VLForConditionalGeneration"]
     assert engine.llm.options["enable_sleep_mode"] and engine.llm.options["max_model_len"] == 99
     for _ in range(2):
-        engine.take()
-        engine.rest()
+        engine.sync_weights()
+        engine.sleep()
     count = f"reload_weights {len(weights)}"
     assert engine.llm.calls == [count, "sleep 2", "wake weights", count, "wake kv_cache", "sleep 2"]
 
@@ -284,21 +286,21 @@ def test_a_real_server_answers_as_the_local_engine(world, tmp_path):
     torch.set_num_threads(1)
     model, processor = load(MODEL, device="cpu")
     encoder = Encoder(processor)
-    handed = {name: tensor.clone() for name, tensor in whole_weights(model).items()}
-    engine = VllmServer.at(SERVER, encoder, lambda: handed, tmp_path / "handover")
+    handed = {name: tensor.clone() for name, tensor in merged_weights(model).items()}
+    engine = VllmServer.connect(SERVER, encoder, lambda: handed, tmp_path / "handover")
     prompts, budget = load_prompts("short"), SHIPPED["mini"].media
     requests = [make_request(sample, world, prompts, budget) for sample in world.items[:13]]
     expected = answered(LocalEngine(model, encoder), *requests, max_tokens=48)
-    engine.take()
+    engine.sync_weights()
     for mine, theirs in zip(expected, answered(engine, *requests, max_tokens=48), strict=True):
         assert mine[0].token_ids == theirs[0].token_ids
         assert mine[0].logps == pytest.approx(theirs[0].logps, abs=1e-4)
     handed = {name: tensor + 0.02 * torch.randn_like(tensor) for name, tensor in handed.items()}
-    engine.take()
+    engine.sync_weights()
     others = answered(engine, *requests, max_tokens=48)
     assert any(mine[0].token_ids != other[0].token_ids for mine, other in zip(expected, others, strict=True))
-    handed = whole_weights(model)
-    engine.take()
+    handed = merged_weights(model)
+    engine.sync_weights()
 
 
 @pytest.mark.slow
@@ -308,5 +310,7 @@ def test_rl_by_a_real_server(world, tiny, tmp_path):
     run_rl(recipe, world, tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert all(row["mismatch"] < 1e-4 and row["importance"] == pytest.approx(1, abs=1e-4) for row in rows)
-    engine = VllmServer.at(SERVER, Encoder(load(MODEL)[1]), lambda: whole_weights(load(MODEL)[0]), tmp_path / "back")
-    engine.take()
+    engine = VllmServer.connect(
+        SERVER, Encoder(load(MODEL)[1]), lambda: merged_weights(load(MODEL)[0]), tmp_path / "back"
+    )
+    engine.sync_weights()

@@ -22,7 +22,7 @@ def test_few_logits_at_a_time_give_the_same(rows, monkeypatch):
     expected = torch.autograd.grad(draws.log_prob(ids).sum(), (hidden, head.weight), retain_graph=True)
     seen = []
     head.register_forward_hook(lambda module, given, out: seen.append(len(out)))
-    monkeypatch.setattr(forward, "MOST_LOGITS", rows * VOCABULARY + 1)
+    monkeypatch.setattr(forward, "MAX_LOGITS", rows * VOCABULARY + 1)
     logps, entropies = forward.token_logps(hidden, head, ids, BANNED, temperature=0.7)
     torch.testing.assert_close(logps, draws.log_prob(ids))
     torch.testing.assert_close(entropies, draws.entropy(), rtol=1e-5, atol=1e-6)

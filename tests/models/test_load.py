@@ -17,7 +17,7 @@ from transformers import (
 from onethinker.engines.encode import Encoder
 from onethinker.models import mini
 from onethinker.models.load import ModelError, add_lora, freeze, load, save, weights_digest
-from onethinker.train.prefix import Group
+from onethinker.train.prefix import TokenGroup
 from tests.train.plain import plain_logps
 
 
@@ -28,7 +28,7 @@ def logps(mini_processor, ask):
 
     def compute(model) -> torch.Tensor:
         with torch.no_grad():
-            return plain_logps(model.eval(), [Group(prompt, [[40, 50, 60, 70, 80]])], banned=[])[0]
+            return plain_logps(model.eval(), [TokenGroup(prompt, [[40, 50, 60, 70, 80]])], banned=[])[0]
 
     return compute
 

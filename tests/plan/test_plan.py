@@ -212,7 +212,7 @@ def test_more_gpus_need_less_of_each_and_advice_holds() -> None:
     assert make_plan(recipe, 8).fits(80) and not make_plan(recipe, 8).fits(64)
     wider, *_, fewer = advice(recipe, 8, 64)
     assert make_plan(recipe, int(wider.removeprefix("--gpus "))).fits(64)
-    assert make_plan(override(recipe, [fewer.removeprefix("--set ")]), 8).fits(64) and "rl.rows" in fewer
+    assert make_plan(override(recipe, [fewer.removeprefix("--set ")]), 8).fits(64) and "rl.decode_batch_size" in fewer
 
 
 def test_time_follows_the_rate() -> None:

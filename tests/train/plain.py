@@ -10,11 +10,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from onethinker.engines.encode import batch_media
 from onethinker.models.forward import token_logps, unwrap
-from onethinker.train.prefix import Group
+from onethinker.train.prefix import TokenGroup
 
 
 def plain_logps(
-    model: nn.Module, groups: Sequence[Group], *, banned: list[int], temperature: float = 1.0
+    model: nn.Module, groups: Sequence[TokenGroup], *, banned: list[int], temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """As `prefix.answer_logps`, through the model's own forward on a (answers, longest) batch padded on the right."""
     core = unwrap(model)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onethinker.recipes.base import RLConfig
-from onethinker.train.loss import Batch, Means, denominator, policy_loss
+from onethinker.train.loss import Batch, WeightedMeans, denominator, policy_loss
 
 LENGTHS = [3, 1, 0, 5, 2, 4]
 ADVANTAGES = [1.0, -2.0, 3.0, -0.5, 0.0, 2.5]
@@ -103,7 +103,7 @@ def test_microbatches_sum_to_the_whole(loss, ratio, cuts):
     (found,) = torch.autograd.grad(sum(part for part, _ in parts), logps)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-15)
     assert sum(denominator(b, config) for _, b in pieces(logps, batch, cuts)) == total
-    merged = Means().merge(m for _, m in parts).values()
+    merged = WeightedMeans().merge(m for _, m in parts).values()
     assert merged == pytest.approx(means.values(), rel=1e-12)
 
 

@@ -16,18 +16,18 @@ from onethinker.sample.answer import Answer, Status
 from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
 from onethinker.train import rl
-from onethinker.train.experience import Answered
+from onethinker.train.distributed import DistributedModel
+from onethinker.train.experience import ScoredGroup
 from onethinker.train.mismatch import correct
-from onethinker.train.parallel import ALONE
+from onethinker.train.parallel import SINGLE_PROCESS
 from onethinker.train.rl import Policy, run_rl
-from onethinker.train.rollouts import Rollouts, make_rollouts
-from onethinker.train.spread import Spread
+from onethinker.train.rollout_engine import RolloutEngine, make_rollout_engine
 from tests.train.runs import rows
 
 SAMPLE = Sample("s", "numerical", "text", "How many?", "3")
 
 
-def group(prompt, answers, logps, rewards) -> Answered:
+def group(prompt, answers, logps, rewards) -> ScoredGroup:
     rollouts = [
         Rollout(
             SAMPLE, i, Completion("", "stop", tuple(ids), tuple(lp), len(prompt), len(ids)),
@@ -35,13 +35,17 @@ def group(prompt, answers, logps, rewards) -> Answered:
         )
         for i, (ids, lp) in enumerate(zip(answers, logps, strict=True))
     ]  # fmt: skip
-    return Answered(0, rollouts, np.array(rewards, float))
+    return ScoredGroup(0, rollouts, np.array(rewards, float))
 
 
 def test_weights_are_the_ratio_of_probabilities_up_to_the_cap(model, encoder, prompts, answers, tiny):
     """Against the model called directly: every answer in a row of its own."""
     prompt, ids = prompts["mixed"], answers(3)
-    policy = Policy(Spread(model, ALONE, "ddp"), banned_ids(encoder.tokenizer), tiny("rl.kl=0", "rl.micro_tokens=60"))
+    policy = Policy(
+        DistributedModel(model, SINGLE_PROCESS, "ddp"),
+        banned_ids(encoder.tokenizer),
+        tiny("rl.kl=0", "rl.micro_tokens=60"),
+    )
     direct = [policy.logps([(prompt, [one])])[0].detach().double().numpy() for one in ids]
     shifts = [np.linspace(-1, 1.5, len(one)) for one in ids]
     given = group(prompt, ids, [d - s for d, s in zip(direct, shifts, strict=True)], [0, 1, 2])
@@ -78,9 +82,9 @@ def test_a_run_corrects_what_its_engine_says(world, tiny, tmp_path, monkeypatch)
                 yield index, [replace(c, logps=tuple(p + np.log(2) for p in c.logps)) for c in completions]
 
     def made(*args):
-        return Rollouts(Doubting(make_rollouts(*args).engine), exact=False)
+        return RolloutEngine(Doubting(make_rollout_engine(*args).engine), exact=False)
 
-    monkeypatch.setattr(rl, "make_rollouts", made)
+    monkeypatch.setattr(rl, "make_rollout_engine", made)
     torch.set_num_threads(1)
     run_rl(tiny("rl.steps=1", "rl.kl=0", "watch=[]"), world, tmp_path / "run")
     (row,) = rows(tmp_path / "run")
@@ -89,6 +93,6 @@ def test_a_run_corrects_what_its_engine_says(world, tiny, tmp_path, monkeypatch)
 
 
 def test_engines_by_name(tiny, tmp_path, encoder, model):
-    spread = SimpleNamespace(answering=model, model=model, team=ALONE)
-    local = make_rollouts(tiny(), spread, None, encoder, tmp_path)
+    distributed = SimpleNamespace(rollout_model=model, model=model, processes=SINGLE_PROCESS)
+    local = make_rollout_engine(tiny(), distributed, None, encoder, tmp_path)
     assert local.exact and local.engine.identity == "policy"

@@ -22,14 +22,14 @@ from safetensors.torch import load_file
 from onethinker.sample import Samples, load_samples, save_samples
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
-from onethinker.train.parallel import ALONE, Processes, processes
+from onethinker.train.distributed import DistributedModel
+from onethinker.train.parallel import SINGLE_PROCESS, Processes, join_processes
 from onethinker.train.prefix import answer_logps
-from onethinker.train.spread import Spread
 from tests.train import two
 from tests.train.runs import lasting
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 600
+COLLECTIVE_TIMEOUT = 600
 """Seconds after which two processes that wait for each other are ended."""
 TOLERANCE = 1e-5
 
@@ -43,23 +43,27 @@ def one_thread():
 
 
 def test_alone_nothing_is_exchanged(mini_model):
-    team = processes()
-    assert team is ALONE and team.leads
-    assert team.share([3, 1, 2]) == [3, 1, 2] and team.gather("a") == ["a"] and team.first(lambda: 7) == 7
-    assert team.balanced([5, 1, 9]) == [0, 1, 2]
-    spread = Spread(mini_model, team, "fsdp")
-    assert spread.answering is spread.model is mini_model
-    assert list(spread.passes(["a", "b"])) == ["a", "b"]
+    processes = join_processes()
+    assert processes is SINGLE_PROCESS and processes.is_main
+    assert (
+        processes.shard([3, 1, 2]) == [3, 1, 2]
+        and processes.gather("a") == ["a"]
+        and processes.run_on_main(lambda: 7) == 7
+    )
+    assert processes.balanced_shard([5, 1, 9]) == [0, 1, 2]
+    distributed = DistributedModel(mini_model, processes, "fsdp")
+    assert distributed.rollout_model is distributed.model is mini_model
+    assert list(distributed.passes(["a", "b"])) == ["a", "b"]
     groups = two.text_groups()
-    assert torch.equal(spread.logps(groups, banned=[])[0], answer_logps(mini_model, groups, banned=[])[0])
+    assert torch.equal(distributed.logps(groups, banned=[])[0], answer_logps(mini_model, groups, banned=[])[0])
     assert not torch.distributed.is_initialized()
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=40), st.integers(1, 9))
 def test_every_item_has_one_process(costs, size):
     teams = [Processes(rank, size) for rank in range(size)]
-    assert sorted(chain(*(team.share(range(len(costs))) for team in teams))) == list(range(len(costs)))
-    parts = [team.balanced(costs) for team in teams]
+    assert sorted(chain(*(processes.shard(range(len(costs))) for processes in teams))) == list(range(len(costs)))
+    parts = [processes.balanced_shard(costs) for processes in teams]
     assert sorted(chain(*parts)) == list(range(len(costs)))
     loads = [sum(costs[i] for i in part) for part in parts]
     assert max(loads) - min(loads) <= max(costs, default=0), "no process has more than an item more than another"
@@ -113,7 +117,7 @@ def launch(plan: dict[str, Any], folder: Path, *, fails: str = "") -> list[dict[
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
-        told, _ = started.communicate(timeout=PATIENCE)
+        told, _ = started.communicate(timeout=COLLECTIVE_TIMEOUT)
     except subprocess.TimeoutExpired:
         os.killpg(started.pid, signal.SIGKILL)
         pytest.fail(f"two processes did not end: {started.communicate()[0][-3000:]}")

@@ -13,7 +13,7 @@ from onethinker.engines.base import Sampling
 from onethinker.engines.local import LocalEngine
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.load import add_lora
-from onethinker.train.prefix import Group, answer_logps, microbatches, pack, take
+from onethinker.train.prefix import TokenGroup, answer_logps, microbatches, pack, slice_groups
 from tests.train.plain import plain_logps
 
 MIXES = {
@@ -27,7 +27,7 @@ MIXES = {
 
 
 def groups_of(names, prompts, answers, n=4):
-    return [Group(prompts[name], answers(n, seed)) for seed, name in enumerate(names)]
+    return [TokenGroup(prompts[name], answers(n, seed)) for seed, name in enumerate(names)]
 
 
 def gradients(model, logps_N):
@@ -89,7 +89,7 @@ def test_prompt_and_media_pass_once(kind, model, prompts, answers):
         lambda m, i, o: passed.update(tokens=o.shape[0] * o.shape[1])
     )
     for n in (2, 8):
-        group = Group(prompt, answers(n))
+        group = TokenGroup(prompt, answers(n))
         answer_logps(model, [group], banned=[])
         answered = sum(len(a) - 1 for a in group.answers)
         assert passed["tokens"] - answered == len(prompt)
@@ -99,14 +99,14 @@ def test_prompt_and_media_pass_once(kind, model, prompts, answers):
 
 def test_media_change_the_answer_and_train_the_tower(model, prompts, answers):
     for kind, key in (("image", "pixel_values"), ("video", "pixel_values_videos")):
-        group = Group(prompts[kind], answers(3))
+        group = TokenGroup(prompts[kind], answers(3))
         logps = answer_logps(model, [group], banned=[])[0]
         found = gradients(model, logps)
         assert found["model.visual.patch_embed.proj.weight"].abs().max() > 0
         assert found["model.visual.deepstack_merger_list.0.linear_fc1.weight"].abs().max() > 0
         blank = group.prompt.media | {key: torch.zeros_like(group.prompt.media[key])}
         other = type(group.prompt)(group.prompt.ids_T, group.prompt.positions_3T, group.prompt.types_T, blank)
-        assert (answer_logps(model, [Group(other, group.answers)], banned=[])[0] - logps).abs().max() > 1e-3
+        assert (answer_logps(model, [TokenGroup(other, group.answers)], banned=[])[0] - logps).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
@@ -116,7 +116,7 @@ def test_equals_the_rollout(temperature, model, encoder, requests, prompts):
     names = list(requests)
     sampling = Sampling(n=4, temperature=temperature, max_tokens=12, seed=3)
     completions = dict(engine.answer([requests[n] for n in names], sampling))
-    groups = [Group(prompts[n], [c.token_ids for c in completions[i]]) for i, n in enumerate(names)]
+    groups = [TokenGroup(prompts[n], [c.token_ids for c in completions[i]]) for i, n in enumerate(names)]
     rolled = torch.tensor([logp for i in range(len(names)) for c in completions[i] for logp in c.logps])
     with torch.no_grad():
         trained, _ = answer_logps(model, groups, banned=engine.banned, temperature=temperature)
@@ -144,7 +144,7 @@ def test_microbatches_change_nothing(model, prompts, answers):
     model.zero_grad()
     weights, place = torch.linspace(-1, 2, len(whole[0])), 0
     for pieces in microbatches(groups, 64):
-        logps, _ = answer_logps(model, take(groups, pieces), banned=[])
+        logps, _ = answer_logps(model, slice_groups(groups, pieces), banned=[])
         (weights[place : place + len(logps)] * logps).sum().backward()
         place += len(logps)
     accumulated = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
@@ -156,21 +156,21 @@ def test_a_blank_picture_enters_the_tower_and_changes_nothing(model, prompts, an
     without = answer_logps(model, groups, banned=[])[0]
     entered = []
     model.model.visual.register_forward_hook(lambda *_: entered.append(1))
-    with_blank = answer_logps(model, groups, banned=[], always_see=True)[0]
+    with_blank = answer_logps(model, groups, banned=[], always_run_vision=True)[0]
     assert entered == [1] and torch.equal(without, with_blank)
     found = gradients(model, with_blank)
     assert all(not found[name].any() for name in found if "visual" in name)
     mixed = groups_of(["video", "image"], prompts, answers)
-    answer_logps(model, mixed, banned=[], always_see=True)
+    answer_logps(model, mixed, banned=[], always_run_vision=True)
     assert entered == [1, 1], "images and clips should enter the tower in one call"
 
 
 def test_short_and_missing_answers(model, prompts):
     """A one-token answer adds no token to the row; an answer without tokens (an engine's failure) is no answer."""
     groups = [
-        Group(prompts["image"], [[20], [], [21, 22]]),
-        Group(prompts["text"], [[]]),
-        Group(prompts["text"], [[9]]),
+        TokenGroup(prompts["image"], [[20], [], [21, 22]]),
+        TokenGroup(prompts["text"], [[]]),
+        TokenGroup(prompts["text"], [[9]]),
     ]
     packed = pack(groups)
     assert len(packed.ids_T) == len(prompts["image"]) + 1 + 2 * len(prompts["text"])
@@ -211,10 +211,10 @@ def test_refuses_an_attention_that_cannot(model, prompts, answers):
     room=st.integers(1, 120),
 )
 def test_plan_covers_every_answer_once(lengths, room):
-    groups = [Group(range(prompt), [range(a) for a in answers]) for prompt, answers in lengths]
+    groups = [TokenGroup(range(prompt), [range(a) for a in answers]) for prompt, answers in lengths]
     plan = microbatches(groups, room)
     covered = [(p.group, a) for pieces in plan for p in pieces for a in range(p.first, p.last)]
     assert covered == [(g, a) for g, (_, answers) in enumerate(lengths) for a in range(len(answers))]
     for pieces in plan:
-        tokens = sum(len(g.prompt) + sum(map(len, g.answers)) for g in take(groups, pieces))
+        tokens = sum(len(g.prompt) + sum(map(len, g.answers)) for g in slice_groups(groups, pieces))
         assert tokens <= room or (len(pieces) == 1 and pieces[0].last - pieces[0].first == 1)

@@ -15,10 +15,10 @@ from onethinker.engines.encode import Encoder
 from onethinker.models.load import load
 from onethinker.sample import DataError, save_samples
 from onethinker.train import checkpoint
+from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer
-from onethinker.train.parallel import ALONE
+from onethinker.train.parallel import SINGLE_PROCESS
 from onethinker.train.sft import ExampleSource, _step, fingerprint, run_sft
-from onethinker.train.spread import Spread
 from onethinker.util.runs import RunError
 from tests.train.runs import assert_same, digest, lasting, rows
 
@@ -51,7 +51,7 @@ def test_loss_equals_transformers_with_labels(source, tiny, mini_model):
             )  # fmt: skip
         total += float(out.loss) * len(example.answer_A)
     optimizer = make_optimizer(mini_model, tiny().sft.optimizer)
-    row = _step(Spread(mini_model, ALONE, "ddp"), optimizer, tiny(), examples, share=0.0)
+    row = _step(DistributedModel(mini_model, SINGLE_PROCESS, "ddp"), optimizer, tiny(), examples, share=0.0)
     assert row["loss"] == pytest.approx(total / sum(len(e.answer_A) for e in examples), rel=1e-5)
     assert row["answer_tokens"] == sum(len(e.answer_A) for e in examples)
 
@@ -71,7 +71,9 @@ def test_accumulation_equals_one_batch(source, tiny, mini_processor):
         recipe = tiny("sft.optimizer.kind=adamw", f"sft.micro_tokens={micro_tokens}")
         model, _ = load("mini", device="cpu")
         optimizer = make_optimizer(model, recipe.sft.optimizer)
-        row = _step(Spread(model, ALONE, "ddp"), optimizer, recipe, source.batch(range(8)), share=1.0)
+        row = _step(
+            DistributedModel(model, SINGLE_PROCESS, "ddp"), optimizer, recipe, source.batch(range(8)), share=1.0
+        )
         after.append((row, torch.cat([p.detach().flatten() for p in model.parameters()])))
     assert after[0][0]["loss"] == pytest.approx(after[1][0]["loss"], rel=1e-6)
     assert after[0][0]["grad_norm"] == pytest.approx(after[1][0]["grad_norm"], rel=1e-4)

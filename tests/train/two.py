@@ -28,10 +28,10 @@ from onethinker.sample import load_samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.rollout import roll_out
 from onethinker.tasks.base import Score
-from onethinker.train import experience, rl, rollouts, sft
-from onethinker.train.parallel import Processes, processes
-from onethinker.train.prefix import Group
-from onethinker.train.spread import Spread
+from onethinker.train import experience, rl, rollout_engine, sft
+from onethinker.train.distributed import DistributedModel
+from onethinker.train.parallel import Processes, join_processes
+from onethinker.train.prefix import TokenGroup
 
 
 def scored(rollout: Any) -> Any:
@@ -57,11 +57,11 @@ class TalkativeEngine(LocalEngine):
 def watched(dies_at: int | None) -> Iterator[dict[str, Any]]:
     """Rewards and lengths as above; yields what this process did: kinds of parameters, decoding steps, passes."""
     seen: dict[str, Any] = {"kinds": set(), "decoding": 0, "blank": 0, "passes": 0, "updates": 0}
-    update, step, blank, logps = sft.update, decode.Decoder.step, Spread.blank, Spread.logps
+    update, step, blank, logps = sft.update, decode.Decoder.step, DistributedModel.dummy_logps, DistributedModel.logps
 
     def counting_update(model: Any, *args: Any) -> float:
         seen["updates"] += 1
-        if seen["updates"] == dies_at and processes().rank == 1:
+        if seen["updates"] == dies_at and join_processes().rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         seen["kinds"] |= {type(p).__name__ for p in model.parameters()}
         return update(model, *args)
@@ -75,12 +75,12 @@ def watched(dies_at: int | None) -> Iterator[dict[str, Any]]:
 
     with (
         patch.object(experience, "roll_out", lucky_roll_out),
-        patch.object(rollouts, "LocalEngine", TalkativeEngine),
+        patch.object(rollout_engine, "LocalEngine", TalkativeEngine),
         patch.object(rl, "update", counting_update),
         patch.object(sft, "update", counting_update),
         patch.object(decode.Decoder, "step", counting("decoding", step)),
-        patch.object(Spread, "blank", counting("blank", blank)),
-        patch.object(Spread, "logps", counting("passes", logps)),
+        patch.object(DistributedModel, "dummy_logps", counting("blank", blank)),
+        patch.object(DistributedModel, "logps", counting("passes", logps)),
     ):
         yield seen
 
@@ -98,31 +98,31 @@ def train(
 
     copy: go on from a copy of this run's folder. dies_at: process 1 is killed before this update.
     """
-    team = processes()
+    processes = join_processes()
     if copy:
-        team.first(lambda: bool(shutil.copytree(copy, out)))
+        processes.run_on_main(lambda: bool(shutil.copytree(copy, out)))
     run = {"sft": sft.run_sft, "rl": rl.run_rl}[kind]
     with watched(dies_at) as seen:
         run(Recipe.model_validate_json(recipe), load_samples(data), Path(out), stop_after=stop_after)
     return seen | {"kinds": sorted(seen["kinds"])}
 
 
-def text_groups() -> list[Group]:
+def text_groups() -> list[TokenGroup]:
     """A prompt of ten tokens with two answers."""
     ids = torch.arange(20, 30)
     prompt = Prompt(ids, torch.arange(10).expand(3, -1), torch.zeros(10, dtype=torch.long), {})
-    return [Group(prompt, [[40, 41, 42], [50]])]
+    return [TokenGroup(prompt, [[40, 41, 42], [50]])]
 
 
-def parts(team: Processes, groups: list[Group]) -> dict[str, Any]:
+def parts(processes: Processes, groups: list[TokenGroup]) -> dict[str, Any]:
     """What FSDP2 makes of a model: how much of it this process holds, and whether it still is the same model."""
     model, _ = load("mini", device="cpu")
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
-    spread = Spread(model, team, "fsdp")
+    distributed = DistributedModel(model, processes, "fsdp")
     with torch.no_grad():
-        logps = spread.logps(groups, banned=[])[0]
-    with spread.whole():
-        answering = dict(spread.answering.named_parameters())
+        logps = distributed.logps(groups, banned=[])[0]
+    with distributed.unsharded():
+        answering = dict(distributed.rollout_model.named_parameters())
         same = all(torch.equal(answering[name], weight) for name, weight in weights.items())
     return {
         "kinds": sorted({type(p).__name__ for p in model.parameters()}),
@@ -130,17 +130,17 @@ def parts(team: Processes, groups: list[Group]) -> dict[str, Any]:
         "all": sum(weight.numel() for weight in weights.values()),
         "logps": logps.tolist(),
         "answers with all": same,
-        "left": sorted({p.device.type for p in spread.answering.parameters()}),
+        "left": sorted({p.device.type for p in distributed.rollout_model.parameters()}),
     }
 
 
 def main(file: Path) -> None:
     torch.set_num_threads(1)
-    plan, team = json.loads(file.read_text()), processes()
+    plan, processes = json.loads(file.read_text()), join_processes()
     done = {name: train(**run) for name, run in plan.items() if name != "parts"}
     if "parts" in plan:
-        done["parts"] = parts(team, text_groups())
-    file.with_name(f"rank-{team.rank}.json").write_text(json.dumps(done))
+        done["parts"] = parts(processes, text_groups())
+    file.with_name(f"rank-{processes.rank}.json").write_text(json.dumps(done))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A vLLM in this process: answers for evaluation, or beside a trainer, with the policy's weights handed over in place.
+"""A vLLM in this process: answers for evaluation, or within a trainer, with the policy's weights handed over in place.
 
 Works where vLLM can be imported, which is an environment of its own. On a GPU it sleeps between rollouts: its weights
 are dropped and its cache is given back, so that the trainer has the memory. Prompts go in as token ids, media as the
@@ -20,12 +20,12 @@ import torch
 from onethinker.engines.base import Capability, Completion, EngineError, Request, Sampling
 from onethinker.engines.encode import Encoder, Inputs
 from onethinker.engines.openai import FINISHES, seed_of
-from onethinker.engines.vllm import BAN, check_expansion, completed
+from onethinker.engines.vllm import BAN, check_expansion, with_tokens
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.weights import Weights
 
 
-class VllmBeside:
+class VllmInProcess:
     """Answers by a `vllm.LLM` of this process. weights: of the policy; None for one that keeps those of its folder."""
 
     capabilities: frozenset[Capability] = frozenset({"token_ids", "logps"})
@@ -58,7 +58,7 @@ class VllmBeside:
         return cls(model, Encoder(AutoProcessor.from_pretrained(model)), dtype=dtype)
 
     @classmethod
-    def of(
+    def for_policy(
         cls, policy: Any, processor: Any, folder: Path, encoder: Encoder, weights: Weights, dtype: str, **options: Any
     ) -> Self:
         """The engine of a policy in training; `folder` is given its configuration and processor, no weights."""
@@ -69,7 +69,7 @@ class VllmBeside:
         processor.save_pretrained(folder)
         return cls(str(folder), encoder, weights, dtype=dtype, **options)
 
-    def take(self) -> None:
+    def sync_weights(self) -> None:
         """Wake, with the weights that the policy has now."""
         if self.weights is None:
             return
@@ -83,8 +83,8 @@ class VllmBeside:
         self.llm.reset_prefix_cache()
         self.llm.llm_engine.reset_encoder_cache()
 
-    def rest(self) -> None:
-        """Give the memory back until the next `take`, where this is a GPU."""
+    def sleep(self) -> None:
+        """Give the memory back until the next `sync_weights`, where this is a GPU."""
         if self.sleeps:
             self.llm.sleep(level=2)
             self.asleep = True
@@ -129,7 +129,7 @@ class VllmBeside:
         plain = Completion("", finish, prompt_tokens=prompt_tokens, seconds=seconds, error=problem)
         ids = tuple(answer.token_ids)
         logps = tuple(by_id[token].logprob for token, by_id in zip(ids, answer.logprobs, strict=True))
-        return completed(plain, ids, logps, self.encoder.tokenizer)
+        return with_tokens(plain, ids, logps, self.encoder.tokenizer)
 
 
 def _described(metadata: Any) -> dict[str, Any]:

@@ -18,46 +18,46 @@ from torch import Tensor, nn
 
 from onethinker.engines.encode import Prompt
 from onethinker.models.forward import unwrap
-from onethinker.train.optimizer import Optimizer, Together
+from onethinker.train.optimizer import CombinedOptimizer, Optimizer
 from onethinker.train.parallel import Processes
-from onethinker.train.prefix import Group, answer_logps
+from onethinker.train.prefix import TokenGroup, answer_logps
 
 T = TypeVar("T")
 
 _ONE = torch.zeros(1, dtype=torch.long)
-BLANK = Group(Prompt(_ONE, torch.zeros(3, 1, dtype=torch.long), _ONE, {}), [[0]])
+DUMMY_GROUP = TokenGroup(Prompt(_ONE, torch.zeros(3, 1, dtype=torch.long), _ONE, {}), [[0]])
 """A token after a token: what a process passes that has nothing left to pass."""
 
 
-class Root(nn.Module):
+class LogpsModule(nn.Module):
     """The model, with `answer_logps` as its forward."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
-    def forward(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
-        return answer_logps(self.module, groups, always_see=True, **options)
+    def forward(self, groups: Sequence[TokenGroup], **options: Any) -> tuple[Tensor, Tensor]:
+        return answer_logps(self.module, groups, always_run_vision=True, **options)
 
 
-class Spread:
-    """A model spread over the processes of a run; alone it is the model itself.
+class DistributedModel:
+    """A model spread over the processes of a run (DDP or FSDP2); with one process it is the model itself.
 
     model: the transformers or PEFT model; under FSDP2 its parameters become `DTensor`s in place, so an optimiser is to
     be made after this. answering: the model to sample from, inside `whole()`.
     """
 
-    def __init__(self, model: Any, team: Processes, kind: str) -> None:
-        self.model, self.team, self.answering = model, team, model
+    def __init__(self, model: Any, processes: Processes, kind: str) -> None:
+        self.model, self.processes, self.rollout_model = model, processes, model
         self._root: Any = None
-        self._sharded = team.size > 1 and kind == "fsdp"
+        self._sharded = processes.size > 1 and kind == "fsdp"
         if self._sharded:
-            self.answering = _without_weights(model)
-            self._root = _shard(Root(model), team.size)
-        elif team.size > 1 and any(p.requires_grad for p in model.parameters()):
-            self._root = _replicate(Root(model))
+            self.rollout_model = _copy_without_weights(model)
+            self._root = _shard(LogpsModule(model), processes.size)
+        elif processes.size > 1 and any(p.requires_grad for p in model.parameters()):
+            self._root = _replicate(LogpsModule(model))
 
-    def logps(self, groups: Sequence[Group], **options: Any) -> tuple[Tensor, Tensor]:
+    def logps(self, groups: Sequence[TokenGroup], **options: Any) -> tuple[Tensor, Tensor]:
         """As `answer_logps`; all processes must call it equally often."""
         if self._root is None:
             return answer_logps(self.model, groups, **options)
@@ -71,7 +71,7 @@ class Spread:
 
         Gradients are exchanged in the last pass (DDP) or in each (FSDP2).
         """
-        count = max(self.team.gather(len(plan)))
+        count = max(self.processes.gather(len(plan)))
         for number in range(count):
             with nullcontext() if number + 1 == count else self._accumulating():
                 yield plan[number] if number < len(plan) else None
@@ -81,20 +81,20 @@ class Spread:
 
     def backward(self, loss: Tensor) -> None:
         """The gradients of all processes' losses add up, which DDP and FSDP2 would average."""
-        (loss * self.team.size).backward()
+        (loss * self.processes.size).backward()
 
-    def blank(self) -> Tensor:
+    def dummy_logps(self) -> Tensor:
         """The pass of a process that has nothing left to pass: one log-probability (1,), weighed with 0."""
-        return 0.0 * self.logps([BLANK], banned=[])[0]
+        return 0.0 * self.logps([DUMMY_GROUP], banned=[])[0]
 
-    def forget_tower(self) -> None:
+    def drop_unused_vision_gradients(self) -> None:
         """Drop the gradients of 0 that blank pictures left, to be called after passes in which no process had media:
         alone the tower would have none, and the optimiser would leave it as it is."""
         for parameter in unwrap(self.model).model.visual.parameters() if self._root else ():
             parameter.grad = None
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
+    def unsharded(self) -> Iterator[None]:
         """Within it `answering` has all its weights, gathered once: while it answers nothing is exchanged, so that the
         processes may take as many steps as they like. All processes must enter it."""
         if not self._sharded:
@@ -109,26 +109,26 @@ class Spread:
     @torch.no_grad()
     def _fill(self, value: Callable[[Any], Tensor]) -> None:
         made: dict[int, nn.Parameter] = {}
-        for module, twin in zip(self.model.modules(), self.answering.modules(), strict=True):
+        for module, twin in zip(self.model.modules(), self.rollout_model.modules(), strict=True):
             for name, weight in module.named_parameters(recurse=False):
                 if id(weight) not in made:
                     made[id(weight)] = nn.Parameter(value(weight), requires_grad=False)
                 setattr(twin, name, made[id(weight)])
 
 
-def _without_weights(model: nn.Module) -> nn.Module:
+def _copy_without_weights(model: nn.Module) -> nn.Module:
     """A copy that holds no weights until they are given to it."""
     meta = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=False) for p in model.parameters()}
     return copy.deepcopy(model, memo=dict(meta))
 
 
-def _replicate(root: Root) -> nn.Module:
+def _replicate(root: LogpsModule) -> nn.Module:
     with warnings.catch_warnings():  # torch 2.15 has another name for `broadcast_buffers`, which 2.9 does not know
         warnings.simplefilter("ignore", FutureWarning)
         return nn.parallel.DistributedDataParallel(root, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
-def _shard(root: Root, size: int) -> Root:
+def _shard(root: LogpsModule, size: int) -> LogpsModule:
     """Split every weight over the processes: by layer of the language model and the tower, the rest with the root."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
@@ -142,15 +142,15 @@ def _shard(root: Root, size: int) -> Root:
     return root
 
 
-def gathered(tree: Any, keep: bool) -> Any:
+def full_tensors(tree: Any, keep: bool) -> Any:
     """The tree with every sharded tensor in one piece in main memory; None in its place where it is not to be kept.
 
     All processes must call it on trees of the same form.
     """
     if isinstance(tree, Mapping):
-        return {key: gathered(value, keep) for key, value in tree.items()}
+        return {key: full_tensors(value, keep) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return type(tree)(gathered(value, keep) for value in tree)
+        return type(tree)(full_tensors(value, keep) for value in tree)
     if not hasattr(tree, "full_tensor"):
         return tree
     whole = tree.full_tensor()
@@ -163,14 +163,14 @@ def checkpoint_weights(model: nn.Module, keep: bool) -> dict[str, Tensor] | None
     if not any(hasattr(p, "full_tensor") for p in weights.values()):
         return None
     adapters = hasattr(model, "peft_config")
-    return gathered({name: p for name, p in weights.items() if not adapters or "lora_" in name}, keep)
+    return full_tensors({name: p for name, p in weights.items() if not adapters or "lora_" in name}, keep)
 
 
-def load_moments(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+def load_optimizer_state(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     """Put an optimiser's whole state back, each moment split as its parameter is."""
-    if isinstance(optimizer, Together):
+    if isinstance(optimizer, CombinedOptimizer):
         for member, state in zip(optimizer.members, saved["members"], strict=True):
-            load_moments(member, state)
+            load_optimizer_state(member, state)
         return
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state = {i: {k: _split_as(parameters[i], v) for k, v in values.items()} for i, values in saved["state"].items()}

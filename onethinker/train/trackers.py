@@ -1,6 +1,6 @@
-"""Watching a run: its metric rows in `RUN/metrics.jsonl`, and from there TensorBoard, trackio or Weights & Biases.
+"""A run's metrics: a row a step in `RUN/metrics.jsonl`, and from there TensorBoard, trackio or Weights & Biases.
 
-`metrics.jsonl` is what counts; watchers are copies. A killed run forgets the rows after its last checkpoint and writes
+`metrics.jsonl` is what counts; trackers are copies. A killed run forgets the rows after its last checkpoint and writes
 them again, so TensorBoard's files are written anew from the rows that stay, and a service, which cannot forget, is sent
 every step once at most. Only one process of a run may hold its `Metrics`.
 """
@@ -23,16 +23,16 @@ from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError
 
-Row = dict[str, Any]
+MetricRow = dict[str, Any]
 
 PROJECT = "onethinker"
 """The name under which services keep the runs."""
 
 
-class Watcher(Protocol):
+class Tracker(Protocol):
     """Takes the rows of a run as they come, in order of step."""
 
-    def log(self, row: Row) -> None: ...
+    def log(self, row: MetricRow) -> None: ...
 
     def close(self) -> None: ...
 
@@ -41,27 +41,27 @@ class Metrics:
     """The rows of a run, a step each; `with Metrics(…) as log: log.append(row)`.
 
     step: the run goes on after it, later rows are dropped. steps: how many it is to have; each row says so, by which a
-    report knows whether the run goes on. watchers: names of `WATCHERS`. Raises RunError for one that is not installed.
+    report knows whether the run goes on. trackers: names of `TRACKERS`. Raises RunError for one that is not installed.
     """
 
-    def __init__(self, run: Path, watchers: Sequence[str], step: int, steps: int) -> None:
+    def __init__(self, run: Path, trackers: Sequence[str], step: int, steps: int) -> None:
         self.steps = steps
         self.file = JsonLines(run / "metrics.jsonl")
         self.file.keep(lambda row: row["step"] <= step)
         rows = self.file.rows()
-        self.watchers: list[Watcher] = []
+        self.trackers: list[Tracker] = []
         with ExitStack() as opened:
-            for name in watchers:
-                self.watchers.append(WATCHERS[name](run, rows))
-                opened.callback(self.watchers[-1].close)
+            for name in trackers:
+                self.trackers.append(TRACKERS[name](run, rows))
+                opened.callback(self.trackers[-1].close)
             self._opened = opened.pop_all()
 
-    def append(self, row: Row) -> None:
-        """Write a row down, then show it to the watchers."""
+    def append(self, row: MetricRow) -> None:
+        """Write a row down, then show it to the trackers."""
         row = row | {"steps": self.steps}
         self.file.append(row)
-        for watcher in self.watchers:
-            watcher.log(row)
+        for tracker in self.trackers:
+            tracker.log(row)
 
     def __enter__(self) -> Metrics:
         return self
@@ -73,9 +73,9 @@ class Metrics:
 
 
 @contextmanager
-def following(
-    title: str, run: Path, watchers: Sequence[str], step: int, steps: int, last: int, *, writes: bool
-) -> Iterator[Callable[[Row, str], None]]:
+def metric_logger(
+    title: str, run: Path, trackers: Sequence[str], step: int, steps: int, last: int, *, writes: bool
+) -> Iterator[Callable[[MetricRow, str], None]]:
     """Yield `note(row, words)`, called after every step: its row for `Metrics`, its words for the progress bar.
 
     last: the step at which this process stops. writes: whether it is the one to do so; the others note nothing.
@@ -83,16 +83,16 @@ def following(
     if not writes:
         yield lambda row, words: None
         return
-    with Metrics(run, watchers, step, steps) as log, bar(title, last, done=step) as advance:
+    with Metrics(run, trackers, step, steps) as log, bar(title, last, done=step) as advance:
 
-        def note(row: Row, words: str) -> None:
+        def note(row: MetricRow, words: str) -> None:
             log.append(row)
             advance(1, words)
 
         yield note
 
 
-def scalars(row: Row) -> dict[str, float]:
+def scalars(row: MetricRow) -> dict[str, float]:
     """The finite numbers of a row, without those that say where it stands."""
     return {
         name: float(value)
@@ -115,7 +115,7 @@ def _installed(module: str, package: str) -> ModuleType:
 class TensorBoard:
     """Event files in `RUN/tensorboard/`, a tag a metric; `tensorboard --logdir runs` shows every run."""
 
-    def __init__(self, run: Path, rows: Sequence[Row]) -> None:
+    def __init__(self, run: Path, rows: Sequence[MetricRow]) -> None:
         folder = run / "tensorboard"
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
@@ -124,11 +124,11 @@ class TensorBoard:
             self._add(row)
         self.writer.flush()
 
-    def _add(self, row: Row) -> None:
+    def _add(self, row: MetricRow) -> None:
         for name, value in scalars(row).items():
             self.writer.add_scalar(name, value, row["step"])
 
-    def log(self, row: Row) -> None:
+    def log(self, row: MetricRow) -> None:
         self._add(row)
         self.writer.flush()
 
@@ -139,7 +139,7 @@ class TensorBoard:
 class Service:
     """A tracker with `init`, `log` and `finish`; `RUN/.NAME.json` holds the run's id there and the last step sent."""
 
-    def __init__(self, name: str, run: Path, rows: Sequence[Row]) -> None:
+    def __init__(self, name: str, run: Path, rows: Sequence[MetricRow]) -> None:
         self.module = _installed(name, name)
         self.file = run / f".{name}.json"
         self.state: dict[str, Any] = {"id": uuid.uuid4().hex[:8], "sent": 0}
@@ -157,7 +157,7 @@ class Service:
         for row in rows:
             self.log(row)
 
-    def log(self, row: Row) -> None:
+    def log(self, row: MetricRow) -> None:
         if row["step"] <= self.state["sent"]:
             return
         self.state["sent"] = row["step"]
@@ -168,7 +168,7 @@ class Service:
         self.module.finish()
 
 
-WATCHERS: dict[str, Callable[[Path, Sequence[Row]], Watcher]] = {
+TRACKERS: dict[str, Callable[[Path, Sequence[MetricRow]], Tracker]] = {
     "tensorboard": TensorBoard,
     "trackio": partial(Service, "trackio"),
     "wandb": partial(Service, "wandb"),

@@ -12,7 +12,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from onethinker.train.watch import WATCHERS, Metrics, scalars
+from onethinker.train.trackers import TRACKERS, Metrics, scalars
 from onethinker.util.runs import RunError
 
 
@@ -90,7 +90,7 @@ def test_rows_from_before_a_service_was_named_are_sent_too(service: list[Any], t
     assert [step for what, _, step in service if what == "log"] == [1, 2]
 
 
-@pytest.mark.parametrize("name", sorted(WATCHERS))
+@pytest.mark.parametrize("name", sorted(TRACKERS))
 def test_a_watcher_that_is_not_installed(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard" if name == "tensorboard" else name, None)
     with pytest.raises(RunError, match=rf"pip install {name}.*--set watch=\[\]"):

@@ -1,0 +1,85 @@
+"""Who answers in training: the policy itself, a vLLM server, or a vLLM in the trainer's process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onethinker.engines.base import Engine, EngineError
+from onethinker.engines.encode import Encoder
+from onethinker.engines.local import LocalEngine
+from onethinker.models.weights import merged_weights
+from onethinker.recipes.base import Recipe
+from onethinker.train.distributed import DistributedModel
+from onethinker.train.parallel import Processes
+
+HANDOVER = "handover"
+
+
+@dataclass(frozen=True, eq=False)
+class RolloutEngine:
+    """ready: within it the engine answers as the policy is at its start. exact: its log-probabilities are those that
+    the training forward pass computes, so that they need no correction."""
+
+    engine: Engine
+    ready: Callable[[], AbstractContextManager[Any]] = nullcontext
+    exact: bool = True
+
+
+def make_rollout_engine(
+    recipe: Recipe, distributed: DistributedModel, processor: Any, encoder: Encoder, out: Path
+) -> RolloutEngine:
+    """What `rl.engine` and `rl.server` ask for. Raises EngineError where it cannot be had.
+
+    The policy's weights must be whole (`distributed.unsharded()`) wherever the rollouts are made ready.
+    """
+    config, processes = recipe.rl, distributed.processes
+
+    def weights() -> dict[str, Any]:
+        return merged_weights(distributed.rollout_model)
+
+    if config.engine == "local":
+        dtype = recipe.model.dtype
+        return RolloutEngine(
+            LocalEngine(
+                distributed.rollout_model,
+                encoder,
+                decode_batch_size=config.decode_batch_size,
+                identity="policy",
+                dtype=dtype,
+            )
+        )
+    folder = Path(config.handover) if config.handover else out / HANDOVER
+    if config.server:
+        from onethinker.engines.vllm import VllmServer
+
+        server = VllmServer.connect(config.server, encoder, weights, folder)
+        return RolloutEngine(server, lambda: _served(server, processes), exact=False)
+    if processes.size > 1:
+        raise EngineError(
+            f"a vLLM in the trainer's process answers for one process, and there are {processes.size}; name a "
+            "server with rl.server"
+        )
+    from onethinker.engines.vllm_inprocess import VllmInProcess
+
+    options = {"dtype": recipe.model.dtype} | config.engine_options
+    engine = VllmInProcess.for_policy(distributed.model, processor, folder, encoder, weights, **options)
+    return RolloutEngine(engine, lambda: _in_process(engine), exact=False)
+
+
+@contextmanager
+def _served(server: Any, processes: Processes) -> Iterator[None]:
+    processes.run_on_main(server.sync_weights)
+    yield
+
+
+@contextmanager
+def _in_process(engine: Any) -> Iterator[None]:
+    engine.sync_weights()
+    try:
+        yield
+    finally:
+        engine.sleep()
