@@ -1,9 +1,11 @@
 """VLMEvalKit's TSV files: a question a row, its pictures within it as base64. What they hold is untrusted.
 
 Columns: `index`; `image`, a picture in base64, a list of such, or another row's index whose pictures it shares, or
-`image_path`, paths below the root; `question`, `hint`; `A`, `B`, … the options; `answer`; MathVista's `choices`,
-`answer_option`, `question_type`. Pictures are written as they are, once, below `images/` beside the file, where
-VLMEvalKit puts its own, under the hash of their bytes. Rows without a picture are left out, as VLMEvalKit does.
+`image_path`, paths below the root or, as VLMEvalKit localizes large files, below `images/NAME/`; `question`, `hint`;
+`A`, `B`, … the options; `answer`; MathVista's `choices`, `answer_option`, `question_type`; MathVerse's
+`question_for_eval`, which has the options that stand in the picture; MMSci's `caption` in place of an answer. Pictures
+are written as they are, once, below `images/` beside the file, where VLMEvalKit puts its own, under the hash of their
+bytes. Rows without a picture are left out, as VLMEvalKit does. Read so by vlmeval/dataset/image_{base,mcq,vqa}.py.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from onethinker.sample.options import named_options, split_options
 from onethinker.sample.record import DataError, Sample, Samples
 from onethinker.util.files import replacing
 
@@ -29,7 +32,9 @@ MAX_LINE = 256 << 20
 _SHARED = 64
 """An `image` of at most this many characters names another row."""
 _SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
-_KEPT = ("category", "l2-category", "split", "question_type", "answer_type")
+_KEPT = ("category", "l2-category", "split", "question_type", "answer_type", "precision", "problem_version")
+SHORT = "Answer the question using a single word or phrase."
+"""MMMU's instruction for a question without options, by its authors' tool."""
 _NUMBERED = re.compile(r"<image ?(\d+)>")
 
 Row = Mapping[str, str]
@@ -134,32 +139,63 @@ def _plain(text: str) -> str:
 # ---- questions --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A row's question, without its hint and pictures."""
+
+    task: str
+    question: str
+    truth: str
+    options: tuple[str, ...] = ()
+
+
 def _sample(row: Row, at: str, source: str) -> Sample:
     """The question without its media. Raises DataError."""
     index, answer = row["index"].strip(), row.get("answer", "").strip()
     if not index or len(index) > _SHARED:
         raise DataError(f"{at}: index {index!a:.80}; expected 1 to {_SHARED} characters")
-    if not answer:
+    caption = row.get("caption", "").strip()
+    if not (answer or caption):
         raise DataError(f"{at}: no answer; a file without public answers cannot be scored")
-    task, options, truth = _asked(row, answer, at)
-    words = (row.get("hint", "").strip(), row["question"].strip())
+    asked = _asked(row, answer, at) if answer else _Asked("caption", row["question"].strip(), caption)
+    question = hinted(row.get("hint", ""), asked.question)
     meta = {name: row[name] for name in _KEPT if row.get(name)}
-    return Sample(index, task, "image", "\n".join(filter(None, words)), truth, options, source=source, meta=meta)
+    return Sample(index, asked.task, "image", question, asked.truth, asked.options, source=source, meta=meta)
 
 
-def _asked(row: Row, answer: str, at: str) -> tuple[str, tuple[str, ...], str]:
-    """Task, options and truth."""
+def hinted(hint: str, question: str) -> str:
+    """A question after its hint, labelled as VLMEvalKit labels them; the question alone where there is no hint."""
+    return f"Hint: {hint.strip()}\nQuestion: {question.strip()}" if hint.strip() else question.strip()
+
+
+def _asked(row: Row, answer: str, at: str) -> _Asked:
+    """What the columns say of the options. Raises DataError."""
+    question = row["question"].strip()
     texts = {letter: _NUMBERED.sub(r"image \1", row.get(letter, "").strip()) for letter in ascii_uppercase}
     options = tuple(f"{letter}. {text}" for letter, text in texts.items() if text)
     if options:
-        return "multiple_choice", options, answer
+        return _Asked("multiple_choice", question, answer, options)
     if row.get("question_type", "").startswith("multi"):
-        choices = _listed(row.get("choices", ""), at)
-        letters = [letter for letter, text in zip(ascii_uppercase, choices) if text == answer]
-        truth = row.get("answer_option", "").strip() or (letters[0] if letters else answer)
-        return "multiple_choice", tuple(f"{k}. {text}" for k, text in zip(ascii_uppercase, choices)), truth
+        return _chosen(row, question, answer, at)
     first = next(iter(_listed(answer, at)), answer) if answer.startswith("['") else answer
-    return ("numerical" if _is_number(first) else "math"), (), first
+    if _is_number(first):
+        return _Asked("numerical", question, first)
+    return _Asked("math", question if row.get("question_type") else f"{question}\n{SHORT}", first)
+
+
+def _chosen(row: Row, question: str, answer: str, at: str) -> _Asked:
+    """A choice whose options are no columns: they stand in `choices`, and mostly at the question's end as well, or in
+    the picture. One with several right options is asked as it stands. Raises DataError where the answer names none."""
+    bare, within = split_options(question)
+    choices = [f"{k}. {text}" for k, text in zip(ascii_uppercase, _listed(row.get("choices", ""), at))]
+    options = choices or within
+    known = options or split_options(row.get("question_for_eval", ""))[1]
+    named = named_options(row.get("answer_option", "").strip() or answer, known)
+    if not named:
+        raise DataError(f"{at}: the answer {answer!a:.60} is none of {len(known)} options; mend or remove the row")
+    if len(named) > 1:
+        return _Asked("math", question if within else "\n".join([question, *options]), ", ".join(named))
+    return _Asked("multiple_choice", bare if within else question, named[0], tuple(options))
 
 
 def _is_number(text: str) -> bool:
@@ -209,7 +245,15 @@ class _Pictures:
         cell = row.get("image", "").strip()
         if len(cell) > _SHARED:
             return tuple(self._unpack(text, at) for text in _listed(cell, at))
-        return cell or tuple(_listed(row.get("image_path", "").strip(), at))
+        return cell or tuple(map(self._place, _listed(row.get("image_path", "").strip(), at)))
+
+    def _place(self, path: str) -> str:
+        """Where the file lies that `image_path` names."""
+        localized = f"images/{self.file.stem.removesuffix('_local')}/{path}"
+        try:
+            return localized if not (self.root / path).is_file() and (self.root / localized).is_file() else path
+        except OSError:  # no name that a disk can have
+            return path
 
     def find(self, wanted: set[str]) -> None:
         """Unpack the rows that others share and that were not chosen themselves."""

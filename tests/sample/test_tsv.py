@@ -45,7 +45,7 @@ def test_options_hint_answer_and_picture(tmp_path: Path) -> None:
     samples = load_tsv(tsv(tmp_path, CHOICE))
     (sample,) = samples
     assert (sample.task, sample.modality, sample.options) == ("multiple_choice", "image", ("A. red", "B. blue"))
-    assert (sample.id, sample.question, sample.truth) == ("0", "Look.\nQuestion 0?", "B")
+    assert (sample.id, sample.question, sample.truth) == ("0", "Hint: Look.\nQuestion: Question 0?", "B")
     assert (sample.source, sample.meta) == ("Set", {"category": "colour"})
     (file,) = sample.paths(samples.root)
     assert file.parent == tmp_path / "images" / "Set" and file.suffix == ".png"
@@ -103,6 +103,69 @@ def test_what_is_asked_follows_from_the_columns(tmp_path: Path, row: dict[str, s
     (sample,) = load_tsv(tsv(tmp_path, row))
     assert (sample.task, sample.truth) == (task, truth)
     get_task(task).truth(sample)
+
+
+MATHVISTA = {"question": "Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, at "
+             "the end.\nQuestion: How long is it?\nChoices:\n(A) 5\n(B) 6", "question_type": "multi_choice",
+             "choices": "['5', '6']", "answer": "6", "answer_option": "B"}  # fmt: skip
+
+
+def test_mathvista_repeats_its_choices_in_the_question(tmp_path: Path) -> None:
+    (sample,) = load_tsv(tsv(tmp_path, MATHVISTA))
+    assert sample.question.endswith("Question: How long is it?") and sample.options == ("A. 5", "B. 6")
+    assert sample.truth == "B"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "task", "asked", "options", "truth"),
+    [  # of MathVerse's testmini, whose TSV has neither columns for options nor `choices`
+        (
+            "Opposite?\nChoice:\nA. True\nB. False",
+            "False",
+            "multiple_choice",
+            "Opposite?",
+            ("A. True", "B. False"),
+            "B",
+        ),
+        ("Which?\nChoices:\nA.$x$\nB.$y$", "(B)", "multiple_choice", "Which?", ("A. $x$", "B. $y$"), "B"),
+        ("Which two?\nChoices:\nA:x\nB:y\nC:z", "B\nC", "math", "Which two?\nChoices:\nA:x\nB:y\nC:z", (), "B, C"),
+        ("In the picture.", "D", "multiple_choice", "In the picture.", (), "D"),
+    ],
+)
+def test_mathverse_has_options_in_its_questions(
+    tmp_path: Path, question: str, answer: str, task: str, asked: str, options: tuple[str, ...], truth: str
+) -> None:
+    (sample,) = load_tsv(tsv(tmp_path, {"question": question, "answer": answer, "question_type": "multi-choice"}))
+    assert (sample.task, sample.question, sample.options, sample.truth) == (task, asked, options, truth)
+    get_task(task).truth(sample)
+
+
+def test_mathverse_names_an_option_of_the_picture(tmp_path: Path) -> None:
+    row = {"question": "", "question_type": "multi-choice", "question_for_eval": "Is it?\nChoice:\nA. True\nB. False"}
+    (sample,) = load_tsv(tsv(tmp_path, row | {"answer": "False"}))
+    assert (sample.truth, sample.options) == ("B", ())
+    with pytest.raises(DataError, match="row 1: the answer 'Maybe' is none of 2 options"):
+        load_tsv(tsv(tmp_path, row | {"answer": "Maybe"}))
+
+
+def test_mmsci_has_captions_for_answers(tmp_path: Path) -> None:
+    row = {"question": "Describe the figure.", "caption": "A graph of x.", "image_id": "n_1.png", "answer": ""}
+    (sample,) = load_tsv(tsv(tmp_path, row))
+    assert (sample.task, sample.question, sample.truth) == ("caption", "Describe the figure.", "A graph of x.")
+
+
+def test_mmmu_asks_for_a_short_answer_where_it_is_no_number(tmp_path: Path) -> None:
+    number, word, choice = load_tsv(tsv(tmp_path, {"answer": "24"}, {"answer": "['Asp', 'D']"}, CHOICE))
+    assert number.question == "Question 0?"
+    assert word.question == "Question 1?\nAnswer the question using a single word or phrase."
+    assert "phrase" not in choice.question
+
+
+def test_localized_files_have_their_pictures_below_their_name(tmp_path: Path) -> None:
+    (tmp_path / "images/Set").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "images/Set/4.jpg")
+    samples = load_tsv(tsv(tmp_path, {"image": "", "image_path": "4.jpg"}, name="Set_local.tsv"))
+    assert samples[0].media == ("images/Set/4.jpg",)
 
 
 def test_rows_are_chosen_by_a_column_whatever_its_case(tmp_path: Path) -> None:

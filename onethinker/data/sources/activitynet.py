@@ -38,7 +38,8 @@ _TIME = re.compile(r"<\s*(\d+(?:\.\d*)?|\.\d+)\s*>")
 
 def captions(root: Path, split: str) -> Iterator[Sample]:
     """A question a sentence; spans are cut to the clip as 2D-TAN's loader cuts them, and put in order where they end
-    before they start, which that loader leaves out."""
+    before they start, which that loader leaves out. Moments of no length are left out as it leaves them: VTimeLLM's
+    tool, which the release follows, asks them and gives every answer 0."""
     file, videos = root / f"{split}.json", find(root, VIDEOS)
     for video, entry in as_mapping(load_json(file), str(file)).items():
         where = f"{file}, video {show(video)}"
@@ -49,11 +50,11 @@ def captions(root: Path, split: str) -> Iterator[Sample]:
             start, end = numbers(moment, 2, where, f"timestamp {at}")
             if not isinstance(sentence, str):
                 raise DataError(f"{where}: sentence {at} is {show(sentence)}; expected text")
-            yield _moment(root, videos, video, entry, where, f"{video}-{at}", sentence, start, end)
+            yield from _moment(root, videos, video, entry, where, f"{video}-{at}", sentence, start, end)
 
 
 def reasoning(root: Path, split: str) -> Iterator[Sample]:
-    """A question a row; the truth is the first two times in its answer."""
+    """A question a row; the truth is the first two times in its answer. Those of no length are left out."""
     file, videos = root / "temporal_reasoning/annot_val_1_q229.json", find(root, VIDEOS)
     for at, row in enumerate(as_list(load_json(file), str(file))):
         where = f"{file}, entry {at}"
@@ -63,22 +64,26 @@ def reasoning(root: Path, split: str) -> Iterator[Sample]:
                 f"{where}: {len(times)} times in its answer {show(row['answer'])}; expected `<start> <end>`"
             )
         name, question = f"v_{get(row, 'vid', where, str)}", get(row, "question", where, str)
-        yield _moment(root, videos, name, row, where, str(at), question, float(times[0]), float(times[1]))
+        yield from _moment(root, videos, name, row, where, str(at), question, float(times[0]), float(times[1]))
 
 
 def _moment(
     root: Path, videos: str, video: str, entry: Any, where: str, id: str, question: str, start: float, end: float
-) -> Sample:
+) -> Iterator[Sample]:
+    """The question, or nothing where its moment has no length within the clip."""
     duration = number(get(entry, "duration", where), where, "duration")
     if duration <= 0:
         raise DataError(f"{where}: duration {duration}; expected seconds above 0")
-    return make(
+    span = [min(max(second, 0.0), duration) for second in span_of(start, end, where)]
+    if span[0] == span[1]:
+        return
+    yield make(
         where,
         id=id,
         task="temporal_grounding",
         modality="video",
         question=question.strip(),
-        truth={"time": [min(max(second, 0.0), duration) for second in span_of(start, end, where)]},
+        truth={"time": span},
         media=(video_at(root, f"{videos}/{video}", where),),
         source="activitynet",
         meta={"duration": duration},

@@ -20,6 +20,8 @@ MAX_FILE = 2 << 30
 """Bytes of an annotation file."""
 MAX_TEXT = 1 << 20
 """Characters of a question, its options and its truth together."""
+MAX_NAME = 255
+"""Bytes of a file's name."""
 MAX_BITS = 63
 """Of a whole number."""
 
@@ -138,6 +140,14 @@ def get(row: Any, key: str, where: str, kind: type = object) -> Any:
     return value
 
 
+def text_of(row: Any, name: str, where: str) -> str:
+    """A column that is text or a number, as text. Raises DataError."""
+    found = get(row, name, where, int if isinstance(row.get(name), int) else object)
+    if not isinstance(found, str | int | float):
+        raise DataError(f"{where}: field {name!r} is {show(found)}; expected text or a number")
+    return str(found)
+
+
 def number(value: Any, where: str, what: str) -> float:
     """A finite number, or the text of one. Raises DataError."""
     try:
@@ -169,7 +179,9 @@ def box_1000(xyxy: Sequence[float], size: tuple[float, float]) -> list[float]:
 
 
 def under(root: Path, name: str, where: str) -> str:
-    """`name` as a path below the root. Raises DataError where it leaves it."""
+    """`name` as a path below the root. Raises DataError where it leaves it, or where no disk can hold it."""
+    if any(len(part.encode(errors="replace")) > MAX_NAME for part in Path(name).parts):
+        raise DataError(f"{where}: {show(name)} as a file's name; at most {MAX_NAME} bytes are one")
     try:
         resolve_under(root, name)
     except DataError as error:

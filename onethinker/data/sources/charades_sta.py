@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from onethinker.data.sources.base import Source, find, make, span_of, text_lines, under
+from onethinker.data.sources.base import Source, find, make, span_of, text_lines
+from onethinker.data.sources.clips import video_at
 from onethinker.sample import DataError, Sample
 
 LAYOUT = """\
@@ -18,20 +19,24 @@ _LINE = re.compile(r"(\S+) (\S+) (\S+?)##(.+)")
 
 
 def samples(root: Path, split: str) -> Iterator[Sample]:
+    """A question a line; moments of no length, which no answer can meet, are left out."""
     videos = find(root, VIDEOS)
     for at, (where, line) in enumerate(text_lines(root / f"charades_sta_{split}.txt")):
         match = _LINE.fullmatch(line)
         if match is None:
             raise DataError(f"{where}: {line!r:.80}; expected `VIDEO start end##sentence`")
         name, start, end, sentence = match.groups()
+        span = span_of(start, end, where)
+        if span[0] == span[1]:
+            continue
         yield make(
             where,
             id=f"{split}-{at}",
             task="temporal_grounding",
             modality="video",
             question=sentence.strip(),
-            truth={"time": span_of(start, end, where)},
-            media=(under(root, f"{videos}/{name}.mp4", where),),
+            truth={"time": span},
+            media=(video_at(root, f"{videos}/{name}", where),),
             source="charades-sta",
         )
 

@@ -7,7 +7,9 @@ holds them; delete it at will.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -23,11 +25,52 @@ _STRETCH = 32
 
 Size = tuple[int, int]
 
+_FRAME_SUFFIXES = (".jpg", ".JPG", ".jpeg", ".png")
+_PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
 
-def video_at(root: Path, stem: str, where: str) -> str:
-    """The clip `stem` with the suffix that it has, .mp4 where it is not there. Raises DataError off the root."""
-    under(root, stem, where)
-    return find(root, tuple(stem + suffix for suffix in (".mp4", *sorted(VIDEO_SUFFIXES - {".mp4"}))))
+
+def video_at(root: Path, name: str, where: str) -> str:
+    """The clip `FOLDER/NAME`, with or without its suffix, as `file_in` finds it. Raises DataError off the root."""
+    folder, _, file = name.rpartition("/")
+    return file_in(root, (folder,), file, where)
+
+
+def file_in(root: Path, folders: Sequence[str], name: str, where: str) -> str:
+    """The file in whichever of the folders has it, or a folder within one, as archives unpack; else the first's place.
+
+    A suffix may be in capitals on the disk; a clip, which may be named without one, may have any clip's suffix (sets
+    name `.mp4` and ship `.MP4` and `.mkv` beside it: VideoMME, ActivityNet). Raises DataError off the root.
+    """
+    suffix = PurePosixPath(name).suffix
+    if suffix.lower() not in VIDEO_SUFFIXES | _PICTURE_SUFFIXES:
+        suffix = ""
+    stem = name.removesuffix(suffix)
+    others = () if suffix.lower() in _PICTURE_SUFFIXES else (".mp4", *sorted(VIDEO_SUFFIXES))
+    suffixes = dict.fromkeys(way for one in (suffix, *others) if one for way in (one, one.lower(), one.upper()))
+    stems = [under(root, f"{folder}/{stem}", where) for folder in folders]
+    places = [f"{place}{way}" for place in stems for way in suffixes]
+    direct = find(root, tuple(places))
+    if (root / direct).exists():
+        return under(root, direct, where)
+    for folder in folders:
+        within = _within(root / folder, _changed(root / folder))
+        for way in suffixes:
+            if place := within.get(f"{PurePosixPath(stem).name}{way}"):
+                return under(root, f"{folder}/{place}", where)
+    return direct
+
+
+def _changed(folder: Path) -> int:
+    return folder.stat().st_mtime_ns if folder.is_dir() else 0
+
+
+@lru_cache(maxsize=16)
+def _within(folder: Path, changed: int) -> dict[str, str]:
+    """Name → place of the files in the folder's own folders, as of its last change."""
+    if not changed:
+        return {}
+    inner = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    return {file.name: f"{name}/{file.name}" for name in sorted(inner) for file in (folder / name).iterdir()}
 
 
 def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size: Size, fps: float, where: str) -> str:
@@ -45,6 +88,7 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
     def pictures() -> Iterator[np.ndarray]:
         nonlocal shown
         for shown in names:
+            shown = find(root, tuple(f"{shown.removesuffix('.jpg')}{way}" for way in _FRAME_SUFFIXES))
             frame = open_image(root / shown)
             if frame.size != size:
                 raise DataError(f"{where}: {shown} has {frame.size} pixels; expected {size}, width and height")
@@ -52,7 +96,8 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
 
     try:
         if not (root / clip).exists():
-            write_clip(root / clip, pictures(), fps)
+            with below_root(root / clip):
+                write_clip(root / clip, pictures(), fps)
     except MediaError:
         return shown
     return clip
@@ -77,7 +122,8 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
             count = max(1, round((end - start) * fps))
             if count > MAX_FRAMES:
                 raise DataError(f"{where}: a stretch of {count:,} frames; at most {MAX_FRAMES:,} are cut")
-            write_clip(root / clip, _stretch(source, start + np.arange(count) / fps), fps)
+            with below_root(root / clip):
+                write_clip(root / clip, _stretch(source, start + np.arange(count) / fps), fps)
     except MediaError:
         return video
     return clip
@@ -86,3 +132,15 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
 def _stretch(source: Path, times: np.ndarray) -> Iterator[np.ndarray]:
     for at in range(0, len(times), _STRETCH):
         yield from open_clip(source, times=times[at : at + _STRETCH]).frames
+
+
+@contextmanager
+def below_root(file: Path) -> Iterator[None]:
+    """Where a picture or clip of a set is written within its folder. Raises DataError where it may not be."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{file} cannot be written ({error}): pictures and clips of a set are kept within its folder; "
+            "link the set's files into a folder that you may write"
+        ) from error

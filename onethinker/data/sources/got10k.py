@@ -32,7 +32,9 @@ def samples(root: Path, split: str) -> Iterator[Sample]:
 
 
 def _sample(root: Path, folder: str) -> Sample:
-    """Key k is the frame at k − 1 seconds. The metric sees every frame: meta's `frame_boxes`, 0–1000, and `cover`."""
+    """Key k is the frame at k − 1 seconds, and is not there where nothing of the object is: its cover is 0, its box
+    `0,0,0,0`. The metric sees every frame: meta's `frame_boxes`, 0–1000, and `cover`, by which it leaves such frames
+    out as the toolkit's report does (got10k/experiments/got10k.py)."""
     truth, where = root / folder / "groundtruth.txt", str(root / folder)
     pixels = [_xywh(line, at) for at, line in text_lines(truth)]
     cover = [_cover(line, at) for at, line in text_lines(root / folder / "cover.label")]
@@ -43,7 +45,10 @@ def _sample(root: Path, folder: str) -> Sample:
     media = frames_clip(root, f"got-10k/{folder}", folder, names, size, FPS, where)
     boxes = [box_1000((x, y, x + w, y + h), shown_size(*size)) for x, y, w, h in pixels]
     step = round(FPS)
-    keys = {str(k + 1): boxes[k * step] for k in range(min(MAX_KEYS, -(-len(boxes) // step)))}
+    seen = [w > 0 and h > 0 and c > 0 for (_, _, w, h), c in zip(pixels, cover)]
+    if not seen[0]:
+        raise DataError(f"{truth}: nothing of the object in the first frame, whose box the question gives")
+    keys = {str(k + 1): boxes[k * step] for k in range(min(MAX_KEYS, -(-len(boxes) // step))) if seen[k * step]}
     return make(
         where,
         id=Path(folder).name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import pickle
 from pathlib import Path
@@ -12,6 +13,16 @@ from onethinker.sample import DataError
 
 MAX_PICKLE = 256 << 20
 _RESERVING = pickle.BYTEARRAY8
+_LATIN_1 = "onethinker-latin-1"
+
+
+def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
+    """The bytes that are no UTF-8, read as Latin-1, and where to go on."""
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(_LATIN_1, _as_latin_1)
 
 
 class _Plain(pickle._Unpickler):
@@ -28,9 +39,13 @@ class _Plain(pickle._Unpickler):
 
 
 def load_plain_pickle(file: Path) -> Any:
-    """The data of a pickle, Python 2's too. Raises DataError for one that names a class or function, or is cut off."""
+    """The data of a pickle. Texts of Python 2 are UTF-8, but for bytes that are none: those are Latin-1.
+
+    Raises DataError for a pickle that names a class or function, or is cut off.
+    """
     try:
-        return _Plain(io.BytesIO(bounded(file, MAX_PICKLE).read_bytes()), encoding="utf-8").load()
+        data = bounded(file, MAX_PICKLE).read_bytes()
+        return _Plain(io.BytesIO(data), encoding="utf-8", errors=_LATIN_1).load()
     except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: not a whole pickle of plain data ({error}); fetch the file again") from error
     except (RecursionError, MemoryError, OverflowError, AssertionError) as error:

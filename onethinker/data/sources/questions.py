@@ -28,10 +28,11 @@ from onethinker.data.sources.table import (
     keyed,
     listed,
     picture_in,
-    split_options,
     written,
 )
 from onethinker.sample import DataError
+from onethinker.sample.options import split_options
+from onethinker.sample.tsv import SHORT, hinted
 
 # ---- readers of columns that need a rule of their own -------------------------------------------------------------
 
@@ -47,8 +48,8 @@ def within(name: str) -> Read:
 
 def with_hint(row: Row, where: str) -> str:
     """The question after its context, where it has one."""
-    parts = [column(name)(row, where).strip() for name in ("hint", "question") if row.get(name) not in EMPTY]
-    return "\n".join(parts)
+    hint, question = (column(key)(row, where) if row.get(key) not in EMPTY else "" for key in ("hint", "question"))
+    return hinted(hint, question)
 
 
 def with_unit(row: Row, where: str) -> str:
@@ -64,6 +65,11 @@ def with_unit(row: Row, where: str) -> str:
 def or_picture(row: Row, where: str) -> str:
     """MathVerse's question, which in the version `Vision Only` stands in the picture."""
     return split_options(column("question")(row, where))[0] or "Answer the question in the picture."
+
+
+def in_picture(row: Row, where: str) -> list[str]:
+    """The options of a MathVerse question that stand in its picture: the row has them for whoever grades it."""
+    return within("question_for_eval")(row, where) if row.get("question_for_eval") else []
 
 
 def first_accepted(row: Row, options: Sequence[str], where: str) -> str:
@@ -95,7 +101,8 @@ def _mmmu_order(row: Row, where: str) -> tuple[bool, list[int]]:
 
 def mmmu_question(row: Row, where: str) -> str:
     placed, _ = _mmmu_order(row, where)
-    return _MMMU_MARK.sub("<image>" if placed else r"image \1", get(row, "question", where, str))
+    question = _MMMU_MARK.sub("<image>" if placed else r"image \1", get(row, "question", where, str))
+    return question if mmmu_options(row, where) else f"{question}\n{SHORT}"
 
 
 def mmmu_options(row: Row, where: str) -> list[str]:
@@ -110,8 +117,16 @@ def mmmu_pictures(root: Path, row: Row, where: str) -> list[str]:
 
 
 def at_the_end(row: Row, where: str) -> str:
-    """VideoMMMU shows the picture of a question at the end of its clip."""
-    return _MMMU_MARK.sub("the picture at the end of the clip", get(row, "question", where, str))
+    """VideoMMMU's question with the instruction of its track, as the authors' task files in lmms-eval give it: clips
+    end with the picture of the adaptation question, which the other two tracks do not ask about."""
+    question = get(row, "question", where, str)
+    if row["track"] != "Adaptation":
+        return f"{question}\nPlease ignore the Quiz question in last frame of the video."
+    kind = "multi-choice" if row.get("options") else "open-ended"
+    return (
+        "You should watch and learn the video content. Then apply what you learned to answer the following "
+        f"{kind} question. The image for this question is at the end of the video.\n{question}"
+    )
 
 
 def mmvu_clip(root: Path, row: Row, where: str) -> list[str]:
@@ -152,14 +167,16 @@ TABLES = (
     Table(
         "mathverse", f"testmini.parquet, {_HUB}; vision-only are its rows of that version",
         {"testmini": ("testmini.parquet", "*/testmini*.parquet"), "vision-only": ("testmini.parquet",)},
-        "sample_index", or_picture, by_letter("answer"), picture_in("image"), within("question"), "image", "math",
-        chosen=lambda row: row.get("question_type") == "multi-choice",
+        "sample_index", or_picture, by_letter("answer", in_picture), picture_in("image"), within("question"), "image",
+        "math", chosen=lambda row: row.get("question_type") == "multi-choice",
         keep=lambda row, split: split == "testmini" or row.get("problem_version") == "Vision Only",
         meta=("problem_version", "problem_index"),
     ),
     Table(
-        "scienceqa", f"ScienceQA-IMG/test-*.parquet, {_HUB} of lmms-eval; validation alike",
-        {split: (f"ScienceQA-IMG/{split}-*.parquet", f"data/{split}-*.parquet") for split in ("test", "validation")},
+        "scienceqa", f"ScienceQA-IMG/test-*.parquet, {_HUB} of lmms-eval, or data/test-*.parquet, where half of the "
+        "questions have no picture and are left out; validation alike",
+        {split: tuple(f"{folder}/{split}-*.parquet" for folder in ("ScienceQA-IMG", "data", "ScienceQA-FULL"))
+         for split in ("test", "validation")},
         "", with_hint, by_place("answer"), picture_in("image"), listed("choices"), "image", meta=("subject",),
     ),
     Table(
@@ -172,8 +189,9 @@ TABLES = (
         meta=("category", "l2_category"),
     ),
     Table(
-        "mmbench", f"en/dev-*.parquet, {_HUB} of lmms-eval, each question once", {"dev-en": ("en/dev-*.parquet",)},
-        "index", with_hint, by_letter("answer"), picture_in("image"), columns("A", "B", "C", "D"), "image",
+        "mmbench", f"en/dev-*.parquet, {_HUB} of lmms-eval: rotation k of question i has the index i + k·10⁶",
+        {"dev-en": ("en/dev-*.parquet", "data/dev-*.parquet")},
+        "index", with_hint, by_letter("answer"), picture_in("image"), columns("A", "B", "C", "D", "E"), "image",
         meta=("category", "L2-category"),
     ),
     Table(
@@ -209,7 +227,7 @@ TABLES = (
             "comprehension": ("Comprehension/test-*.parquet",), "adaptation": ("Adaptation/test-*.parquet",),
         },
         "", at_the_end, first_accepted, file_named("{id}", DISCIPLINES), listed("options"), free="math", numbers=True,
-        folders=(DISCIPLINES,), meta=("id", "question_type"),
+        folders=(DISCIPLINES,), meta=("id", "question_type", "track"), folder_as="track",
     ),
     Table(
         "videomathqa", f"mcq/test-*.parquet, {_HUB} of lmms-eval; videos/VIDEO.mp4",

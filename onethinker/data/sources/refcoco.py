@@ -31,9 +31,10 @@ from onethinker.sample import DataError, Sample
 LAYOUT = """\
 {folder}/refs({by}).p     phrases with their split (REFER's own files)
 {folder}/instances.json    COCO annotations
-images/mscoco/images/train2014/COCO_train2014_….jpg    COCO's pictures; train2014/ serves too"""
+images/mscoco/images/train2014/COCO_train2014_….jpg    COCO's pictures; train2014/ and
+                                                       images/train2014/ serve too"""
 
-IMAGES = ("images/mscoco/images/train2014", "train2014")
+IMAGES = ("images/mscoco/images/train2014", "train2014", "images/train2014")
 _SETS = {
     "refcoco": ("unc", ("val", "testA", "testB", "train")),
     "refcoco+": ("unc", ("val", "testA", "testB", "train")),

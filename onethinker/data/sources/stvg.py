@@ -27,9 +27,8 @@ from onethinker.data.sources.base import (
     numbers,
     show,
     span_of,
-    under,
 )
-from onethinker.data.sources.clips import cut_clip
+from onethinker.data.sources.clips import cut_clip, file_in
 from onethinker.sample import DataError, Sample
 
 MAX_SECONDS = 3600
@@ -57,7 +56,7 @@ _HC_FILES: dict[tuple[str, str], Place] = {
 
 def hc_samples(root: Path, split: str, name: str) -> Iterator[Sample]:
     """A question a clip, in the file's order."""
-    file, clips = root / find(root, _HC_FILES[name, split]), _clips_below(root / "video")
+    file = root / find(root, _HC_FILES[name, split])
     for at, (clip, entry) in enumerate(as_mapping(load_json(file), str(file)).items()):
         where = f"{file}, clip {show(clip)}"
         sentence = get(entry, "caption" if name == "hc-stvg" else "English", where, str)
@@ -76,15 +75,9 @@ def hc_samples(root: Path, split: str, name: str) -> Iterator[Sample]:
             size,
             id=f"{split}-{at}",
             question=sentence.strip(),
-            media=(clips.get(Path(clip).stem, under(root, f"video/{clip}", where)),),
+            media=(file_in(root, ("video",), clip, where),),
             source=name,
         )
-
-
-def _clips_below(folder: Path) -> Mapping[str, str]:
-    """Stem → path below the root of the clips in a folder and in its folders."""
-    files = [*folder.glob("*.*"), *folder.glob("*/*.*")]
-    return {file.stem: file.relative_to(folder.parent).as_posix() for file in files}
 
 
 def _corners(box: Any, where: str) -> tuple[float, float, float, float]:
@@ -95,16 +88,25 @@ def _corners(box: Any, where: str) -> tuple[float, float, float, float]:
 # ---- VidSTG -----------------------------------------------------------------------------------------------------
 
 VIDSTG = """\
-test_annotations.json, val_annotations.json, train_annotations.json   VidSTG's own
-annotation/validation/FOLDER/VIDEO.json, annotation/training/…        VidOR's (test questions are of validation)
+test_annotations.json, val_annotations.json, train_annotations.json   VidSTG's own; annotations/… as in its repository
+annotation/validation/FOLDER/VIDEO.json, annotation/training/…        VidOR's, where VidVRD-helper has them (test is of
+                                                                      validation); or validation/…, training/… as the
+                                                                      archives unpack, where TubeDETR reads them
 video/FOLDER/VIDEO.mp4                                                VidOR's clips
 A question is asked of the stretch `used_segment` of its video, which is cut once, as TubeDETR cuts it."""
+
+_VIDEOS = ("video", "videos")
+
+
+def _vidstg_places(split: str) -> tuple[Place, Place, Place]:
+    part = "validation" if split == "test" else "training"
+    folders = tuple(f"{above}{part}" for above in ("annotation/", "", "annotations/"))
+    return (f"{split}_annotations.json", f"annotations/{split}_annotations.json"), folders, _VIDEOS
 
 
 def vidstg_samples(root: Path, split: str) -> Iterator[Sample]:
     """Declarative sentences (`captions`) and questions of each row, in the file's order; meta's `kind` says which."""
-    file = root / f"{split}_annotations.json"
-    annotations = root / "annotation" / ("validation" if split == "test" else "training")
+    file, annotations, _ = (root / find(root, place) for place in _vidstg_places(split))
     homes = {path.stem: path for path in annotations.glob("*/*.json")}
     trajectories = lru_cache(maxsize=2)(_trajectories)
     for at, row in enumerate(as_list(load_json(file), str(file))):
@@ -132,7 +134,8 @@ def _vidstg_sample(
         raise DataError(f"{where}: frames {begin} to {end} of {start} to {stop} at {fps} a second make no moment")
     target = get(query, "target_id", where, int)
     track = {frame - start: box for frame, box in tracks.get(target, {}).items() if begin <= frame < end}
-    source = f"video/{vidor.parent.name}/{vidor.stem}.mp4"
+    folder = find(root, _VIDEOS)
+    source = file_in(root, (f"{folder}/{vidor.parent.name}", folder), f"{vidor.stem}.mp4", where)
     return _tube(
         where,
         [(begin - start) / fps, (end - start) / fps],
@@ -215,11 +218,7 @@ SOURCES = (
         "spatial_temporal_grounding",
         ("test", "val", "train"),
         VIDSTG,
-        lambda split: (
-            f"{split}_annotations.json",
-            "annotation/validation" if split == "test" else "annotation/training",
-            "video",
-        ),
+        _vidstg_places,
         vidstg_samples,
     ),
 )

@@ -1,7 +1,8 @@
 """Data sets that are tables of questions, Parquet or JSON: one declaration each, in `questions.py` and `captions.py`.
 
 A `Table` names the columns. Pictures that stand in a Parquet file are written once below the root, named by their
-bytes; clips and pictures that lie in folders keep their names.
+bytes; clips and pictures that lie in folders keep their names. Rows without the picture that their column is for are
+left out, as VLMEvalKit leaves them out: sets such as ScienceQA ask some of their questions in words alone.
 """
 
 from __future__ import annotations
@@ -28,32 +29,30 @@ from onethinker.data.sources.base import (
     make,
     show,
     text_lines,
+    text_of,
     under,
 )
-from onethinker.data.sources.clips import CACHE, video_at
+from onethinker.data.sources.clips import CACHE, below_root, file_in
 from onethinker.measure.text import number
-from onethinker.media import VIDEO_SUFFIXES
 from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
 from onethinker.sample import DataError, Sample, strip_answer
+from onethinker.sample.options import lettered, letters, named_options, without_letter
 from onethinker.util.files import replacing
 
 Row = Mapping[str, Any]
 Read = Callable[[Row, str], Any]
 """(row, where) → text or options. Raises DataError."""
 Answer = Callable[[Row, Sequence[str], str], str]
-"""(row, options, where) → the truth: the right option's letter, or any text where there are no options."""
+"""(row, options, where) → the truth: the right option's letter ("C, D" of several), any text without options."""
 Media = Callable[[Path, Row, str], list[str]]
-"""(root, row, where) → paths below the root."""
+"""(root, row, where) → paths below the root, none for a row without its picture."""
 
 EMPTY = (None, "", "nan", "N/A")
 """How an empty cell is written."""
 MAX_PICTURE = 64 << 20
 MAX_OPTIONS = 26
-MEDIA_SUFFIXES = VIDEO_SUFFIXES | {".png", ".jpg", ".jpeg", ".webp"}
+_SEVERAL = re.compile("[A-Z](?:, [A-Z])+")
 _MARK = re.compile(r"<(?:image|video)>\n?")
-_LETTERED = re.compile(r"\(?([A-Z])[.:)]\s*")
-_OPTION_LINE = re.compile(r"^[ \t]*\(?([A-Z])[.:)][ \t]*(.*)$", re.MULTILINE)
-_OPTIONS_COME = re.compile(r"\s*(?:choices|options):?\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ class Table:
     files: split → the names, or patterns, that its file or files go by. id: column, or "" for the row's number.
     folders: what must be there besides. task: of the set's questions, or of most. free: of those without options,
     unless their answer is a number and `numbers` is true (then `numerical`), or `chosen` says that they are multiple
-    choice all the same. keep: the rows of a split that belong to it. meta: columns to keep.
+    choice all the same; also of a question with several right options, which stand in its text then. keep: the rows of
+    a split that belong to it. meta: columns to keep. folder_as: the column that the name of a file's folder becomes.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Table:
     folders: tuple[Place, ...] = ()
     keep: Callable[[Row, str], bool] = lambda row, split: True
     meta: tuple[str, ...] = ()
+    folder_as: str = ""
 
     def source(self) -> Source:
         return Source(self.name, self.task, tuple(self.files), self.layout, self.places, self.samples)
@@ -90,24 +91,31 @@ class Table:
         return [self.files[split], *self.folders]
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
-        """A question a row, in the file's order."""
-        for at, (where, row) in enumerate(_rows(root, self.files[split])):
-            if self.keep(row, split):
-                yield self._sample(root, row, split, where, at)
+        """A question a row, in the file's order, without rows that lack their picture. Raises DataError."""
+        none = True
+        for at, (where, row) in enumerate(_rows(root, self.files[split], self.folder_as)):
+            if self.keep(row, split) and (media := self.media(root, row, where)):
+                none = False
+                yield self._sample(row, media, split, where, at)
+        if none:
+            raise DataError(f"{root / find(root, self.files[split])}: no row of {self.name} {split} with its picture")
 
-    def _sample(self, root: Path, row: Row, split: str, where: str, at: int) -> Sample:
+    def _sample(self, row: Row, media: Sequence[str], split: str, where: str, at: int) -> Sample:
         options = lettered(self.options(row, where))
-        answer = self.answer(row, options, where).strip()
+        answer, question = self.answer(row, options, where).strip(), self.question(row, where).strip()
+        choice = bool(options) or self.chosen(row)
+        if choice and _SEVERAL.fullmatch(answer):
+            question, options, choice = "\n".join([question, *options]), [], False
         free = "numerical" if self.numbers and number(answer) is not None else self.free or self.task
         return make(
             where,
             id=f"{split}-{text_of(row, self.id, where) if self.id else at}",
-            task="multiple_choice" if options or self.chosen(row) else free,
+            task="multiple_choice" if choice else free,
             modality=self.modality,
-            question=self.question(row, where).strip(),
+            question=question,
             options=tuple(options),
             truth=answer,
-            media=tuple(self.media(root, row, where)),
+            media=tuple(media),
             source=self.name,
             meta={key: text_of(row, key, where) for key in self.meta if row.get(key) not in EMPTY},
         )
@@ -116,12 +124,12 @@ class Table:
 # ---- files ------------------------------------------------------------------------------------------------------
 
 
-def _rows(root: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+def _rows(root: Path, names: tuple[str, ...], folder_as: str) -> Iterator[tuple[str, Row]]:
     """(where, row) of the files of the first name or pattern that is there."""
     for file in sorted(root.glob(find(root, names))):
         read = {".parquet": _parquet_rows, ".jsonl": _line_rows}.get(file.suffix, _json_rows)
         for where, row in read(file):
-            yield where, as_mapping(row, where)
+            yield where, {**as_mapping(row, where), **({folder_as: file.parent.name} if folder_as else {})}
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[str, Any]]:
@@ -161,14 +169,6 @@ def _json_rows(file: Path) -> Iterator[tuple[str, Any]]:
 def column(name: str) -> Read:
     """A column's text, without marks for media: they come first."""
     return lambda row, where: _MARK.sub("", get(row, name, where, str))
-
-
-def text_of(row: Row, name: str, where: str) -> str:
-    """A column that is text or a number, as text. Raises DataError."""
-    found = get(row, name, where, int if isinstance(row.get(name), int) else object)
-    if not isinstance(found, str | int | float):
-        raise DataError(f"{where}: field {name!r} is {show(found)}; expected text or a number")
-    return str(found)
 
 
 def said(text: str) -> Read:
@@ -213,45 +213,31 @@ def columns(*names: str) -> Read:
 
 
 def _texts(found: Any, name: str, where: str) -> list[str]:
-    if not isinstance(found, list) or len(found) > MAX_OPTIONS or not all(isinstance(t, str) for t in found):
+    """Texts; numbers and booleans are written out."""
+    if (
+        not isinstance(found, list)
+        or len(found) > MAX_OPTIONS
+        or not all(isinstance(t, str | int | float) for t in found)
+    ):
         raise DataError(f"{where}: field {name!r} is {show(found)}; expected at most {MAX_OPTIONS} texts")
-    return [_MARK.sub("", text).strip() for text in found]
-
-
-def split_options(text: str) -> tuple[str, list[str]]:
-    """A question with its options on lines of their own, A to the last, at its end → the question and the options.
-
-    The whole text and no options where the lines are no such list.
-    """
-    lines = list(_OPTION_LINE.finditer(text))
-    if len(lines) < 2 or [line[1] for line in lines] != _letters(len(lines)):
-        return text, []
-    return _OPTIONS_COME.sub("", text[: lines[0].start()]), [f"{line[1]}. {line[2].strip()}" for line in lines]
-
-
-def lettered(options: Sequence[str]) -> list[str]:
-    """Options as shown, "A. red": those of a set that letters them itself are left as they are."""
-    own = [_LETTERED.match(option) for option in options]
-    if [match and match[1] for match in own] == _letters(len(options)):
-        return list(options)
-    return [f"{letter}. {option}" for letter, option in zip(_letters(len(options)), options)]
-
-
-def _letters(count: int) -> list[str]:
-    return [chr(ord("A") + at) for at in range(count)]
+    return [_MARK.sub("", str(text)).strip() for text in found]
 
 
 # ---- answers ----------------------------------------------------------------------------------------------------
 
 
-def by_letter(name: str) -> Answer:
-    """A column with the right option's letter, or without options any text; in an answer block or not."""
+def by_letter(name: str, known: Read = lambda row, where: []) -> Answer:
+    """A column that names the right option by its letter in any dress, several such, or its text; without options any
+    text. In an answer block or not. known: the options where the question does not show them, as in its picture."""
 
     def read(row: Row, options: Sequence[str], where: str) -> str:
-        answer = strip_answer(text_of(row, name, where))
-        if options and answer not in _letters(len(options)):
-            raise _none_of(answer, options, where)
-        return answer
+        found = row.get(name)
+        answer = strip_answer(str(found) if isinstance(found, bool) else text_of(row, name, where))
+        asked = options or known(row, where)
+        named = named_options(answer, asked) if asked else [answer]
+        if not named:
+            raise _none_of(answer, asked, where)
+        return ", ".join(named)
 
     return read
 
@@ -263,7 +249,7 @@ def by_place(name: str) -> Answer:
         answer = text_of(row, name, where)
         if not re.fullmatch(r"\d{1,2}", answer) or int(answer) >= len(options):
             raise _none_of(answer, options, where)
-        return _letters(len(options))[int(answer)]
+        return letters(len(options))[int(answer)]
 
     return read
 
@@ -273,10 +259,10 @@ def by_text(name: str) -> Answer:
 
     def read(row: Row, options: Sequence[str], where: str) -> str:
         answer = text_of(row, name, where).strip()
-        bare = [_LETTERED.sub("", option, count=1).strip() for option in options]
+        bare = [without_letter(option) for option in options]
         for texts in (options, bare):
             if answer in texts:
-                return _letters(len(options))[texts.index(answer)]
+                return letters(len(options))[texts.index(answer)]
         if options:
             raise _none_of(answer, options, where)
         return answer
@@ -292,8 +278,7 @@ def _none_of(answer: str, options: Sequence[str], where: str) -> DataError:
 
 
 def file_named(name: str, folders: Sequence[str]) -> Media:
-    """A file in the folder that has it, the first where none does. name: with `{column}` in it; a clip may be without
-    its suffix."""
+    """A file in the folder that has it, as `file_in` finds it. name: with `{column}` in it."""
 
     def media(root: Path, row: Row, where: str) -> list[str]:
         fields = {key: found for key, found in row.items() if isinstance(found, str | int)}
@@ -301,17 +286,20 @@ def file_named(name: str, folders: Sequence[str]) -> Media:
             file = name.format_map(fields)
         except KeyError as error:
             raise DataError(f"{where}: no text in field {error}; it has {', '.join(map(show, row))}") from error
-        places = [under(root, f"{folder}/{file}", where) for folder in folders]
-        if Path(file).suffix.lower() not in MEDIA_SUFFIXES:
-            places = [video_at(root, place, where) for place in places]
-        return [find(root, tuple(places))]
+        return [file_in(root, folders, file, where)]
 
     return media
 
 
 def picture_in(name: str) -> Media:
-    """A picture that stands in a column, written below `CACHE`."""
-    return lambda root, row, where: [kept_picture(root, get(row, name, where), f"{where}, field {name!r}")]
+    """A picture that stands in a column, written below `CACHE`; none where the cell is empty."""
+
+    def media(root: Path, row: Row, where: str) -> list[str]:
+        found = get(row, name, where)
+        empty = not any(found.values()) if isinstance(found, Mapping) else not found
+        return [] if empty else [kept_picture(root, found, f"{where}, field {name!r}")]
+
+    return media
 
 
 def kept_picture(root: Path, found: Any, where: str) -> str:
@@ -322,7 +310,7 @@ def kept_picture(root: Path, found: Any, where: str) -> str:
     name = f"{CACHE}/pictures/{hashlib.sha256(data).hexdigest()[:24]}"
     file = root / under(root, f"{name}.{_format(data, where)}", where)
     if not file.exists():
-        with replacing(file) as aside:
+        with below_root(file), replacing(file) as aside:
             aside.write_bytes(data)
     return file.relative_to(root).as_posix()
 

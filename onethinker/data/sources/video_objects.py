@@ -13,7 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.data.sources.base import Source, as_list, as_mapping, get, load_json, make, number, show, under
+from onethinker.data.sources.base import (
+    Source,
+    as_list,
+    as_mapping,
+    find,
+    get,
+    load_json,
+    make,
+    number,
+    show,
+    text_of,
+    under,
+)
 from onethinker.data.sources.clips import frames_clip, shown_size
 from onethinker.data.sources.shapes import Mask, index_picture, prompts_of
 from onethinker.measure import masks
@@ -29,8 +41,8 @@ Masks = Callable[[str, Mapping[str, Any], Sequence[str], str], Iterable[Mask | N
 class ObjectSet:
     """A data set of videos with frames and expressions, `{"videos": {VIDEO: {"frames", "expressions"}}}` in `meta`.
 
-    frames: the folder with a folder of JPEGs a video. masks: the file or folder that `masks_in` reads, as (place,
-    split) → Masks. phrase: the expression's field. meta, frames and masks may have `{split}` in them.
+    frames: the folder with a folder of JPEGs a video. masks: the file or folder that `masks_in` reads, as (root, place)
+    → Masks. phrase: the expression's field. meta, frames and masks may have `{split}` in them.
     """
 
     name: str
@@ -52,10 +64,9 @@ class ObjectSet:
         for video, entry in as_mapping(get(load_json(file), "videos", str(file)), str(file)).items():
             at = f"{file}, video {show(video)}"
             frames = [str(frame) for frame in get(entry, "frames", at, list)]
-            for key, expression in as_mapping(get(entry, "expressions", at), at).items():
+            for key, expression in _expressions(entry, at):
                 where = f"{at}, expression {show(key)}"
-                phrase = get(expression, self.phrase, where, str).strip()
-                found = masks_of(video, entry | expression, frames, where)
+                found = masks_of(video, {**entry, **as_mapping(expression, where)}, frames, where)
                 yield _sample(
                     root,
                     where,
@@ -63,12 +74,28 @@ class ObjectSet:
                     frames,
                     found,
                     id=f"{video}-{key}",
-                    question=phrase if entry.get("is_sent") else f"Please segment {phrase.rstrip('.')}.",
+                    question=self.asked(expression, entry, where),
                     source=self.name,
                 )
 
+    def asked(self, expression: Any, entry: Mapping[str, Any], where: str) -> str:
+        """A sentence as it is; a phrase, in lower case and single spaces as MeViS's loader has it, to be segmented."""
+        phrase = " ".join(get(expression, self.phrase, where, str).split())
+        if expression.get("is_sent", entry.get("is_sent")):
+            return phrase
+        return f"Please segment {phrase.lower().rstrip('.')}."
+
     def source(self) -> Source:
         return Source(self.name, "video_segmentation", self.splits, self.layout, self.places, self.samples)
+
+
+def _expressions(entry: Any, where: str) -> list[tuple[str, Any]]:
+    """A video's expressions and what to call them: an object's keys, or the places of a list, whose `exp_id` is a
+    number for each object and occurs again for the next."""
+    found = get(entry, "expressions", where)
+    return [(str(at), one) for at, one in enumerate(found)] if isinstance(found, list) else [
+        *as_mapping(found, where).items()
+    ]  # fmt: skip
 
 
 def _sample(
@@ -143,12 +170,15 @@ def _together(runs: Sequence[Any], where: str) -> Mask | None:
 
 
 def _grey_pictures(root: Path, place: str) -> Masks:
-    """A folder for each object, `SOURCE_VIDEO_OBJECT/FRAME.png`; what is not black is the object."""
+    """A folder for each object, `SOURCE_VIDEO_OBJECT/FRAME.png`, the source as written or in lower case; what is not
+    black is the object."""
 
     def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
-        folder = f"{get(fields, 'source', where, str).lower()}_{video}_{get(fields, 'obj_id', where)}"
+        source, rest = get(fields, "source", where, str), f"{video}_{text_of(fields, 'obj_id', where)}"
+        names = [under(root, f"{place}/{way}_{rest}", where) for way in (source, source.lower())]
+        folder = find(root, tuple(names))
         for frame in frames:
-            yield index_picture(root / under(root, f"{place}/{folder}/{frame}.png", where)) > 0
+            yield index_picture(root / under(root, f"{folder}/{frame}.png", where)) > 0
 
     return masks_of
 
@@ -173,8 +203,10 @@ valid_u/mask_dict.json               annotation → COCO run lengths, or null, a
 valid_u/JPEGImages/VIDEO/FRAME.jpg   train/ has the same; the truth of valid/ and test/ is with their server"""
 
 REASONVOS = """\
-meta_expressions.json                      videos with source, frames, is_sent, expressions {exp_text, obj_id}
-JPEGImages/VIDEO/FRAME.jpg                 (the authors' layout, VideoLISA's repository)
+meta_expressions.json                      videos with source, frames and expressions, a list of {obj_id, exp_id,
+                                           exp_text, is_sent} (the authors' layout: evaluation/reason_vos and
+                                           benchmark_check.py of VideoLISA's repository)
+JPEGImages/VIDEO/FRAME.jpg
 Annotations/SOURCE_VIDEO_OBJECT/FRAME.png  grey, the object is what is not black"""
 
 YOUTUBE = """\

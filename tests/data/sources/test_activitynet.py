@@ -35,6 +35,17 @@ def test_rtl_reads_the_first_two_times_as_lita_does(put: Put, tmp_path: Path) ->
     assert (sample.question, sample.media) == ("When is it fun?", ("videos/v_b.mp4",))
 
 
+def test_moments_of_no_length_are_left_out(put: Put, tmp_path: Path) -> None:
+    """As 2D-TAN's loader leaves out what does not start before it ends; also what the cut to the clip makes so."""
+    moments = [[1.5, 1.5], [25, 99.0], [2, 4], [20, 20]]
+    put("val_2.json", {"v_a": ENTRY | {"timestamps": moments, "sentences": ["A.", "B.", "C.", "D."]}})
+    put("temporal_reasoning/annot_val_1_q229.json", [RTL | {"answer": "<4.5> <4.5> then"}, RTL])
+    put("videos/v_a.MP4", b"x")
+    (sample,) = read("activitynet-captions", tmp_path, "val_2")
+    assert (sample.id, sample.media) == ("v_a-2", ("videos/v_a.MP4",))
+    assert [s.id for s in read("anet-rtl", tmp_path, "val")] == ["1"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -25,6 +25,15 @@ def test_lines_are_moments(put: Callable[[str, Any], Path], tmp_path: Path) -> N
     assert second.media == ("Charades_v1_480/ABCDE.mp4",)  # not there, and still a question
 
 
+def test_a_moment_of_no_length_is_left_out_and_a_clip_in_capitals_found(
+    put: Callable[[str, Any], Path], tmp_path: Path
+) -> None:
+    put("charades_sta_test.txt", "3MSZA 24.3 24.3##x.\n3MSZA 1 2##y.\n")
+    put("Charades_v1/3MSZA.MP4", b"x")
+    (sample,) = read("charades-sta", tmp_path, "test")
+    assert (sample.id, sample.media) == ("test-1", ("Charades_v1/3MSZA.MP4",))
+
+
 def test_what_is_missing_is_named_with_the_layout(tmp_path: Path) -> None:
     source = SOURCES["charades-sta"]
     assert source.expected(tmp_path, "test") == [tmp_path / "charades_sta_test.txt", tmp_path / "Charades_v1_480"]

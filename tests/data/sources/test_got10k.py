@@ -61,6 +61,24 @@ def test_the_truth_as_answer_in_the_official_metric(root: Path) -> None:
     assert score.evidence["got10k"]["frames"] == FRAMES - 2  # not the first, not the one that is covered
 
 
+@pytest.mark.parametrize(("box", "cover"), [("0,0,0,0", 0), ("0.0000,0.0000,0.0000,0.0000", 0), ("5,4,8,10", 0)])
+def test_a_frame_without_the_object_is_no_box(root: Path, put: Put, box: str, cover: int) -> None:
+    lines = [f"{k},4,8,10" for k in range(FRAMES)]
+    covers = [8] * FRAMES
+    lines[10], covers[10] = box, cover  # the frame at one second
+    put(f"{FOLDER}/groundtruth.txt", "\n".join(lines) + "\n")
+    put(f"{FOLDER}/cover.label", "\n".join(map(str, covers)) + "\n")
+    (sample,) = read("got-10k", root, "val")
+    assert list(json.loads(sample.truth)["boxes"]) == ["1", "3"]
+    task = get_task("tracking")
+    score = task.score(sample, read_answer(f"<think>x</think><answer>{sample.truth}</answer>"))
+    assert score.accuracy == 1 and score.evidence["got10k"]["frames"] == FRAMES - 2
+    lines[0], covers[0] = "0,0,0,0", 0
+    put(f"{FOLDER}/groundtruth.txt", "\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="nothing of the object in the first frame"):
+        list(read("got-10k", root, "val"))
+
+
 def test_a_missing_and_a_broken_frame_stand_for_their_clip(root: Path) -> None:
     frame = root / FOLDER / "00000009.jpg"
     frame.write_bytes(b"\xff\xd8\xff broken")

@@ -78,6 +78,13 @@ def test_masks_are_those_of_pycocotools(root: Path) -> None:
         assert truth.box == pytest.approx(1000 * box, abs=1e-3)
 
 
+def test_texts_of_python_2_may_be_latin_1(root: Path) -> None:
+    """REFER's pickles are Python 2's: protocol 0 keeps its texts as bytes, in whatever encoding they had."""
+    data = pickle.dumps(REFS, protocol=0).replace(b"Vleft man", b"S'caf\\xe9 na\\xc3\\xafve'")
+    (root / "refcoco" / "refs(unc).p").write_bytes(data)
+    assert next(iter(read("refcoco", root, "testA"))).question == "café naïve"
+
+
 class Bomb:
     def __reduce__(self) -> tuple[Any, ...]:
         return (print, ("boom",))

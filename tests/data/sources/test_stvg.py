@@ -115,6 +115,21 @@ def test_vidstg_cuts_the_used_stretch_once(vidstg: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("annotations", "vidor", "clip"),
+    [
+        ("annotations/test_annotations.json", "validation/0000/77.json", "video/0000/77.MP4"),  # as TubeDETR reads them
+        ("test_annotations.json", "annotation/validation/0000/77.json", "videos/0000/77.mp4"),
+        ("test_annotations.json", "annotations/validation/0000/77.json", "video/77.mp4"),
+    ],
+)
+def test_vidstg_as_its_archives_unpack(put: Put, tmp_path: Path, annotations: str, vidor: str, clip: str) -> None:
+    put(annotations, [ROW])
+    put(vidor, {"trajectories": [trajectory(k) for k in range(60)]})
+    put(clip, b"no clip")
+    assert {s.media for s in read("vidstg", tmp_path, "test")} == {(clip,)}
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"vid": "../77"}, "no annotation of video"),

@@ -71,17 +71,22 @@ def test_mevis_masks_of_several_objects_are_one(mevis: Path) -> None:
     assert clip.times == pytest.approx(times, abs=1e-3)
 
 
-def test_reasonvos_reads_grey_pictures(put: Put, tmp_path: Path) -> None:
-    entry = {"source": "MeViS", "frames": NAMES, "is_sent": True,
-             "expressions": {"3": {"exp_text": "Which one moves?", "obj_id": 5}}}  # fmt: skip
-    put("meta_expressions.json", {"videos": {"abc": entry}})
+@pytest.mark.parametrize("source", ["mevis", "MeViS"])
+def test_reasonvos_reads_grey_pictures(put: Put, tmp_path: Path, source: str) -> None:
+    """Its expressions are a list, as its evaluation walks it, and their numbers begin anew for each object."""
+    said = [("5", 0, "Which one moves?", True), (7, 0, "The  left Square.", False), ("5", 1, "What is fast?", True)]
+    expressions = [dict(zip(("obj_id", "exp_id", "exp_text", "is_sent"), row)) for row in said]
+    put("meta_expressions.json", {"videos": {"abc": {"source": source, "frames": NAMES, "expressions": expressions}}})
     put_frames(put, "JPEGImages/abc")
-    for name, mask in zip(NAMES, ONE):
-        file = put(f"Annotations/mevis_abc_5/{name}.png", b"")
-        cv2.imwrite(str(file), mask * 255)
-    (sample,) = read("reasonvos", tmp_path, "test")
-    assert sample.question == "Which one moves?"
-    files = [str(tmp_path / f"Annotations/mevis_abc_5/{name}.png") for name in NAMES]
+    for name, one, two in zip(NAMES, ONE, TWO):
+        cv2.imwrite(str(put(f"Annotations/{source}_abc_5/{name}.png", b"")), one * 255)
+        cv2.imwrite(str(put(f"Annotations/{source}_abc_7/{name}.png", b"")), two * 255)
+    sample, other, third = read("reasonvos", tmp_path, "test")
+    assert [s.id for s in (sample, other, third)] == ["abc-0", "abc-1", "abc-2"]
+    assert [s.question for s in (sample, other)] == ["Which one moves?", "Please segment the left square."]
+    assert (true_masks(other)[1] == (np.stack(TWO) > 0)).all()
+    assert (true_masks(third)[1] == true_masks(sample)[1]).all()
+    files = [str(tmp_path / f"Annotations/{source}_abc_5/{name}.png") for name in NAMES]
     official = np.stack([cv2.imread(file, cv2.IMREAD_GRAYSCALE) for file in files]) > 0
     assert (true_masks(sample)[1] == official).all()
 
