@@ -64,7 +64,8 @@ def eval_(
     Asks only what is missing. `onethinker eval --list` shows the benchmarks, what of them is on this disk and the paths
     where the others are expected. With --suite each goes into OUT/<benchmark>; those that need a --judge refuse to run
     without one (its key is read from OPENAI_API_KEY). `onethinker eval compare A B` gives the paired differences B − A
-    of two such folders and the questions that flipped.
+    of two such folders and the questions that flipped. A benchmark whose data cannot be read is named, the others run,
+    and the exit code is 1.
     """
     if list_:
         return _print_list(suite or "all", data_root)
@@ -87,11 +88,16 @@ def eval_(
         done = run_suite(examinee, suite, folder, data_root, limit=limit)
         _print_suite(done, folder)
         silent = [entry["name"] for entry in done["benchmarks"] if not entry["n"]]
+        unreadable = done["unreadable"]
     else:
+        unreadable = {}
         print_evaluation(evaluate_named(examinee, data, folder, media_root=media_root, limit=limit))
         silent = [] if json.loads((folder / "summary.json").read_text())["n"] else [data]
     if silent:
         print(f"not one question was answered: {', '.join(silent)}; the same command asks again", file=sys.stderr)
+    for name, problem in unreadable.items():
+        print(f"cannot be read: {name}: {problem}", file=sys.stderr)
+    if silent or unreadable:
         raise typer.Exit(1)
 
 
@@ -115,28 +121,32 @@ def _judge(url: str, cache: Path, kind: str, model: str) -> Judge | None:
 
 
 def _print_list(names: str, root: Path) -> None:
+    """✓ for a benchmark whose first questions open, ! with the reason for one that is there and does not open, – for
+    one that is not there."""
     from rich.markup import escape
     from rich.table import Table
 
     from onethinker.evaluate.benchmarks import BENCHMARKS, FAMILIES, choose
-    from onethinker.evaluate.suite import look
+    from onethinker.evaluate.suite import Opened
 
     wide = _console().width >= _FULL
     table = Table("", "benchmark", box=None)
     for column in ("split", "questions", "metric", "judge") if wide else ("judge",):
         table.add_column(column, justify="right" if column == "questions" else "left")
     table.add_column("where it is, or is expected", overflow="fold")
-    family = ""
+    family, opened = "", Opened(root)
     for name in choose(names):
-        benchmark, found = BENCHMARKS[name], look(BENCHMARKS[name], root)
+        benchmark = BENCHMARKS[name]
+        found, problem = opened.look(benchmark)
         if benchmark.family != family:
             family = benchmark.family
             between = [""] * (len(table.columns) - 3)
             table.add_row("", f"[bold]{family}[/bold]", *between, f"[bold]{FAMILIES[benchmark.family]}[/bold]")
-        at = str(found.path(root)) if found.place else found.expected("\nor ")
+        at = problem or str(found.path(root)) if found.place else found.expected("\nor ")
+        mark = ("[yellow]![/yellow]" if problem else "[green]✓[/green]") if found.place else "[red]–[/red]"
         size, judged = f"{benchmark.size:,}" if benchmark.size else "–", "needed" if benchmark.judge else ""
         row = (name, benchmark.split, size, benchmark.metric, judged, at) if wide else (name, judged, at)
-        table.add_row("[green]✓[/green]" if found.place else "[red]–[/red]", *map(escape, row))
+        table.add_row(mark, *map(escape, row))
     _console().print(table)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from onethinker.data.sources import get_source
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import Examinee
-from onethinker.sample import Samples, load_samples
+from onethinker.sample import DataError, Samples, load_samples
 from onethinker.sample.tsv import load_tsv
 from onethinker.scoring.judge import JUDGED
 from onethinker.scoring.results import SUMMARY
@@ -20,16 +20,18 @@ from onethinker.util.files import write_whole
 from onethinker.util.runs import stamp
 
 SUITE = "suite.json"
+FIRST = 3
+"""Questions that a list opens of each benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Where a benchmark is. place: the first layout that is whole, None where none is. missing: for each layout that is
-    not, the paths it lacks."""
+    not, the paths it lacks, and whether it has others of those it needs."""
 
     benchmark: Benchmark
     place: Place | None
-    missing: tuple[tuple[Path, ...], ...]
+    missing: tuple[tuple[tuple[Path, ...], bool], ...]
 
     def path(self, root: Path) -> Path:
         """The file or folder below the data root. Raises BenchmarkError where the benchmark is not there."""
@@ -42,26 +44,55 @@ class Found:
         return f"not on this disk; expected {self.expected()}. From: {self.benchmark.origin}"
 
     def expected(self, parted: str = " or ") -> str:
-        """The paths to fill, a layout's beside each other."""
-        return parted.join(" and ".join(map(str, paths)) for paths in self.missing)
+        """The paths to fill, a layout's beside each other; of one that is half there those that it lacks."""
+        return parted.join(
+            ("half there, lacks " if half else "") + " and ".join(map(str, paths)) for paths, half in self.missing
+        )
 
 
 def look(benchmark: Benchmark, root: Path) -> Found:
-    """Which of the benchmark's layouts is below the data root."""
+    """Which of the benchmark's layouts is below the data root, by the names of its files alone."""
     lacks = []
     for place in benchmark.places:
-        missing = _missing(place, root)
+        needed = _needed(place, root)
+        missing = tuple(path for path in needed if not path.exists())
         if not missing:
             return Found(benchmark, place, ())
-        lacks.append(tuple(missing))
+        lacks.append((missing, len(missing) < len(needed)))
     return Found(benchmark, None, tuple(lacks))
 
 
-def _missing(place: Place, root: Path) -> list[Path]:
+def _needed(place: Place, root: Path) -> list[Path]:
     path = root / place.path
-    if place.reader in ("samples", "tsv"):
-        return [] if path.is_file() else [path]
-    return get_source(place.reader).missing(path, place.split)
+    return [path] if place.reader in ("samples", "tsv") else get_source(place.reader).expected(path, place.split)
+
+
+@dataclass
+class Opened:
+    """The first questions of benchmarks with their media, opened for a list that is to be made quickly: of those that
+    share their files, as RefCOCO's splits do, once. What has to be unpacked of them is, as the run itself would."""
+
+    root: Path
+    problems: dict[Any, str] = field(default_factory=dict)
+
+    def look(self, benchmark: Benchmark) -> tuple[Found, str]:
+        """Where it is, and what stands in the way of its first questions: empty if they open, or if it is not there."""
+        found = look(benchmark, self.root)
+        if found.place is None:
+            return found, ""
+        needed = tuple(_needed(found.place, self.root))
+        key = (found.place.reader, needed, tuple(benchmark.where.items()))
+        if key not in self.problems:
+            self.problems[key] = self._problem(found)
+        return found, self.problems[key]
+
+    def _problem(self, found: Found) -> str:
+        try:
+            samples = load(found, self.root, FIRST)
+            lost = [(s.id, path) for s in samples for path in s.paths(samples.root) if not path.is_file()]
+        except (DataError, OSError) as error:
+            return " ".join(str(error).split())
+        return f"half there: sample {lost[0][0]} needs {lost[0][1]}, which is not there" if lost else ""
 
 
 def load(found: Found, root: Path, limit: int | None = None) -> Samples:
@@ -72,34 +103,48 @@ def load(found: Found, root: Path, limit: int | None = None) -> Samples:
         return load_samples(path, None, limit)
     if place.reader == "tsv":
         return load_tsv(path, None, limit, found.benchmark.where)
-    return Samples(tuple(islice(get_source(place.reader).read(path, place.split), limit)), path)
+    samples = Samples(tuple(islice(get_source(place.reader).read(path, place.split), limit)), path)
+    if not samples:
+        raise DataError(f"{path}: no questions of {found.benchmark.title} in it")
+    return samples
 
 
-def ready(
-    names: str, root: Path, judged: bool, limit: int | None = None
-) -> tuple[list[tuple[Found, Samples]], dict[str, str]]:
-    """Those that can be run with their questions, and why each other of a family cannot.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Benchmarks with their questions, and by name why others are left: absent or ungraded ones of a family are
+    skipped; those that are there and cannot be read are unreadable, which is a fault of the data."""
 
-    One that was named itself and cannot be run is refused: raises BenchmarkError with every reason, as it does where
-    none is left, and DataError for questions that cannot be read.
+    runnable: list[tuple[Found, Samples]] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def ready(names: str, root: Path, judged: bool, limit: int | None = None) -> Ready:
+    """What of the benchmarks named can be run.
+
+    One that was named itself and is not there, or lacks a judge, is refused: raises BenchmarkError with every reason,
+    as it does where none is left. One that cannot be read keeps no other from running.
     """
-    runnable: list[tuple[Found, Samples]] = []
-    skipped: dict[str, str] = {}
-    refused = []
+    found_ready, refused = Ready(), []
     for name, named in choose(names).items():
         found = look(BENCHMARKS[name], root)
-        samples = load(found, root, limit) if found.place else None
+        try:
+            samples = load(found, root, limit) if found.place else None
+        except (DataError, OSError) as error:
+            found_ready.unreadable[name] = str(error)
+            continue
         problem = found.absence() if samples is None else _ungraded(found.benchmark, samples, judged)
         if samples is not None and not problem:
-            runnable.append((found, samples))
+            found_ready.runnable.append((found, samples))
             continue
-        skipped[name] = problem
+        found_ready.skipped[name] = problem
         if named:
             refused.append(f"{name}: {problem}")
-    if refused or not runnable:
-        lines = refused or [f"{name}: {problem}" for name, problem in skipped.items()]
+    if refused or not found_ready.runnable:
+        left = found_ready.unreadable | ({} if refused else found_ready.skipped)
+        lines = refused + [f"{name}: {problem}" for name, problem in left.items()]
         raise BenchmarkError("\n  ".join(["cannot run these benchmarks:", *lines]))
-    return runnable, skipped
+    return found_ready
 
 
 def _ungraded(benchmark: Benchmark, samples: Samples, judged: bool) -> str:
@@ -117,19 +162,25 @@ def run_suite(examinee: Examinee, names: str, out: Path, root: Path, *, limit: i
     """Each benchmark into `out/NAME`, resumed where it stopped, then `out/suite.json`, which is returned.
 
     `benchmarks` has the entry of each one that `out` holds for this model, `skipped` why others of a family were not
-    run, in the table's order. Everything is read before anything is asked; raises as `ready` does.
+    run, `unreadable` why those could not that are on the disk, in the table's order. Everything is read before anything
+    is asked; raises as `ready` does.
     """
-    runnable, skipped = ready(names, root, examinee.judge is not None, limit)
+    found_ready = ready(names, root, examinee.judge is not None, limit)
+    runnable, unreadable = found_ready.runnable, dict(found_ready.unreadable)
     for number, (found, samples) in enumerate(runnable, start=1):
         benchmark = found.benchmark
         print(f"{benchmark.name}: {number} of {len(runnable)}, {len(samples)} questions", file=sys.stderr, flush=True)
-        examinee.evaluate(samples, out / benchmark.name, str(found.path(root)), benchmark)
+        try:
+            examinee.evaluate(samples, out / benchmark.name, str(found.path(root)), benchmark)
+        except DataError as error:
+            unreadable[benchmark.name] = str(error)
     suite = {
         "model": examinee.model,
         "data_root": str(root),
         "at": stamp(),
         "benchmarks": _entries(out, examinee.model),
-        "skipped": skipped,
+        "skipped": found_ready.skipped,
+        "unreadable": {name: unreadable[name] for name in BENCHMARKS if name in unreadable},
     }
     write_whole(out / SUITE, json.dumps(suite, indent=1, ensure_ascii=False))
     return suite

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from onethinker.cli.app import app
@@ -16,8 +17,6 @@ from onethinker.scoring.judge import JudgeError
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A data root with two of RefCOCOg's questions as published, on a picture."""
-    from PIL import Image
-
     folder = tmp_path / "data" / "onethinker-eval"
     folder.mkdir(parents=True)
     Image.new("RGB", (16, 16)).save(folder / "a.png")
@@ -43,7 +42,7 @@ def test_the_list_says_what_is_here_and_where_the_rest_is_expected(root):
     assert here == ["refcocog_val"]
     for path in ("LMUData/MMStar.tsv", "onethinker-eval/eval_refcocog_val.json", "onethinker-eval/eval_seg_mevis.json"):
         assert f"{root}/{path}" in done.output
-    assert "needed" in named["mmt_caption"] and "needed" not in named["mmstar"]
+    assert "needed" in named["mmsci_caption"] and "needed" not in named["mmstar"]
     assert "10,834" in named["refcoco_val"]
 
 
@@ -51,13 +50,64 @@ def test_the_list_on_a_narrow_terminal_keeps_names_and_paths(root, monkeypatch):
     monkeypatch.setattr("onethinker.cli.evaluate._WIDE", 100)
     done = run("--list", "--suite", "caption", "--data-root", "data")
     assert done.exit_code == 0, done.output
-    assert "needed" in done.output and "data/MMT-Caption/samples.jsonl" in done.output and "split" not in done.output
+    assert (
+        "needed" in done.output
+        and "data/LMUData/MMSci_DEV_Captioning_image_only.tsv" in done.output
+        and "split" not in done.output
+    )
 
 
 def test_the_list_of_a_family_below_the_root_that_the_environment_names(root):
     done = run("--list", "--suite", "spatial", env={"ONETHINKER_DATA": str(root)})
     assert done.exit_code == 0
     assert "✓" in done.output and "mmmu" not in done.output and "refcocop_testb" in done.output
+
+
+def test_the_list_opens_the_first_questions_before_it_says_that_a_set_is_here(root):
+    published = root / "onethinker-eval"
+    (published / "eval_refcocog_test.json").write_text('[{"problem": 1}]')
+    (published / "eval_anet_rtl.json").write_text("[")
+    (root / "Charades-STA").mkdir()
+    (root / "Charades-STA/charades_sta_test.txt").write_text("A 1 2##x.\n")
+    (root / "LongVideoBench/videos").mkdir(parents=True)
+    question = {"id": "a", "video_path": "a.mp4", "question": "?", "candidates": ["r", "s"], "correct_choice": 1}
+    (root / "LongVideoBench/lvb_val.json").write_text(json.dumps([question]))
+    done = run("--list", "--data-root", root)
+    assert done.exit_code == 0, done.output
+    named = {name: next(line for line in done.output.splitlines() if f" {name} " in line) for name in BENCHMARKS}
+    assert {name: line.split()[0] for name, line in named.items() if line.split()[0] != "–"} == {
+        "refcocog_val": "✓", "refcocog_test": "!", "anet_rtl": "!", "longvideobench": "!"}  # fmt: skip
+    assert "eval_refcocog_test.json, row 1: field 'problem'" in named["refcocog_test"]
+    assert "half there: sample val-a needs" in named["longvideobench"] and "videos/a.mp4" in named["longvideobench"]
+    assert f"half there, lacks {root}/Charades-STA/Charades_v1_480" in done.output
+
+
+def test_the_list_unpacks_no_more_than_it_opens(root):
+    folder = root / "GOT-10k/val"
+    for number in range(9):
+        sequence = folder / f"GOT-10k_Val_{number:06d}"
+        sequence.mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(sequence / "00000001.jpg")
+        (sequence / "groundtruth.txt").write_text("1,1,4,4\n")
+        (sequence / "cover.label").write_text("8\n")
+        (sequence / "meta_info.ini").write_text("[METAINFO]\nresolution: (16, 16)\n")
+    (folder / "list.txt").write_text("".join(f"GOT-10k_Val_{number:06d}\n" for number in range(9)))
+    done = run("--list", "--suite", "tracking", "--data-root", root)
+    assert "✓" in done.output, done.output
+    assert len(list((root / "GOT-10k/onethinker-media").rglob("*.mp4"))) == 3
+
+
+def test_a_set_that_cannot_be_read_is_named_and_the_others_run(root, tmp_path):
+    (root / "onethinker-eval" / "eval_refcocog_test.json").write_text('[{"problem": 1}]')
+    model = tmp_path / "model.json"
+    model.write_text(
+        json.dumps({str(i): '<think>.</think><answer>{"boxes": [0, 0, 500, 500]}</answer>' for i in (0, 1)})
+    )
+    words = (model, "--engine", "scripted", "--suite", "spatial", "--data-root", root, "--out", tmp_path / "out")
+    done = run(*words, "--set", "evaluate.bootstrap=20")
+    assert done.exit_code == 1
+    assert next(line for line in done.stdout.splitlines() if line.startswith(" refcocog_val ")).split()[5] == "100.0"
+    assert "cannot be read: refcocog_test: " in done.stderr and "eval_refcocog_test.json, row 1" in done.stderr
 
 
 def test_a_suite_prints_its_numbers_beside_the_papers(root, tmp_path):

@@ -15,12 +15,16 @@ import pytest
 from PIL import Image
 
 from onethinker.evaluate.benchmarks import BENCHMARKS, BenchmarkError, choose
+from onethinker.evaluate.bootstrap import Bootstrap
+from onethinker.evaluate.headline import measured
 from onethinker.evaluate.named import Examinee
 from onethinker.evaluate.suite import look, ready, run_suite
 from onethinker.media import write_clip
 from onethinker.recipes.base import RecipeError
-from onethinker.sample import DataError
+from onethinker.sample import Sample
 from onethinker.scoring.judge import Ask, JudgeError
+from onethinker.scoring.results import score_row
+from onethinker.tasks import score
 from onethinker.util.runs import JsonLines
 
 BOX = '{"boxes": [100, 100, 600, 600]}'
@@ -66,7 +70,11 @@ def root(tmp_path: Path) -> Path:
             for i, answer in ((10, "A"), (11, "A"), (1_000_010, "B"), (1_000_011, "B"))
         ],
     )
-    tsv(root, "MMT-Bench_VAL", [choice(20, category="point_tracking"), choice(21, category="ocr")])
+    ability = {"l2-category": "visual_captioning"}
+    tsv(root, "MMT-Bench_VAL", [
+        choice(20, category="point_tracking", **{"l2-category": "tracking"}),
+        *(choice(21 + i, category=kind, **ability) for i, kind in enumerate(("image", "image", "image", "video")))
+    ])  # fmt: skip
     media = root / "onethinker-eval" / "Evaluation"
     media.mkdir(parents=True)
     write_clip(media / "a.mp4", [np.full((32, 32, 3), 40 * i, np.uint8) for i in range(4)], 2.0)
@@ -103,21 +111,10 @@ def root(tmp_path: Path) -> Path:
             for i in range(2)
         ],
     )
-    captions = root / "MMT-Caption"
-    captions.mkdir()
-    Image.new("RGB", (32, 32)).save(captions / "c.png")
-    rows = [
-        {
-            "id": f"{50 + i}",
-            "task": "caption",
-            "modality": "image",
-            "question": f"Describe {i}.",
-            "truth": "a red car",
-            "media": ["c.png"],
-        }
+    tsv(root, "MMSci_DEV_Captioning_image_only", [
+        {"index": str(50 + i), "image": picture(i), "question": f"Describe {i}.", "caption": "a red car"}
         for i in range(2)
-    ]
-    (captions / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ])  # fmt: skip
     return root  # fmt: skip
 
 
@@ -212,16 +209,16 @@ def test_a_subtask_takes_its_own_rows(root, examinee, tmp_path):
     suite = run_suite(examinee({20: "A"}), "unseen_point_tracking", tmp_path / "out", root)
     assert entry(suite, "unseen_point_tracking")["questions"] == 1
     assert entry(suite, "unseen_point_tracking")["published"] == {}
-    with pytest.raises(DataError, match="the rows have ocr, point_tracking"):
+    with pytest.raises(BenchmarkError, match="the rows have image, point_tracking, video"):
         run_suite(examinee({}), "unseen_gui_install", tmp_path / "out", root)
 
 
 def test_free_text_refuses_to_run_without_a_judge(root, examinee, tmp_path):
     with pytest.raises(
         BenchmarkError,
-        match="mmt_caption: free text, 2 of its 2 questions, needs a model to grade it; name one with --judge",
+        match="mmsci_caption: free text, 2 of its 2 questions, needs a model to grade it; name one with --judge",
     ):
-        run_suite(examinee({}), "mmstar,mmt_caption", tmp_path / "out", root)
+        run_suite(examinee({}), "mmstar,mmsci_caption", tmp_path / "out", root)
     assert not (tmp_path / "out").exists()
 
 
@@ -238,22 +235,22 @@ def test_open_questions_among_others_need_a_judge_too(root, examinee, tmp_path):
 
 def test_a_judges_grade_is_the_captions_number(root, examinee, tmp_path):
     judge = Grader()
-    suite = run_suite(examinee({50: "a car", 51: "a boat"}, judge=judge), "mmt_caption", tmp_path / "out", root)
-    found = entry(suite, "mmt_caption")
+    suite = run_suite(examinee({50: "a car", 51: "a boat"}, judge=judge), "mmsci_caption", tmp_path / "out", root)
+    found = entry(suite, "mmsci_caption")
     assert (found["metric"], found["value"], found["n"]) == ("judge", pytest.approx(0.7), 2)
     assert [(ask.reference, ask.candidate) for ask in judge.asked] == [("a red car", "a car"), ("a red car", "a boat")]
-    summary = json.loads((tmp_path / "out" / "mmt_caption" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "out" / "mmsci_caption" / "summary.json").read_text())
     assert summary["judge"] == "grader"
 
 
 def test_a_judge_that_fails_costs_the_row_and_is_asked_again(root, examinee, tmp_path):
     answers = {50: "a car", 51: "a boat"}
-    suite = run_suite(examinee(answers, judge=Grader(fail=True)), "mmt_caption", tmp_path / "out", root)
-    assert (entry(suite, "mmt_caption")["value"], entry(suite, "mmt_caption")["errors"]) == (None, 2)
-    rows = JsonLines(tmp_path / "out" / "mmt_caption" / "results.jsonl").rows()
+    suite = run_suite(examinee(answers, judge=Grader(fail=True)), "mmsci_caption", tmp_path / "out", root)
+    assert (entry(suite, "mmsci_caption")["value"], entry(suite, "mmsci_caption")["errors"]) == (None, 2)
+    rows = JsonLines(tmp_path / "out" / "mmsci_caption" / "results.jsonl").rows()
     assert {row["error"] for row in rows} == {"the judge is away"}
-    again = run_suite(examinee(answers, judge=Grader()), "mmt_caption", tmp_path / "out", root)
-    assert entry(again, "mmt_caption")["n"] == 2
+    again = run_suite(examinee(answers, judge=Grader()), "mmsci_caption", tmp_path / "out", root)
+    assert entry(again, "mmsci_caption")["n"] == 2
 
 
 def test_what_is_missing_is_named_with_every_path(root, examinee, tmp_path):
@@ -268,9 +265,10 @@ def test_what_is_missing_is_named_with_every_path(root, examinee, tmp_path):
 
 
 def test_a_family_runs_what_is_there_and_says_what_is_not(root):
-    runnable, skipped = ready("image_qa,caption", root, judged=False)
-    assert [found.benchmark.name for found, _ in runnable] == ["mmbench", "mmstar", "mmt_bench"]
-    assert "needs a model to grade it" in skipped["mmt_caption"] and "MMMU_DEV_VAL.tsv" in skipped["mmmu"]
+    found = ready("image_qa,caption", root, judged=False)
+    runnable, skipped = found.runnable, found.skipped
+    assert [found.benchmark.name for found, _ in runnable] == ["mmbench", "mmstar", "mmt_bench", "mmt_caption"]
+    assert "needs a model to grade it" in skipped["mmsci_caption"] and "MMMU_DEV_VAL.tsv" in skipped["mmmu"]
     with pytest.raises(BenchmarkError, match=r"(?s)cannot run.*got10k: not on this disk"):
         ready("tracking", root, judged=False)
 
@@ -284,15 +282,73 @@ def test_looking_finds_the_first_layout_that_is_whole(root):
     found = [name for name in choose("all") if look(BENCHMARKS[name], root).place]
     assert len([name for name in found if name.startswith("unseen_")]) == 6
     assert [name for name in found if not name.startswith("unseen_")] == [
-        "mmbench", "mmstar", "mmt_bench", "mmvu", "mmt_caption", "refcoco_testa"]  # fmt: skip
+        "mmbench", "mmstar", "mmt_bench", "mmvu", "mmsci_caption", "mmt_caption", "refcoco_testa"]  # fmt: skip
 
 
-def test_a_bad_file_stops_the_suite_before_anything_is_asked(root, examinee, tmp_path):
+def test_a_set_that_cannot_be_read_keeps_no_other_from_running(root, examinee, tmp_path):
     published(root, "eval_refcoco_testA", [{"problem": 1}])
     model = examinee(dict.fromkeys(range(4), "A"))
-    with pytest.raises(DataError, match=r"eval_refcoco_testA\.json, row 1: field 'problem'"):
-        run_suite(model, "mmstar,refcoco_testa", tmp_path / "out", root)
-    assert model.engine.asked == []
+    suite = run_suite(model, "mmstar,refcoco_testa", tmp_path / "out", root)
+    assert model.engine.asked == ["0", "1", "2", "3"] and entry(suite, "mmstar")["n"] == 4
+    assert list(suite["unreadable"]) == ["refcoco_testa"] and suite["skipped"] == {}
+    assert "eval_refcoco_testA.json, row 1: field 'problem'" in suite["unreadable"]["refcoco_testa"]
+    with pytest.raises(BenchmarkError, match=r"(?s)cannot run.*refcoco_testa: .*eval_refcoco_testA\.json, row 1"):
+        run_suite(model, "refcoco_testa", tmp_path / "out", root)
+
+
+def test_a_category_that_the_file_lacks_ends_its_own_run_alone(root, examinee, tmp_path):
+    suite = run_suite(examinee({20: "A"}), "zero_shot", tmp_path / "out", root)
+    assert [e["name"] for e in suite["benchmarks"]] == ["unseen_point_tracking"]
+    assert len(suite["unreadable"]) == 5 and "no row with" in suite["unreadable"]["unseen_gui_install"]
+
+
+def test_mevis_runs_beside_a_reasonvos_that_cannot_be_read(root, examinee, tmp_path):
+    def video(folder: str, expressions: Any) -> None:
+        frames = root / folder / "JPEGImages" / "v"
+        frames.mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(frames / "0.jpg")
+        videos = {"v": {"source": "mose", "frames": ["0"], "expressions": expressions}}
+        (root / folder / "meta_expressions.json").write_text(json.dumps({"videos": videos}))
+
+    video("MeViS/valid_u", {"0": {"exp": "a", "anno_id": [1]}})
+    (root / "MeViS/valid_u/mask_dict.json").write_text('{"1": [{"size": [16, 16], "counts": [20, 100, 136]}]}')
+    video("ReasonVOS", "none")
+    (root / "ReasonVOS/Annotations").mkdir()
+    suite = run_suite(examinee({}), "video_segmentation", tmp_path / "out", root)
+    assert [e["name"] for e in suite["benchmarks"]] == ["mevis"]
+    assert "video 'v'" in suite["unreadable"]["reasonvos"]
+
+
+def test_the_mean_over_categories_counts_each_the_same(root, examinee, tmp_path):
+    """By hand: image has 1 of 3 right, video 1 of 1, so (1/3 + 1)/2 and not 2/4; as VLMEvalKit's report_acc_MMT."""
+    answers = {21: "A", 22: "B", 23: "B", 24: "A"}
+    found = entry(run_suite(examinee(answers), "mmt_caption", tmp_path / "out", root), "mmt_caption")
+    assert (found["value"], found["n"], found["published"]) == (
+        pytest.approx(2 / 3), 4, {"Qwen3-VL-8B": 0.473, "OneThinker-8B": 0.579})  # fmt: skip
+    assert found["low"] <= found["value"] <= found["high"]
+    del answers[22]  # an error leaves the category 1 of 2
+    found = entry(run_suite(examinee(answers), "mmt_caption", tmp_path / "other", root), "mmt_caption")
+    assert (found["value"], found["n"], found["errors"]) == (pytest.approx(3 / 4), 3, 1)
+
+
+def test_mmstar_is_the_mean_of_its_categories(root, examinee, tmp_path):
+    tsv(root, "MMStar", [choice(i, category=kind) for i, kind in enumerate("aaab")])
+    found = entry(run_suite(examinee({0: "A", 1: "B", 2: "B", 3: "A"}), "mmstar", tmp_path / "out", root), "mmstar")
+    assert found["value"] == pytest.approx((1 / 3 + 1) / 2)
+
+
+def test_rotations_of_the_hubs_files_belong_together():
+    """Ids there begin with the split: mmbench_evals.py of lmms-eval groups by index % 10⁶ too."""
+    samples = [
+        Sample(f"dev-en-{i}", "multiple_choice", "image", "?", "A", ("A. x", "B. y")) for i in (3, 1000003, 4, 2000004)
+    ]
+    row = {"task": "multiple_choice", "decoding": "greedy"}
+    rows = [
+        row | {"id": s.id} | score_row(score(s, f"<think>.</think><answer>{said}</answer>"))
+        for s, said in zip(samples, "AABA")
+    ]
+    found = measured(BENCHMARKS["mmbench"], rows, samples, "official", Bootstrap(50))
+    assert (found["value"], found["n"]) == (0.5, 2)
 
 
 def test_a_model_trained_here_keeps_its_words_and_is_shown_no_more_than_it_learned_with(tmp_path):

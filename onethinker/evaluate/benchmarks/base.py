@@ -58,8 +58,9 @@ class Benchmark:
     metrics, or `accuracy` over all questions, whatever their tasks. judge: whether free text needs a model to grade it.
     origin: where to get it. places: the layouts that can be read, the first that is there is taken. where: column of a
     TSV → the values of the rows that belong to it. circular: a question counts if it is right in every rotation of its
-    options. published: model → metric → percent, from the paper's `table`. reason: why a number is missing. note: what
-    else to know when comparing.
+    options. mean_over: the column, kept in the questions' meta, over whose values the official number is the mean.
+    published: model → metric → percent, from the paper's `table`. reason: why a number is missing. note: what else to
+    know when comparing: where our questions, truths or measures differ from the official tool's.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Benchmark:
     judge: bool = False
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     circular: bool = False
+    mean_over: str = ""
     note: str = ""
 
     def paper(self, metric: str = "") -> dict[str, float]:

@@ -33,33 +33,44 @@ BENCHMARKS = (
         places=(vlmevalkit("MMMU_DEV_VAL"), Place("mmmu", "MMMU", "validation")), where={"split": ("validation",)},
         table="Table 1",
         published=both("accuracy", "60.2", "70.6"),
-        note="open questions are compared with the first of their accepted answers, as numbers or formulas",
+        note="the 53 open questions are compared with the first of their accepted answers, as numbers or formulas "
+        "(VLMEvalKit makes them a choice between that answer and `Other Answers`, which GPT reads off); where it is no "
+        "number, the question ends with the authors' `Answer the question using a single word or phrase.`",
     ),
     Benchmark(
         name="mathvista", title="MathVista", family="image_qa", task="multiple_choice", split="testmini", size=1000,
         metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=TSV + "hub data set AI4Math/MathVista",
         places=(vlmevalkit("MathVista_MINI"), Place("mathvista", "MathVista", "testmini")), table="Table 1",
         published=both("accuracy", "74.2", "77.6"),
+        note="choices that the TSV repeats in its questions are shown once, as options; a decimal answer is right if "
+        "it equals the truth to two decimals, where the authors' tool first rounds it to the question's `precision` "
+        "and VLMEvalKit compares it as it is",
     ),
     Benchmark(
         name="mathverse", title="MathVerse", family="image_qa", task="math", split="testmini", size=3940,
         metric="accuracy", licence="MIT (its card)", origin=TSV + "hub data set AI4Math/MathVerse",
-        places=(vlmevalkit("MathVerse_MINIV"), Place("mathverse", "MathVerse", "testmini")), table="Table 1",
+        places=(vlmevalkit("MathVerse_MINI"), vlmevalkit("MathVerse_MINIV"),
+                Place("mathverse", "MathVerse", "testmini")), table="Table 1",
         published=both("accuracy", "58.1", "64.3"),
-        note="all five versions of each problem; the paper does not say which it took",
+        note="all five versions of each problem, as the release's script runs (`MathVerse_MINI`; before, VLMEvalKit "
+        "called the file `MathVerse_MINIV`); answers that are an option's text or a letter in brackets count as its "
+        "letter, problems with two right options want both, such as `C, D`; the authors' tool has GPT compare",
     ),
     Benchmark(
         name="mmbench", title="MMBench", family="image_qa", task="multiple_choice", split="dev, English", size=4329,
         metric="accuracy", licence="Apache-2.0 (its repository)", origin=TSV + "MMBench's project page",
         places=(vlmevalkit("MMBench_DEV_EN"), Place("mmbench", "MMBench", "dev-en")), circular=True, table="Table 1",
         published=both("accuracy", "85.1", "86.6"),
-        note="size counts every rotation of the options; a question is right if all its rotations are",
+        note="size counts every rotation of the options; a question is right if all its rotations are; a hint is shown "
+        "as VLMEvalKit shows it, `Hint: … Question: …`",
     ),
     Benchmark(
         name="mmstar", title="MMStar", family="image_qa", task="multiple_choice", split="val", size=1500,
         metric="accuracy", licence=UNKNOWN_LICENCE, origin=TSV + "hub data set Lin-Chen/MMStar",
         places=(vlmevalkit("MMStar"), Place("mmstar", "MMStar", "val")), table="Table 1",
-        published=both("accuracy", "68.5", "70.6"),
+        published=both("accuracy", "68.5", "70.6"), mean_over="category",
+        note="the mean of its six categories, 250 questions each, which is VLMEvalKit's mean over questions where none "
+        "is missing; lmms-eval's is over the 18 finer ones",
     ),
     Benchmark(
         name="scienceqa", title="ScienceQA", family="image_qa", task="multiple_choice", split="test, with image",
@@ -67,6 +78,7 @@ BENCHMARKS = (
         origin=TSV + "ScienceQA's project page",
         places=(vlmevalkit("ScienceQA_TEST"), Place("scienceqa", "ScienceQA", "test")), table="Table 1",
         published=both("accuracy", "92.0", "96.5"),
+        note="a hint is shown as VLMEvalKit shows it, `Hint: … Question: …`",
     ),
     Benchmark(
         name="ai2d", title="AI2D", family="image_qa", task="multiple_choice", split="test", size=3088,

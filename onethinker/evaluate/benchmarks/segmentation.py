@@ -13,6 +13,9 @@ from onethinker.evaluate.benchmarks.base import HERE, UNKNOWN_LICENCE, Benchmark
 from onethinker.evaluate.benchmarks.grounding import COCO
 
 SAM2 = "the paper's masks are SAM2's"
+PHRASES = (
+    "from the authors' files a phrase is asked as `Please segment PHRASE.`, in lower case as their loaders have it"
+)
 
 
 def _image(kind: str, file: str, title: str, size: int, base: str, ours: str) -> Benchmark:
@@ -33,12 +36,14 @@ BENCHMARKS = (
         metric="J&F", licence="CC BY-NC-SA 4.0 (its repository)", origin=f"{HERE}; repository henghuiding/MeViS",
         places=(released("eval_seg_mevis"), Place("mevis", "MeViS", "valid_u")), table="Table 8",
         published=both("J F J&F", "19.4 26.4 22.9", "48.8 56.7 52.7"),
-        note=SAM2 + "; the split with public truth, of version 1 (version 2 has 907), the paper does not name its own",
+        note=SAM2 + "; the split with public truth, of version 1 (version 2 has 907), the paper does not name its own; "
+        + PHRASES,
     ),
     Benchmark(
         name="reasonvos", title="ReasonVOS", family="video_segmentation", task="video_segmentation", split="test",
         size=458, metric="J&F", licence=UNKNOWN_LICENCE, origin=f"{HERE}; repository showlab/VideoLISA",
         places=(released("eval_seg_reasonvos"), Place("reasonvos", "ReasonVOS", "test")), table="Table 8",
-        published=both("J F J&F", "16.6 22.7 19.6", "51.1 58.7 54.9"), note=SAM2,
+        published=both("J F J&F", "16.6 22.7 19.6", "51.1 58.7 54.9"),
+        note=f"{SAM2}; {PHRASES}; sentences stand as they are",
     ),
 )  # fmt: skip

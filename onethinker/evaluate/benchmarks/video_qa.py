@@ -8,15 +8,15 @@ OneThinker-8B   66.2       70.5      66.5      48.7          61.7            79.
 Qwen3-VL-8B     15.1           47.3         20.0
 OneThinker-8B   25.7           57.9         28.0
 
-The paper does not say how it graded captions, and the release has no captions among its evaluation files: a judge of
-your choice grades them here, and its grades are no match for the paper's numbers unless it is the same judge.
+The paper does not say how it graded captions. The release runs VLMEvalKit's `MMSci_DEV_Captioning_image_only`,
+`Video_MMLU_CAP` and `MMT-Bench_VAL`, and nothing called MMT-Caption: what MMT-Bench has of captions is its ability
+`visual_captioning`, which is multiple choice. A judge of your choice grades the other two here, and its grades are no
+match for the paper's numbers.
 """
 
 from __future__ import annotations
 
-from onethinker.evaluate.benchmarks.base import HERE, UNKNOWN_LICENCE, Benchmark, Place, both, released
-
-UNSAID = "the paper does not say which of its questions it took"
+from onethinker.evaluate.benchmarks.base import HERE, UNKNOWN_LICENCE, Benchmark, Place, both, released, vlmevalkit
 
 BENCHMARKS = (
     Benchmark(
@@ -25,6 +25,8 @@ BENCHMARKS = (
         origin=f"{HERE}; hub data set lmms-lab/VideoMMMU",
         places=(released("eval_videommmu"), Place("videommmu", "VideoMMMU", "test")), table="Table 2",
         published=both("accuracy", "63.3", "66.2"),
+        note="from the hub's files a question has its track's instruction in lmms-eval's words: the picture of an "
+        "adaptation question is at the end of its clip, the others are to ignore it; open questions as in `mmmu`",
     ),
     Benchmark(
         name="mmvu", title="MMVU (multiple choice)", family="video_qa", task="multiple_choice", split="validation",
@@ -67,22 +69,28 @@ BENCHMARKS = (
         published=both("accuracy", "24.3", "35.0"),
     ),
     Benchmark(
-        name="mmsci_caption", title="MMSci-Caption", family="caption", task="caption", split="test", size=None,
-        metric="judge", licence="CC BY 4.0 (its paper)", origin="repository Leezekun/MMSci",
-        places=(Place("mmsci-caption", "MMSci", "test"),), judge=True, table="Table 3",
-        published=both("judge", "15.1", "25.7"), reason=UNSAID,
+        name="mmsci_caption", title="MMSci-Caption", family="caption", task="caption", split="dev", size=None,
+        metric="judge", licence="CC BY 4.0 (its paper)", origin="VLMEvalKit's TSV; repository Leezekun/MMSci",
+        places=(vlmevalkit("MMSci_DEV_Captioning_image_only"), Place("mmsci-caption", "MMSci", "dev")), judge=True,
+        table="Table 3", published=both("judge", "15.1", "25.7"), reason="no source counts the questions of dev",
+        note="without the article, as the release's script runs it; its authors blank the captions of test; VLMEvalKit "
+        "measures BLEU, ROUGE, METEOR, CIDEr and BERTScore and has GPT give 1 to 5 points",
     ),
     Benchmark(
-        name="mmt_caption", title="MMT-Caption", family="caption", task="caption", split="val", size=None,
-        metric="judge", licence="CC BY 4.0 (its card)",
-        origin="hub data set OpenGVLab/MMT-Bench: make a file of samples, task `caption`, from its pictures",
-        places=(Place("samples", "MMT-Caption/samples.jsonl"),), judge=True, table="Table 3",
-        published=both("judge", "47.3", "57.9"), reason=UNSAID,
+        name="mmt_caption", title="MMT-Caption", family="caption", task="multiple_choice", split="val", size=None,
+        metric="accuracy", licence="CC BY 4.0 (its card)", origin="VLMEvalKit's TSV; hub data set OpenGVLab/MMT-Bench",
+        places=(vlmevalkit("MMT-Bench_VAL"),), where={"l2-category": ("visual_captioning",)}, mean_over="category",
+        table="Table 3", published=both("accuracy", "47.3", "57.9"), reason="no source counts its questions",
+        note="likely: the paper does not say what it is; here MMT-Bench's ability `visual_captioning`, multiple "
+        "choice, the mean of its subtasks as VLMEvalKit reports an ability of MMT-Bench",
     ),
     Benchmark(
         name="videommlu_caption", title="VideoMMLU-Caption", family="caption", task="caption", split="test", size=1065,
         metric="judge", licence="Apache-2.0 (its card)", origin="hub data set Enxin/Video-MMLU",
         places=(Place("videommlu-caption", "Video-MMLU", "test"),), judge=True, table="Table 3",
-        published=both("judge", "20.0", "28.0"), note="size: the clips of the set; " + UNSAID,
+        published=both("judge", "20.0", "28.0"),
+        note="size: the clips of the set; the judge compares a caption with the set's own, where its authors' tool has "
+        "Qwen2.5-72B answer the set's `captions_qa` from the caption alone, grades each answer, and takes the mean of "
+        "the three disciplines: no like comparison",
     ),
 )  # fmt: skip
