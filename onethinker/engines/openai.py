@@ -12,7 +12,6 @@ but for rounding, and else `video`.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -24,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
 from onethinker.engines.content import Part, frame_parts, image_part, sequence, text_part, video
 from onethinker.media import open_image
-from onethinker.util.http_json import Server, ServerError
+from onethinker.util.server import Server, ServerError, key_from_environment
 
 CLIPS = ("sequence", "video", "frames")
 _TAKES_SEQUENCES = (0, 32)
@@ -73,7 +72,10 @@ class OpenAIEngine:
         if not 0 < timeout < 1e6:
             raise EngineError(f"{model}: timeout={timeout}: expected seconds, more than 0, less than a million")
         base = f"{address.scheme}://{address.netloc}{address.path.rstrip('/') or '/v1'}"
-        server = Server(base, os.environ.get("OPENAI_API_KEY", ""), timeout=timeout)
+        try:
+            server = Server(base, key_from_environment(), timeout=timeout)
+        except ServerError as error:
+            raise EngineError(str(error)) from error
         name, clips = address.fragment, given.get("clips", "")
         if not name or not clips:
             first, owner = _first_model(server)

@@ -27,7 +27,7 @@ from onethinker.engines.encode import Encoder, Inputs, Prompt
 from onethinker.engines.openai import OpenAIEngine, read_completions
 from onethinker.models.forward import banned_ids
 from onethinker.models.weights import Weights, write_weights
-from onethinker.util.http_json import Server, ServerError
+from onethinker.util.server import Server, ServerError
 
 VISION = ("<|vision_start|>", "<|vision_end|>")
 START_OPTIONS = (

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
-from onethinker.util.http_json import Server, ServerError
+from onethinker.util.server import Server, ServerError, key_from_environment
 
 JUDGED = ("open_ended", "caption")
 RUBRIC = (
@@ -246,7 +245,7 @@ def make_judge(url: str, cache: Path, *, kind: str = "chat", model: str = "") ->
         raise JudgeError(f"no judge of kind {kind!r}; expected chat or reward")
     base = url.rstrip("/").removesuffix("/v1")
     try:
-        server = Server(f"{base}/v1", os.environ.get("OPENAI_API_KEY", ""))
+        server = Server(f"{base}/v1", key_from_environment())
         named = model or server.get("/models", _first_model)
     except ServerError as error:
         raise JudgeError(f"the judge cannot be asked: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 from onethinker.engines.base import Request, Sampling
 from onethinker.engines.openai import OpenAIEngine
 from onethinker.media import MediaBudget
-from onethinker.util.http_json import Server
+from onethinker.util.server import Server
 from tests.http_stub import HttpStub, Reply
 
 

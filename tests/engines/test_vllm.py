@@ -30,7 +30,7 @@ from onethinker.recipes import SHIPPED
 from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.rl import run_rl
-from onethinker.util.http_json import Server
+from onethinker.util.server import Server
 from tests.http_stub import HttpStub, Reply
 
 SERVER, MODEL = os.environ.get("ONETHINKER_VLLM_SERVER", ""), os.environ.get("ONETHINKER_VLLM_MODEL", "")

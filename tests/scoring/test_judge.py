@@ -20,7 +20,7 @@ from onethinker.scoring.judge import Ask, Cached, ChatJudge, JudgeError, RewardJ
 from onethinker.scoring.saved import score_file
 from onethinker.tasks import score
 from onethinker.tasks.base import Score
-from onethinker.util.http_json import PATIENCE, Server, ServerError
+from onethinker.util.server import PATIENCE, Server, ServerError
 from tests.http_stub import HttpStub, Reply
 from tests.tasks.examples import respond, sample_of
 

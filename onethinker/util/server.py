@@ -1,0 +1,171 @@
+"""JSON from a server over HTTP, by `httpx2`: bounded in time and size, asked again where that may help.
+
+Replies are untrusted. The `openai` package would do for some of the paths that we ask (vLLM's own are not in it), but
+it reads a refusal of any length into memory, tells every server this machine's OpenAI organisation, and takes seconds
+to import.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import httpx2
+
+MAX_REPLY = 16 << 20
+"""Bytes of a reply."""
+MAX_REFUSAL = 300
+"""Bytes of a refusal that are quoted."""
+PATIENCE = 120.0
+"""Seconds that a server may ask for before another attempt."""
+KEY = "OPENAI_API_KEY"
+_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""Statuses that another attempt may mend."""
+
+T = TypeVar("T")
+
+
+class ServerError(RuntimeError):
+    """A server that did not give a usable reply in all attempts; says what it gave last.
+
+    status: of the last reply, None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Failed(Exception):
+    """An attempt that failed and may be repeated. status: of the reply, None where there was none. after: seconds."""
+
+    def __init__(self, message: str, status: int | None = None, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.status, self.after = status, after
+
+
+def key_from_environment() -> str:
+    """The value of OPENAI_API_KEY, empty where it is not set."""
+    return os.environ.get(KEY, "").strip()
+
+
+@dataclass(frozen=True)
+class Server:
+    """base: `http(s)://host:port/…`, paths are added to it. key: sent as a bearer token.
+
+    timeout: seconds for a whole attempt. After attempt n waits `backoff · 2^n` seconds, at most `max_wait`, half of it
+    at random, so that many askers do not return at once; a reply's `Retry-After` in seconds makes it wait longer, at
+    most `PATIENCE`. Several threads may ask at once.
+    """
+
+    base: str
+    key: str = field(default="", repr=False)
+    timeout: float = 120.0
+    attempts: int = 5
+    backoff: float = 0.5
+    max_wait: float = 30.0
+
+    def __post_init__(self) -> None:
+        scheme, place = urlsplit(self.base)[:2]
+        if scheme not in ("http", "https") or not place:
+            raise ServerError(f"{self.base!r} is not a server's address; expected http://host:port/v1")
+        if "@" in place:  # addresses are printed, logged and part of a result's identity
+            raise ServerError(f"the address of {place.rpartition('@')[2]} holds a password; set {KEY} instead")
+        if not (self.key.isascii() and self.key.isprintable()):  # what sends it would quote it in its complaint
+            raise ServerError(f"the key for {place} holds characters that no key can have; set {KEY} to the right one")
+
+    def get(self, path: str, read: Callable[[Any], T]) -> T:
+        """`read` of the reply's JSON; what `read` cannot use is another reason to ask again. Raises ServerError."""
+        return self._ask("GET", path, None, lambda body: read(json.loads(body)))
+
+    def post(self, path: str, body: Any, read: Callable[[Any], T]) -> T:
+        """As `get`, after sending a JSON body."""
+        return self._ask("POST", path, body, lambda reply: read(json.loads(reply)))
+
+    def tell(self, path: str, body: Any) -> None:
+        """As `post`, where what the server answers is of no use; it may be empty."""
+        self._ask("POST", path, body, lambda _: None)
+
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        """Keeps connections for further requests. Follows no redirect, which could carry the key elsewhere."""
+        import httpx2
+
+        return httpx2.Client(
+            # A compressed reply of a few bytes could be any size when unpacked.
+            headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {}),
+            timeout=self.timeout,
+            limits=httpx2.Limits(max_connections=None),
+        )
+
+    def _ask(self, method: str, path: str, body: Any, read: Callable[[bytes], T]) -> T:
+        content = None if body is None else json.dumps(body).encode()
+        failure = _Failed("never asked")
+        for attempt in range(self.attempts):
+            if attempt:
+                wait = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
+                time.sleep(max(failure.after, wait * (0.5 + random.random() / 2)))
+            try:
+                return self._once(method, path, content, read)
+            except _Failed as error:
+                failure = error
+        raise ServerError(f"{self.base}{path}: {failure} ({self.attempts} attempts)", failure.status)
+
+    def _once(self, method: str, path: str, content: bytes | None, read: Callable[[bytes], T]) -> T:
+        import httpx2
+
+        deadline = time.monotonic() + self.timeout
+        headers = {"Content-Type": "application/json"} if content is not None else {}
+        try:
+            with self._client.stream(method, self.base + path, content=content, headers=headers) as reply:
+                if not reply.is_success:
+                    raise self._refused(path, reply, deadline)
+                return read(b"".join(_pieces(reply, MAX_REPLY, deadline)))
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _Failed(f"{type(error).__name__}: {error}") from error
+        except httpx2.InvalidURL as error:
+            raise ServerError(f"{self.base}{path}: not an address ({error})") from error
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+            raise _Failed(f"a reply that cannot be used: {type(error).__name__}: {error}", 200) from error
+
+    def _refused(self, path: str, reply: httpx2.Response, deadline: float) -> Exception:
+        """What a reply that is no success means, with its first words where they come."""
+        import httpx2
+
+        words = b""
+        try:
+            for piece in _pieces(reply, MAX_REPLY, deadline):
+                words += piece
+                if len(words) >= MAX_REFUSAL:
+                    break
+        except (httpx2.HTTPError, TimeoutError):
+            words = b""  # it is a refusal all the same
+        message = f"HTTP {reply.status_code}: {words[:MAX_REFUSAL].decode('utf-8', 'replace')!a}"
+        if reply.status_code in _AGAIN:
+            return _Failed(message, reply.status_code, _retry_after(reply.headers.get("Retry-After")))
+        return ServerError(f"{self.base}{path}: {message}", reply.status_code)
+
+
+def _retry_after(header: str | None) -> float:
+    """The seconds that a reply asks for, at most `PATIENCE`; 0 where it names none (a date is not read)."""
+    return min(float(header), PATIENCE) if header and header.isascii() and header.isdigit() else 0.0
+
+
+def _pieces(reply: httpx2.Response, most: int, deadline: float) -> Iterator[bytes]:
+    """The body as it comes, never unpacked. Raises TimeoutError at the deadline, ValueError beyond `most` bytes."""
+    size = 0
+    for piece in reply.iter_raw():
+        size += len(piece)
+        if size > most:
+            raise ValueError(f"more than {most >> 20} MB")
+        yield piece
+        if time.monotonic() > deadline:
+            raise TimeoutError("the reply was too slow")
