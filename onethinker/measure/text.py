@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Literal
@@ -15,6 +13,7 @@ from rapidfuzz.distance import LCSseq, Levenshtein
 
 from onethinker.measure.choices import choice, choice_lenient
 from onethinker.measure.equations import math_equal
+from onethinker.measure.numbers import number, number_lenient
 
 __all__ = [
     "choice",
@@ -102,45 +101,6 @@ def _stemmer() -> Any:
 
 # ---- numbers ----------------------------------------------------------------------------------------------------
 
-_NUMBER = r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
-_WHOLE_NUMBER = re.compile(rf"({_NUMBER})\s?%?")
-_ANY_NUMBER = re.compile(rf"(?<![\w.])({_NUMBER})(?:\s?/\s?([0-9]+))?")
-_LATEX_FRACTION = re.compile(r"\\[dt]?frac\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
-_MIXED = re.compile(r"([+-]?[0-9]{1,18})\s+([0-9]{1,18})\s?/\s?([0-9]{1,18})")
-_MAX_NUMBER_CHARS = 400
-
-
-def number(value: object) -> float | None:
-    """The finite number that a text is: with sign, thousands separators, exponent, percent sign ("12%" is 12).
-
-    None for any other text, for NaN and infinities, and for True and False. An int or a float stands for itself.
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _finite(value)
-    if not isinstance(value, str) or len(value) > _MAX_NUMBER_CHARS:
-        return None
-    match = _WHOLE_NUMBER.fullmatch(value.strip())
-    return _finite(match[1].replace(",", "")) if match else None
-
-
-def number_lenient(text: str) -> float | None:
-    """The one number that a text holds, beside words and units: also fractions, mixed numbers and number words.
-
-    None where the text holds none, or two that differ.
-    """
-    strict = number(text)
-    if strict is not None or len(text) > _MAX_NUMBER_CHARS:
-        return strict
-    plain = _LATEX_FRACTION.sub(r"\1/\2", text.replace("−", "-").replace("$", " ").replace("\\%", "%"))
-    mixed = _MIXED.fullmatch(plain.strip())
-    if mixed and int(mixed[3]):
-        part = Fraction(int(mixed[2]), int(mixed[3]))
-        return float(int(mixed[1]) + (-part if mixed[1].startswith("-") else part))
-    found = {_divided(top, bottom) for top, bottom in _ANY_NUMBER.findall(plain)}
-    if not found:
-        found = {_spelled(re.findall("[a-z]+", plain.lower()))}
-    return found.pop() if len(found) == 1 else None
-
 
 def same_number(a: float, b: float) -> bool:
     """Equal when rounded to two decimals, both finite. Source: the published run's reward for numerical answers."""
@@ -160,52 +120,3 @@ def mra(pred: float, true: float, profile: Literal["released", "official"] = "re
     error = abs(pred - true) / abs(true) if true else math.inf
     slack = 1e-9 if profile == "official" else -1e-9
     return sum(error < (100 - percent) / 100 + slack for percent in range(50, 100, 5)) / 10
-
-
-def _finite(value: int | float | str) -> float | None:
-    try:
-        result = float(value)
-    except OverflowError:
-        return None
-    return result if math.isfinite(result) else None
-
-
-def _divided(top: str, bottom: str) -> float | None:
-    value, by = number(top), number(bottom) if bottom else 1.0
-    return value / by if value is not None and by else None
-
-
-_UNITS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
-    "seventeen": 17, "eighteen": 18, "nineteen": 19,
-}  # fmt: skip
-_TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
-}  # fmt: skip
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
-_WORDS = {*_UNITS, *_TENS, *_SCALES, "hundred"}
-
-
-def _spelled(words: Sequence[str]) -> float | None:
-    """The number that one unbroken run of number words spells ("minus two hundred and five"), else None."""
-    places = [i for i, word in enumerate(words) if word in _WORDS]
-    if not places:
-        return None
-    run = [word for word in words[places[0] : places[-1] + 1] if word != "and"]
-    if not all(word in _WORDS for word in run):
-        return None
-    total = group = 0
-    previous = ""
-    for word in run:
-        if word == "hundred":
-            group = max(group, 1) * 100
-        elif word in _SCALES:
-            total, group = total + max(group, 1) * _SCALES[word], 0
-        elif previous in _UNITS or (previous in _TENS and not 0 < _UNITS.get(word, 0) < 10):
-            return None
-        else:
-            group += _UNITS.get(word, 0) + _TENS.get(word, 0)
-        previous = word
-    negative = places[0] > 0 and words[places[0] - 1] in ("minus", "negative")
-    return float(-(total + group) if negative else total + group)

@@ -1,4 +1,4 @@
-"""Mathematical equality against math-verify itself, and the process it runs in."""
+"""Mathematical equality against a table of verdicts and against math-verify, and the process for expressions."""
 
 import multiprocessing
 import os
@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
 
 import pytest
 from math_verify import parse, verify
@@ -19,6 +21,32 @@ PAIRS = [
     ("2.5", "2.51"), ("xy", "yx"), ("1 2 3", "123"), (r"[0,1)", r"[0,1]"), ("-5", "5"), ("7", "7.000000"),
     ("12.3456784", "12.3456781"), ("0.1234567", "0.1234561"),
 ]  # fmt: skip
+
+TABLE = [
+    tuple(line.split("\t"))
+    for line in Path(__file__).with_name("math_pairs.tsv").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
+"""Kind, whether they are equal, two answers. By hand: what a teacher would say who has the truth alone."""
+
+
+@pytest.mark.parametrize(("kind", "rows"), [(k, list(rows)) for k, rows in groupby(TABLE, key=lambda row: row[0])])
+def test_verdicts_of_the_table_both_ways(kind, rows):
+    found = [(pred, true, text.math_equal(pred, true), text.math_equal(true, pred)) for _, _, pred, true in rows]
+    assert found == [(pred, true, equal == "1", equal == "1") for _, equal, pred, true in rows]
+
+
+def test_the_table_is_as_long_and_as_even_as_it_claims():
+    equal = sum(row[1] == "1" for row in TABLE)
+    assert len(TABLE) >= 400 and equal <= len(TABLE) / 2
+    assert len({row[2:] for row in TABLE}) == len(TABLE)
+
+
+@pytest.mark.parametrize(
+    "said", sorted({answer for row in TABLE for answer in row[2:]} - {"1e999", "2e999", "1/0", "1/0.0"})
+)
+def test_every_answer_is_equal_to_itself(said):
+    assert text.math_equal(said, said) and text.math_equal(f"${said}$" if "$" not in said else said, said)
 
 
 @pytest.mark.parametrize(("pred", "true"), PAIRS)
