@@ -45,14 +45,16 @@ BENCHMARKS_HEAD = """\
 
 The 31 benchmarks of the paper (arXiv 2512.03043; RefCOCO's splits are rows of their own) and its six unseen tasks.
 `onethinker eval --list` shows which of them are on your disk and where the others are expected below `--data-root`
-(`ONETHINKER_DATA`, `data` unless given); `onethinker eval MODEL --suite NAMES` runs them by name, by family or `all`.
+(`ONETHINKER_DATA`, `data` unless given): ✓ where the first questions and their media open, ! with the reason where a
+set is there and does not open, – where it is not there, with what it lacks. `onethinker eval MODEL --suite NAMES` runs
+them by name, by family or `all`; a set that cannot be read is named, the others run, and the exit code is 1.
 
 Nothing is fetched for you: get a set from where its row says, and mind its licence, which is noted here as a help and
 not as advice. Every image is shown at up to {image:,} pixels, every clip at {fps:g} frames a second, at most {frames}
 frames of up to {frame:,} pixels, the prompt set is `{prompts}` and the profile `{profile}`; a model trained here keeps
 its own prompts and is shown no more than it was trained with. The last two columns are the paper's numbers in percent,
 of the headline metric. A name in brackets is a reader of `onethinker/data/sources`, whose file says what it expects in
-the folder."""
+the folder. What differs from a set's official tool in questions, truths or measure stands below its table."""
 
 
 def benchmarks_page() -> str:

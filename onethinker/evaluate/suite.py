@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from onethinker.data.sources import get_source
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import Examinee
 from onethinker.sample import DataError, Samples, load_samples
-from onethinker.sample.tsv import load_tsv
+from onethinker.sample.tsv import has_rows, load_tsv
 from onethinker.scoring.judge import JUDGED
 from onethinker.scoring.results import SUMMARY
 from onethinker.util.files import write_whole
@@ -80,15 +80,17 @@ class Opened:
         found = look(benchmark, self.root)
         if found.place is None:
             return found, ""
-        needed = tuple(_needed(found.place, self.root))
-        key = (found.place.reader, needed, tuple(benchmark.where.items()))
+        key = (found.place.reader, *_needed(found.place, self.root))
         if key not in self.problems:
             self.problems[key] = self._problem(found)
+        if not self.problems[key] and benchmark.where and not has_rows(found.path(self.root), benchmark.where):
+            return found, f"{found.path(self.root)}: no row with {dict(benchmark.where)}"
         return found, self.problems[key]
 
     def _problem(self, found: Found) -> str:
+        """Of its files, whatever rows of theirs the benchmark takes."""
         try:
-            samples = load(found, self.root, FIRST)
+            samples = load(replace(found, benchmark=replace(found.benchmark, where={})), self.root, FIRST)
             lost = [(s.id, path) for s in samples for path in s.paths(samples.root) if not path.is_file()]
         except (DataError, OSError) as error:
             return " ".join(str(error).split())

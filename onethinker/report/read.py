@@ -171,7 +171,8 @@ def _suite(folder: Path) -> list[Evaluation]:
 def _skipped(folder: Path) -> list[str]:
     """Why benchmarks of a suite were not run, as its `suite.json` has it."""
     files = sorted([*folder.glob("suite.json"), *folder.glob("*/suite.json")])
-    return [f"{name}: {why}" for file in files for name, why in read_json(file)["skipped"].items()]
+    suites = [read_json(file) for file in files]
+    return [f"{name}: {why}" for s in suites for name, why in (s["skipped"] | s.get("unreadable", {})).items()]
 
 
 def read_evaluation(folder: Path) -> Evaluation:

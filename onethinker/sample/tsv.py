@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from string import ascii_uppercase
@@ -79,6 +80,25 @@ def load_tsv(
         raise DataError(f"{file}: no row with {dict(where or {}) or 'a picture'}{had}")
     pictures.find(set(shared.values()))
     return Samples(tuple(_with_media(sample, pictures, shared, file) for sample in samples.values()), root)
+
+
+def has_rows(path: Path, where: Mapping[str, Sequence[str]]) -> bool:
+    """Whether some row has a value that `load_tsv` would want; the file is read once for all such questions of it.
+
+    where: columns of `_KEPT`. Raises DataError.
+    """
+    had = _values(path, path.stat().st_mtime_ns) if where else {}
+    return all(not had.get(column, set()).isdisjoint(map(_plain, values)) for column, values in where.items())
+
+
+@lru_cache(maxsize=2)
+def _values(path: Path, changed: int) -> dict[str, set[str]]:
+    """Column → the values in it, of those that say what kind a row is of; as of the file's last change."""
+    found: dict[str, set[str]] = {column: set() for column in _KEPT}
+    for _, row in _rows(path):
+        for column in found.keys() & row.keys():
+            found[column].add(row[column])
+    return {column: set(map(_plain, values)) for column, values in found.items()}
 
 
 # ---- rows -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -80,6 +81,17 @@ def test_the_list_opens_the_first_questions_before_it_says_that_a_set_is_here(ro
     assert "eval_refcocog_test.json, row 1: field 'problem'" in named["refcocog_test"]
     assert "half there: sample val-a needs" in named["longvideobench"] and "videos/a.mp4" in named["longvideobench"]
     assert f"half there, lacks {root}/Charades-STA/Charades_v1_480" in done.output
+
+
+def test_the_list_says_which_category_a_file_lacks(root):
+    data = base64.b64encode((root / "onethinker-eval/a.png").read_bytes()).decode()
+    header, row = "index\timage\tquestion\tA\tB\tanswer\tcategory\n", f"1\t{data}\t?\tx\ty\tA\tpoint_tracking\n"
+    (root / "LMUData").mkdir()
+    (root / "LMUData/MMT-Bench_VAL.tsv").write_text(header + row)
+    done = run("--list", "--suite", "zero_shot,mmt_bench,mmt_caption", "--data-root", root)
+    lines = [line.split() for line in done.output.splitlines()[1:]]
+    assert [line[1] for line in lines if line[0] == "✓"] == ["mmt_bench", "unseen_point_tracking"]
+    assert sum(line[0] == "!" for line in lines) == 6 and "no row with {'category': ('gui_install'" in done.output
 
 
 def test_the_list_unpacks_no_more_than_it_opens(root):

@@ -1,4 +1,4 @@
-"""Charades-STA: when in a clip of daily life a sentence happens (Gao et al. 2017)."""
+"""Charades-STA: when in a clip of daily life a sentence happens (Gao et al. 2017, TALL, whose lines these are)."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ def video_at(root: Path, name: str, where: str) -> str:
 
 
 def file_in(root: Path, folders: Sequence[str], name: str, where: str) -> str:
-    """The file in whichever of the folders has it, or a folder within one, as archives unpack; else the first's place.
+    """The file in whichever of the folders has it, or up to two folders deeper, as archives unpack (ActivityNet's to
+    `v1-3/train_val/`, VidOR's to a folder a thousand clips); the first folder's place where none has it.
 
     A suffix may be in capitals on the disk; a clip, which may be named without one, may have any clip's suffix (sets
     name `.mp4` and ship `.MP4` and `.mkv` beside it: VideoMME, ActivityNet). Raises DataError off the root.
@@ -66,11 +67,11 @@ def _changed(folder: Path) -> int:
 
 @lru_cache(maxsize=16)
 def _within(folder: Path, changed: int) -> dict[str, str]:
-    """Name → place of the files in the folder's own folders, as of its last change."""
-    if not changed:
-        return {}
-    inner = [entry.name for entry in folder.iterdir() if entry.is_dir()]
-    return {file.name: f"{name}/{file.name}" for name in sorted(inner) for file in (folder / name).iterdir()}
+    """Name → place of the files in the folder's own folders and theirs, as of the folder's last change."""
+    inner = sorted(entry for entry in folder.iterdir() if entry.is_dir()) if changed else []
+    deeper = [entry for one in inner for entry in sorted(one.iterdir())]
+    files = [*deeper, *(file for one in deeper if one.is_dir() for file in one.iterdir())]
+    return {file.name: file.relative_to(folder).as_posix() for file in reversed(files)}
 
 
 def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size: Size, fps: float, where: str) -> str:

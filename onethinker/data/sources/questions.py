@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from onethinker.data.sources.base import as_list, get, number, show, under
+from onethinker.data.sources.base import as_list, get, number, show
+from onethinker.data.sources.clips import video_at
 from onethinker.data.sources.table import (
     EMPTY,
     Read,
@@ -132,7 +133,7 @@ def at_the_end(row: Row, where: str) -> str:
 def mmvu_clip(root: Path, row: Row, where: str) -> list[str]:
     """`videos/…` of a path or an address that ends so."""
     path = row.get("video_path") or get(row, "video", where, str)
-    return [under(root, f"videos/{str(path).partition('videos/')[2]}", where)]
+    return [video_at(root, f"videos/{str(path).partition('videos/')[2]}", where)]
 
 
 LONG_FOLDERS = ("longvila_videos", "videos", *(f"longvideo_eval_subset{n}" for n in range(10)))

@@ -1,6 +1,6 @@
 """RefCOCO, RefCOCO+ and RefCOCOg: a phrase → its object in a picture, as a box or as a mask.
 
-One question for each sentence, as the published scores count them.
+One question for each sentence, as the published scores count them. Files as refer.py of lichengunc/refer reads them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """HC-STVG (Tang et al. 2021) and VidSTG (Zhang et al. 2020): when in a clip a sentence happens, and where.
 
 The truth has a box for each whole second of the span, that of the frame then shown; a span without a whole second in it
-has one box, at the second nearest to its middle.
+has one box, at the second nearest to its middle. Files and frames as preproc/ and datasets/ of antoyang/TubeDETR read
+them; VidSTG's fields by its repository's README.
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ class Table:
                 none = False
                 yield self._sample(row, media, split, where, at)
         if none:
-            raise DataError(f"{root / find(root, self.files[split])}: no row of {self.name} {split} with its picture")
+            raise DataError(
+                f"{root / find(root, self.files[split])}: no question of {self.name} {split} that has its picture"
+            )
 
     def _sample(self, row: Row, media: Sequence[str], split: str, where: str, at: int) -> Sample:
         options = lettered(self.options(row, where))

@@ -1,6 +1,8 @@
 """Objects named by a phrase through a clip: MeViS, ReasonVOS and Refer-YouTube-VOS.
 
 The frames have no rate in these layouts; they are shown 6 a second, YouTube-VOS's rate (every fifth frame of 30).
+Read as the authors' own tools read them: tools/eval_mevis.py and lmpm/data/datasets/mevis.py of henghuiding/MeViS,
+evaluation/reason_vos of showlab/VideoLISA.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ def test_scienceqa_leaves_out_questions_without_a_picture(put: Put, png: Png, tm
     )  # fmt: skip
     assert one("scienceqa", tmp_path, "test").id == "test-1"
     put(f"{folder}/validation-0.parquet", [row | {"image": {"bytes": b"", "path": ""}}])
-    with pytest.raises(DataError, match=r"validation-\*\.parquet: no row of scienceqa validation with its picture"):
+    with pytest.raises(
+        DataError, match=r"validation-\*\.parquet: no question of scienceqa validation that has its picture"
+    ):
         list(read("scienceqa", tmp_path, "validation"))
 
 

@@ -35,6 +35,7 @@ def test_options_may_be_numbers_and_answers_booleans(put: Put, tmp_path: Path) -
         (("data/abc.MKV",), "data/abc.MKV"),
         (("video/abc.MP4",), "video/abc.MP4"),
         (("data/part_1/abc.MP4",), "data/part_1/abc.MP4"),
+        (("data/v1-3/val/abc.webm", "data/v1-3/abc.txt"), "data/v1-3/val/abc.webm"),
         (("data/abc.mp4.part", "data/abc.srt"), "data/abc.mp4"),
     ],
 )
