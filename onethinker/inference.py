@@ -14,10 +14,9 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
-from onethinker.engines import make_engine
 from onethinker.engines.base import Engine, EngineError, Request, Sampling
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, write_clip, write_image
-from onethinker.recipes import SHIPPED, trained_with
+from onethinker.recipes.answering import answering_engine, answering_recipe, flag_overrides
 from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.tasks import get_task
@@ -135,15 +134,26 @@ class Model:
         return Result(sample, files, completion.text, answer, value, problem)
 
 
-def load_model(name: str = DEFAULT_MODEL, *, engine: str = "", prompts: str = "", **options: str) -> Model:
+def load_model(
+    name: str = DEFAULT_MODEL,
+    *,
+    engine: str = "",
+    prompts: str = "",
+    device: str = "",
+    dtype: str = "",
+    attention: str = "",
+    overrides: Sequence[str] = (),
+) -> Model:
     """A shipped name, a folder, a hub id or `http://…/v1`, ready to `ask`.
 
     A model trained here is asked with its own recipe's prompts and media sizes, any other with the published ones.
-    options: `device`, `dtype`, `attention` of a local model.
+    overrides: `key=value` of that recipe, as `--set` takes them; prompts, device, dtype and attention are short for
+    four of them.
     """
-    recipe = trained_with(name) or SHIPPED["qwen3_vl_8b"]
-    made = make_engine(name, engine or None, **options)
-    return Model(made, load_prompts(prompts or recipe.prompts), recipe.evaluate.budget, recipe.evaluate.max_tokens)
+    flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
+    recipe = answering_recipe(name, [*flag_overrides(flags), *overrides])
+    made = answering_engine(recipe, engine)
+    return Model(made, load_prompts(recipe.prompts), recipe.evaluate.budget, recipe.evaluate.max_tokens)
 
 
 Thought, Thinker = Result, Model

@@ -157,11 +157,12 @@ def _training(
 ) -> tuple[Recipe, Samples]:
     """The recipe with the flags applied, and its samples."""
     from onethinker.recipes import RecipeError, load_recipe
+    from onethinker.recipes.answering import FLAGS, flag_overrides
     from onethinker.sample import load_samples
 
-    flags = {"model.base": model, "data.train": data, "data.media_root": media_root, "data.limit": limit,
-             "model.device": device, "model.dtype": dtype, "model.attention": attention}  # fmt: skip
-    given = [f"{key}={value}" for key, value in flags.items() if value not in ("", None)]
+    flags = {"model": model, "data": data, "media_root": media_root, "limit": limit, "device": device,
+             "dtype": dtype, "attention": attention}  # fmt: skip
+    given = flag_overrides(flags, FLAGS | {"model": "model.base", "data": "data.train"})
     made = load_recipe(recipe, [*given, *(assignments or [])])
     if not made.data.train:
         raise RecipeError("no training data: give --data DIR (make some with `onethinker data world --out DIR`)")
@@ -200,9 +201,10 @@ def ask(
     model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
     engine: EngineOption = "",
     prompts: Prompts = "",
-    device: Device = "auto",
-    dtype: Dtype = "float32",
-    attention: Attention = "sdpa",
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
+    set_: Set = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the parsed value.")] = False,
     draw: Annotated[Path | None, typer.Option(help="Write the answer drawn on the picture or clip.")] = None,
 ) -> None:
@@ -211,7 +213,9 @@ def ask(
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
     from onethinker.inference import load_model, print_result
 
-    loaded = load_model(model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention)
+    loaded = load_model(
+        model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or []
+    )
     print_result(loaded.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
 
 

@@ -49,9 +49,9 @@ def eval_(
     limit: Limit = None,
     engine: EngineOption = "",
     prompts: Prompts = "",
-    device: Device = "auto",
-    dtype: Dtype = "float32",
-    attention: Attention = "sdpa",
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
     segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
     judge: JudgeUrl = "",
     judge_kind: JudgeKind = "chat",
@@ -72,27 +72,32 @@ def eval_(
     words = model or []
     if words[:1] == ["compare"]:
         return _compare(words[1:], intersect)
-    if len(words) != 1 or bool(data) == bool(suite):
+    if len(words) != 1:
         raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
-    if suite and media_root:
-        raise typer.BadParameter("--media-root goes with --data; a benchmark's media lie where --list expects them")
-    from onethinker.evaluate.named import Examinee, evaluate_named, plain
+    from onethinker.evaluate.named import EvalTarget, evaluate_data, plain
     from onethinker.evaluate.suite import run_suite
+    from onethinker.recipes.answering import flag_overrides
     from onethinker.report.terminal import print_evaluation
 
-    options = {"device": device, "dtype": dtype, "attention": attention}
-    examinee = Examinee(words[0], prompts, segmenter, set_ or [], engine, options=options)
-    folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(data)}")
-    examinee.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
+    flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
+             "dtype": dtype, "attention": attention}  # fmt: skip
+    target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *(set_ or [])], engine)
+    given = target.recipe().data
+    if bool(given.evaluate) == bool(suite):
+        raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
+    if suite and given.media_root:
+        raise typer.BadParameter("--media-root goes with --data; a benchmark's media lie where --list expects them")
+    folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")
+    target.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
     if suite:
-        done = run_suite(examinee, suite, folder, data_root, limit=limit)
+        done = run_suite(target, suite, folder, data_root)
         _print_suite(done, folder)
         silent = [entry["name"] for entry in done["benchmarks"] if not entry["n"]]
         unreadable = done["unreadable"]
     else:
         unreadable = {}
-        print_evaluation(evaluate_named(examinee, data, folder, media_root=media_root, limit=limit))
-        silent = [] if json.loads((folder / "summary.json").read_text())["n"] else [data]
+        print_evaluation(evaluate_data(target, folder))
+        silent = [] if json.loads((folder / "summary.json").read_text())["n"] else [given.evaluate]
     if silent:
         print(f"not one question was answered: {', '.join(silent)}; the same command asks again", file=sys.stderr)
     for name, problem in unreadable.items():

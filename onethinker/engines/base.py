@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from onethinker.media import MediaBudget, is_clip
 
@@ -78,7 +78,11 @@ class Completion:
 
 
 class Engine(Protocol):
-    """identity: names the weights or the server's model, part of a result's identity."""
+    """identity: names the weights or the server's model, part of a result's identity.
+
+    capabilities: what completions hold besides text; training needs both. An engine that computes in this process also
+    has `settings`: what it took of the device, dtype, attention and batch that it was given (`settings_of`).
+    """
 
     identity: str
     capabilities: frozenset[Capability]
@@ -89,6 +93,11 @@ class Engine(Protocol):
         One bad clip costs one request: its completions have finish `error` and say why.
         """
         ...
+
+
+def settings_of(engine: Engine) -> dict[str, Any]:
+    """How the engine computes, for a record of what was used; empty for one whose server decides."""
+    return dict(getattr(engine, "settings", {}))
 
 
 class EngineError(RuntimeError):

@@ -59,6 +59,17 @@ class LocalEngine:
         stop = unwrap(model).generation_config.eos_token_id
         self.stops = set(stop if isinstance(stop, list) else [stop]) | {self.tokenizer.eos_token_id}
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is used of a recipe: device, dtype and attention of the model, and answers decoded together."""
+        core = unwrap(self.model)
+        head = core.lm_head.weight
+        dtype = str(head.dtype).removeprefix("torch.") if self.dtype == "float32" else self.dtype
+        attention = core.config._attn_implementation
+        return {
+            "device": str(head.device), "dtype": dtype, "attention": attention, "batch": self.decode_batch_size,
+        }  # fmt: skip
+
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Requests of like size are decoded together and those that share media one after the
         other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""

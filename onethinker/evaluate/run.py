@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from onethinker.engines.base import Completion, Engine, Sampling
+from onethinker.engines.base import Completion, Engine, Sampling, settings_of
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.grading import Answered, as_judged, batches, graded
@@ -90,7 +90,7 @@ def evaluate(
         rows = _rows_that_count(results, samples, questions, every_settings)
         summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
         profile, bootstrap = config.metric_profile, Bootstrap(config.bootstrap, seed)
-        summary |= _heading(every_settings, config, prompts)
+        summary |= _heading(every_settings, config, prompts, settings_of(engine))
         summary |= summarise(rows, samples, metric_profile=profile, reward=config.reward, bootstrap=bootstrap)
         if benchmark:
             summary["benchmark"] = measured(benchmark, rows, samples, profile, bootstrap)
@@ -240,15 +240,21 @@ def _identified(samples: Samples, data: str) -> dict[str, Any]:
     return {"path": data, "media_root": str(samples.root), "digest": samples_digest(samples), "n": len(samples)}
 
 
-def _heading(every_settings: list[Settings], config: EvalConfig, prompts: PromptSet) -> Summary:
-    """What a summary says of how it was made; `settings` finds its rows in `results.jsonl`."""
+def _heading(
+    every_settings: list[Settings], config: EvalConfig, prompts: PromptSet, computed: dict[str, Any]
+) -> Summary:
+    """What a summary says of how it was made; `settings` finds its rows in `results.jsonl`.
+
+    computed: how the engine computed. A batch that it was given and did not use is not recorded.
+    """
     return {
         "engine": every_settings[0].engine,
         "prompts": {"name": prompts.name, "digest": prompts.digest},
         "metric_profile": config.metric_profile,
         "reward_profile": config.reward,
         "settings": {s.decoding: s.digest() for s in every_settings},
-        "config": config.model_dump(),
+        "config": config.model_dump(exclude=set() if "batch" in computed else {"batch"}),
+        "computed": computed,
         "segmenter": every_settings[0].segmenter or None,
         "judge": every_settings[0].judge or None,
         "at": stamp(),

@@ -11,7 +11,7 @@ from typing import Any
 
 from onethinker.data.sources import get_source
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
-from onethinker.evaluate.named import Examinee
+from onethinker.evaluate.named import EvalTarget
 from onethinker.sample import DataError, Samples, load_samples
 from onethinker.sample.tsv import has_rows, load_tsv
 from onethinker.scoring.judge import JUDGED
@@ -160,27 +160,27 @@ def _ungraded(benchmark: Benchmark, samples: Samples, judged: bool) -> str:
     )
 
 
-def run_suite(examinee: Examinee, names: str, out: Path, root: Path, *, limit: int | None = None) -> dict[str, Any]:
+def run_suite(target: EvalTarget, names: str, out: Path, root: Path) -> dict[str, Any]:
     """Each benchmark into `out/NAME`, resumed where it stopped, then `out/suite.json`, which is returned.
 
     `benchmarks` has the entry of each one that `out` holds for this model, `skipped` why others of a family were not
     run, `unreadable` why those could not that are on the disk, in the table's order. Everything is read before anything
     is asked; raises as `ready` does.
     """
-    found_ready = ready(names, root, examinee.judge is not None, limit)
+    found_ready = ready(names, root, target.judge is not None, target.recipe().data.limit)
     runnable, unreadable = found_ready.runnable, dict(found_ready.unreadable)
     for number, (found, samples) in enumerate(runnable, start=1):
         benchmark = found.benchmark
         print(f"{benchmark.name}: {number} of {len(runnable)}, {len(samples)} questions", file=sys.stderr, flush=True)
         try:
-            examinee.evaluate(samples, out / benchmark.name, str(found.path(root)), benchmark)
+            target.evaluate(samples, out / benchmark.name, str(found.path(root)), benchmark)
         except DataError as error:
             unreadable[benchmark.name] = str(error)
     suite = {
-        "model": examinee.model,
+        "model": target.model,
         "data_root": str(root),
         "at": stamp(),
-        "benchmarks": _entries(out, examinee.model),
+        "benchmarks": _entries(out, target.model),
         "skipped": found_ready.skipped,
         "unreadable": {name: unreadable[name] for name in BENCHMARKS if name in unreadable},
     }

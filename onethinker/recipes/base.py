@@ -215,7 +215,7 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
         key, mark, value = text.partition("=")
         if not mark:
             raise RecipeError(f"--set {text}: expected key=value, such as sft.optimizer.lr=1e-5")
-        changes += _leaves({key: value if _annotation(key) is str else _read(value, f"--set {key}")})
+        changes += leaves({key: value if _annotation(key) is str else _read(value, f"--set {key}")})
     return _apply(recipe, changes, "--set")
 
 
@@ -233,7 +233,7 @@ def from_yaml(path: Path, shipped: dict[str, Recipe]) -> Recipe:
     base = str(changes.pop("base", "mini"))
     if base not in shipped:
         raise RecipeError(f"{path}: base {base!r} is not shipped; expected one of {', '.join(shipped)}")
-    return _apply(shipped[base], _leaves({"name": path.stem} | changes), str(path))
+    return _apply(shipped[base], leaves({"name": path.stem} | changes), str(path))
 
 
 def _apply(recipe: Recipe, changes: list[tuple[str, Any]], where: str) -> Recipe:
@@ -248,7 +248,7 @@ def _apply(recipe: Recipe, changes: list[tuple[str, Any]], where: str) -> Recipe
             near = (
                 f"it is called {RENAMED[key]} now"
                 if key in RENAMED
-                else f"the nearest is {_nearest(key, _leaves(tree))}"
+                else f"the nearest is {_nearest(key, leaves(tree))}"
             )
             raise RecipeError(f"{where}: {key}: no such key; {near}")
         node = tree
@@ -308,13 +308,13 @@ def _read(text: str, where: str) -> Any:
         raise RecipeError(f"{where}: not YAML ({error})") from error
 
 
-def _leaves(tree: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def leaves(tree: dict[Any, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Dotted keys and values; sections are opened, other mappings are values."""
     found: list[tuple[str, Any]] = []
     for key, value in tree.items():
         name = f"{prefix}{key}"
         opened = isinstance(value, dict) and _section(_annotation(name))
-        found += _leaves(value, f"{name}.") if opened else [(name, value)]
+        found += leaves(value, f"{name}.") if opened else [(name, value)]
     return found
 
 

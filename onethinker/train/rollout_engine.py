@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onethinker.engines.base import Engine, EngineError
+from onethinker.engines.base import Capability, Engine, EngineError
 from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine
 from onethinker.models.weights import merged_weights
@@ -21,12 +21,23 @@ HANDOVER = "handover"
 
 @dataclass(frozen=True, eq=False)
 class RolloutEngine:
-    """ready: within it the engine answers as the policy is at its start. exact: its log-probabilities are those that
-    the training forward pass computes, so that they need no correction."""
+    """An engine that answers as the policy in training. Raises EngineError for one that gives no tokens to train on.
+
+    ready: a context that opens with the policy's present weights handed over. exact: its log-probabilities are those
+    that the training forward pass computes, so that they need no correction.
+    """
 
     engine: Engine
     ready: Callable[[], AbstractContextManager[Any]] = nullcontext
     exact: bool = True
+
+    def __post_init__(self) -> None:
+        wanted: tuple[Capability, ...] = ("token_ids", "logps")
+        if missing := [name for name in wanted if name not in self.engine.capabilities]:
+            raise EngineError(
+                f"engine {self.engine.identity} gives no {' and no '.join(missing)} of its answers, which RL trains "
+                "on; set rl.engine to local or vllm"
+            )
 
 
 def make_rollout_engine(
