@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from onethinker.models.forward import unwrap
 from onethinker.recipes.base import OptimizerConfig
+from onethinker.train.muon import Float32Muon, has_fast_bfloat16
 
 
 class CombinedOptimizer:
@@ -40,8 +41,9 @@ Optimizer = torch.optim.Optimizer | CombinedOptimizer
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     """The recipe's optimiser over the weights that train; vectors (norms, biases) are not decayed.
 
-    adamw: one rate for all. muon: `torch.optim.Muon` (K. Jordan, 2024; update RMS matched to AdamW's, 2502.16982) at
-    `matrix_lr` for the matrices of the layers, AdamW at `lr` for embeddings, head, convolution and vectors.
+    adamw: one rate for all. muon: `torch.optim.Muon` (K. Jordan, 2024; update RMS matched to AdamW's, 2502.16982),
+    in float32 where bfloat16 is slow, at `matrix_lr` for the matrices of the layers, AdamW at `lr` for embeddings,
+    head, convolution and vectors.
     """
     named = [(name, p) for name, p in unwrap(model).named_parameters() if p.requires_grad]
     matrices = [p for name, p in named if config.kind == "muon" and is_layer_matrix(name, p)]
@@ -54,7 +56,8 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     made: Optimizer = adamw
     if matrices:
         decay = config.weight_decay
-        muon = torch.optim.Muon(matrices, lr=config.matrix_lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        kind = torch.optim.Muon if has_fast_bfloat16(matrices[0].device) else Float32Muon
+        muon = kind(matrices, lr=config.matrix_lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
         made = CombinedOptimizer(muon, adamw)
     for group in made.param_groups:
         group["peak_lr"] = group["lr"]
