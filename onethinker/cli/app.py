@@ -156,6 +156,7 @@ def _training(
     assignments: list[str] | None,
 ) -> tuple[Recipe, Samples]:
     """The recipe with the flags applied, and its samples."""
+    from onethinker.data.doubts import tell
     from onethinker.recipes import RecipeError, load_recipe
     from onethinker.recipes.answering import FLAGS, flag_overrides
     from onethinker.sample import load_samples
@@ -166,7 +167,10 @@ def _training(
     made = load_recipe(recipe, [*given, *(assignments or [])])
     if not made.data.train:
         raise RecipeError("no training data: give --data DIR (make some with `onethinker data world --out DIR`)")
-    return made, load_samples(made.data.train, made.data.media_root or None, made.data.limit)
+    samples = load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False)
+    if os.environ.get("RANK", "0") == "0":
+        tell(samples)
+    return made, samples
 
 
 app.command("eval")(eval_)

@@ -21,11 +21,13 @@ def lmms_eval(
     segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
 ) -> None:
     """Task files for lmms-eval, where `--model onethinker` is ours once both are installed in one environment."""
+    from onethinker.data.doubts import tell
     from onethinker.harnesses.lmms_tasks import GROUP, write_tasks
     from onethinker.sample import load_samples
     from onethinker.tasks.prompts import load_prompts
 
-    samples = load_samples(data, media_root or None, limit)
+    samples = load_samples(data, media_root or None, limit, strict=False)
+    tell(samples)
     folder = write_tasks(samples, out, load_prompts(prompts), max_tokens, segmenter)
     print(f"lmms-eval … --include_path {folder} --tasks {GROUP}")
 

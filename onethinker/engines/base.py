@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from onethinker.media import MediaBudget, is_clip
+from onethinker.sample.marks import unescape
 
 Finish = Literal["stop", "length", "error"]
 Capability = Literal["token_ids", "logps"]
 PartKind = Literal["text", "image", "video"]
-_MARKS = re.compile(r"(<image>|<video>)")
+_MARKS = re.compile(r"((?<!\\)<(?:image|video)>)")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt. text: the user's message with `<image>` / `<video>` marks where the media belong, in order.
+    """One prompt. text: the user's message with `<image>` / `<video>` marks where the media belong, in order; with a
+    backslash before it a mark is only words.
 
     media: one absolute path a mark. budget: how large and how many frames the media may become.
     """
@@ -46,7 +48,7 @@ class Request:
             elif piece == "<video>":
                 parts.append(("video", str(next(files))))
             elif piece:
-                parts.append(("text", piece.replace("<|", "< |")))
+                parts.append(("text", unescape(piece).replace("<|", "< |")))
         return parts
 
 

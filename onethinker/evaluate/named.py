@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from onethinker.data.doubts import tell
 from onethinker.engines.base import Engine
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.run import evaluate
@@ -35,7 +36,8 @@ class EvalTarget:
     judge: Judge | None = None
 
     def evaluate(self, samples: Samples, folder: Path, data: str, benchmark: Benchmark | None = None) -> None:
-        """Ask every question and write the folder; of a benchmark as it says."""
+        """Say what is odd about the questions, ask every one and write the folder; of a benchmark as it says."""
+        tell(samples)
         recipe = self.recipe(benchmark)
         evaluate(
             samples,
@@ -76,7 +78,8 @@ def evaluate_data(target: EvalTarget, out: Path | None = None) -> Path:
     """Evaluate on the samples that the recipe's `data` names and return the results' folder."""
     data = target.recipe().data
     folder = out or Path("runs/eval") / f"{plain(target.model)}--{plain(data.evaluate)}"
-    target.evaluate(load_samples(data.evaluate, data.media_root or None, data.limit), folder, data.evaluate)
+    samples = load_samples(data.evaluate, data.media_root or None, data.limit, strict=False)
+    target.evaluate(samples, folder, data.evaluate)
     return folder
 
 

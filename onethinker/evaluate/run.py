@@ -22,7 +22,7 @@ from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.summary import Summary, summarise
 from onethinker.recipes.base import EvalConfig
-from onethinker.sample import DataError, Samples, save_samples
+from onethinker.sample import DataError, Samples, check_storable, save_samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.judge import Graded, Judge, JudgeError
 from onethinker.scoring.results import (
@@ -74,9 +74,12 @@ def evaluate(
     place of ROUGE. benchmark: whose questions these are; the summary's `benchmark` is then its number (`measured`).
     A question whose truth or media cannot be read, whose media the engine refuses or whose grade the judge does not
     give costs its own row.
-    Raises RunError if another process holds the folder, EngineError if the engine cannot go on; what was answered by
+    Raises DataError for a sample that could not be stored, before anything is asked, RunError if another process holds
+    the folder, EngineError if the engine cannot go on; what was answered by
     then stays.
     """
+    for sample in samples:  # written at the end: whatever cannot be is found before the first question
+        check_storable(sample)
     with locked(folder):
         results = JsonLines(folder / RESULTS)
         questions = _questions(samples, prompts, config)
@@ -237,7 +240,8 @@ def _settings(
 
 
 def _identified(samples: Samples, data: str) -> dict[str, Any]:
-    return {"path": data, "media_root": str(samples.root), "digest": samples_digest(samples), "n": len(samples)}
+    counts = {"n": len(samples), "left_out": len(samples.left_out)}
+    return {"path": data, "media_root": str(samples.root), "digest": samples_digest(samples), **counts}
 
 
 def _heading(

@@ -102,7 +102,7 @@ def load(found: Found, root: Path, limit: int | None = None) -> Samples:
     path, place = found.path(root), found.place
     assert place is not None
     if place.reader == "samples":
-        return load_samples(path, None, limit)
+        return load_samples(path, None, limit, strict=False)
     if place.reader == "tsv":
         return load_tsv(path, None, limit, found.benchmark.where)
     samples = Samples(tuple(islice(get_source(place.reader).read(path, place.split), limit)), path)

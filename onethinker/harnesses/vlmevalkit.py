@@ -148,6 +148,8 @@ def _write_workbook(out: Path, columns: Sequence[str], table: Table) -> None:
 def _cell(row: Mapping[str, Any], key: str) -> Any:
     """What a cell of .xlsx holds. Raises ExportError for what it cannot."""
     value = row.get(key)
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
         return value
     text = _UNPRINTABLE.sub("", value)

@@ -9,7 +9,7 @@ Three file forms are read and written, told apart by their content:
 Boxes and points run from 0 to 1000 of the frame's width and height (Qwen3-VL's convention), times are in seconds.
 """
 
-from onethinker.sample.files import load_samples, save_samples
+from onethinker.sample.files import check_storable, load_samples, save_samples
 from onethinker.sample.forms import from_published, from_sft, parse_row, strip_answer, to_native, to_published, to_sft
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample, Samples, resolve_under
 
@@ -19,6 +19,7 @@ __all__ = [
     "Modality",
     "Sample",
     "Samples",
+    "check_storable",
     "from_published",
     "from_sft",
     "load_samples",

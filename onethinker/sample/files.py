@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from onethinker.sample.forms import parse_row, to_native, to_published
+from onethinker.sample.media_fields import unpacked
+from onethinker.sample.pictures import unpack
 from onethinker.sample.record import DataError, Sample, Samples
 from onethinker.util.files import replacing
 
 MAX_LINE = 64 << 20
 """Bytes of a line of a JSON-lines file; longer ones are refused before they are read."""
+_NAMES = ("samples.jsonl", "samples.json", "samples.parquet")
+"""Data files of a folder."""
 
 
-def load_samples(path: str | Path, media_root: str | Path | None = None, limit: int | None = None) -> Samples:
-    """Read samples from a file or from the first data file of a folder (`samples.jsonl|json|parquet`).
+def load_samples(
+    path: str | Path, media_root: str | Path | None = None, limit: int | None = None, *, strict: bool = True
+) -> Samples:
+    """Read samples from a file or from the data file of a folder (`samples.jsonl|json|parquet`).
 
-    media_root: the folder media paths are relative to; the data file's folder unless given.
-    Raises DataError naming the file, the row and the fix; an id that occurs twice is an error too.
+    media_root: the folder media paths are relative to; the data file's folder unless given. An absolute path that does
+    not lie in it loses its leading `/`, as the release has it (`Evaluation/Eval/eval_bench.py`). Media within the file
+    are unpacked below `images/` there.
+    strict: whether the first row that cannot be read raises DataError, naming file, row and fix, or every such row is
+    left out and named in `Samples.left_out`; a file that cannot be read at all, and one without a single sample, raise
+    in any case. An id that occurs again becomes `ID#2`, `ID#3`, …, by the order of the file (`Samples.renamed`).
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit is {limit}; expected 1 or more")
@@ -28,87 +41,181 @@ def load_samples(path: str | Path, media_root: str | Path | None = None, limit: 
     if file.suffix == ".tsv":
         from onethinker.sample.tsv import load_tsv
 
-        return load_tsv(file, media_root, limit)
-    samples: list[Sample] = []
-    seen: dict[str, int] = {}
-    for number, row in enumerate(islice(_rows(file), limit), start=1):
-        where = f"{file}, row {number}"
-        sample = parse_row(row, where)
-        _check_storable(sample, where)
-        if sample.id in seen:
-            raise DataError(f"{where}: id {sample.id!r} is also row {seen[sample.id]}; ids must be unique in a file")
-        seen[sample.id] = number
-        samples.append(sample)
+        return load_tsv(file, media_root, limit, strict=strict)
+    root = Path(media_root) if media_root else file.parent
+    samples: dict[str, Sample] = {}
+    left_out: list[str] = []
+    renamed: list[str] = []
+    for number, row in enumerate(_rows(file), start=1):
+        try:
+            sample = _read(row, f"{file}, row {number}", root, file.stem)
+        except DataError as error:
+            if strict:
+                raise
+            left_out.append(str(error))
+            continue
+        if sample.id in samples:
+            name = _unused(sample.id, samples)
+            renamed.append(f"{file}, row {number}: id {sample.id!r} is an earlier row's; it is {name!r} here")
+            sample = replace(sample, id=name)
+        samples[sample.id] = sample
+        if len(samples) == limit:
+            break
     if not samples:
-        raise DataError(f"{file}: no samples in it")
-    return Samples(tuple(samples), Path(media_root) if media_root else file.parent)
+        raise DataError(f"{file}: no samples in it" + (f"; {left_out[0]}" if left_out else ""))
+    return Samples(tuple(samples.values()), root, tuple(left_out), tuple(renamed))
 
 
-def _check_storable(sample: Sample, where: str) -> None:
-    """Whether the sample can be written again; a half of a surrogate pair, which JSON can spell, cannot."""
+def _read(row: Any, where: str, root: Path, stem: str) -> Sample:
+    """One row as a sample whose media lie below the root. Raises DataError."""
+    if isinstance(row, DataError):
+        raise row
+    if isinstance(row, Mapping):
+        row = unpacked(row, lambda value: unpack(value, root, stem, where))
+    sample = parse_row(row, where)
+    check_storable(sample, where)
+    if any(name.startswith("/") for name in sample.media):
+        return replace(sample, media=tuple(_below(root, name) for name in sample.media))
+    return sample
+
+
+def _below(root: Path, name: str) -> str:
+    """An absolute path without its leading `/`, unless it lies in the root."""
+    return name if Path(name).is_relative_to(root.absolute()) else name.lstrip("/")
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    return next(found for number in count(2) if (found := f"{name}#{number}") not in taken)
+
+
+def check_storable(sample: Sample, where: str = "") -> None:
+    """Raises DataError for a sample that cannot be written again, such as one with half of a surrogate pair, which JSON
+    can spell and UTF-8 cannot."""
     try:
-        json.dumps(to_native(sample), ensure_ascii=False, default=str).encode()
-    except (UnicodeEncodeError, RecursionError) as error:
-        raise DataError(f"{where}: holds text or nesting that cannot be written again ({error})") from error
+        json.dumps(to_native(sample), ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        at = where or f"sample {sample.id!a:.80}"
+        raise DataError(f"{at}: holds text or nesting that cannot be written again ({error})") from error
 
 
 def _data_file(path: Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        for name in ("samples.jsonl", "samples.json", "samples.parquet"):
-            if (path / name).is_file():
-                return path / name
+        found = [path / name for name in _NAMES if (path / name).is_file()]
+        if len(found) > 1:
+            raise DataError(f"{path}: holds {' and '.join(file.name for file in found)}; name the one to read")
+        if found:
+            return found[0]
         raise DataError(f"{path}: no samples.jsonl, samples.json or samples.parquet in this folder; name the file")
     raise DataError(f"{path}: no such file or folder")
 
 
+# ---- rows -------------------------------------------------------------------------------------------------------
+
+
 def _rows(file: Path) -> Iterator[Any]:
+    """Rows as they stand, a DataError in the place of one that cannot be read. Raises DataError for the whole file."""
     if file.suffix == ".parquet":
         return _parquet_rows(file)
-    return _json_rows(file) if file.suffix == ".json" else _line_rows(file)
+    if file.suffix == ".json":
+        return iter(json_list(file))
+    if starts_a_list(file):
+        try:
+            return iter(json_list(file))
+        except DataError:  # lines of which the first is a list
+            pass
+    return _line_rows(file)
 
 
 def _parquet_rows(file: Path) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    number = 0
     try:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
-            yield from batch.to_pylist()
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=128):
+            try:
+                rows = batch.to_pylist()
+            except (ValueError, OverflowError):  # a moment that Python has no value for: it costs its row
+                rows = [_parquet_row(batch.slice(i, 1), f"{file}, row {number + i + 1}") for i in range(len(batch))]
+            number += len(rows)
+            yield from rows
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file}: not a whole Parquet file ({error})") from error
 
 
-def _json_rows(file: Path) -> Iterator[Any]:
+def _parquet_row(batch: Any, where: str) -> Any:
     try:
-        rows = json.loads(file.read_text(encoding="utf-8-sig"))
+        return batch.to_pylist()[0]
+    except (ValueError, OverflowError) as error:
+        return DataError(f"{where}: a value that Python cannot hold ({error}); write it as text")
+
+
+def starts_a_list(file: Path) -> bool:
+    """Whether the first character that is not blank begins a JSON list."""
+    with file.open("rb") as start:
+        return start.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+def json_list(file: Path) -> list[Any]:
+    """The rows of a JSON list, in UTF-8, UTF-16 or UTF-32 with a byte-order mark. Raises DataError."""
+    try:
+        rows = json.loads(file.read_bytes(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not JSON ({error}); one object a line belongs in a .jsonl file") from error
     if not isinstance(rows, list):
         raise DataError(f"{file}: expected a JSON list of samples, found {type(rows).__name__}")
-    yield from rows
+    return [_check_once(row, f"{file}, row {number}") for number, row in enumerate(rows, start=1)]
+
+
+class _Twice(dict[str, Any]):
+    """An object of which a key stood twice. key: which."""
+
+    key = ""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    twice = _Twice(found)
+    twice.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+    return twice
+
+
+def _check_once(row: Any, where: str) -> Any:
+    if isinstance(row, _Twice):
+        return DataError(f"{where}: key {row.key!r:.60} stands twice; leave one of the two")
+    return row
 
 
 def _line_rows(file: Path) -> Iterator[Any]:
     with file.open("rb") as lines:
         for number, raw in enumerate(iter(lambda: lines.readline(MAX_LINE + 1), b""), start=1):
+            where = f"{file}, line {number}"
             if len(raw) > MAX_LINE:
-                raise DataError(f"{file}, line {number}: longer than {MAX_LINE >> 20} MB; write one sample a line")
+                raise DataError(f"{where}: longer than {MAX_LINE >> 20} MB; write one sample a line")
+            if number == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise DataError(f"{where}: not JSON in UTF-8 but UTF-16; convert the file: iconv -f UTF-16 -t UTF-8")
             try:
                 text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                row = json.loads(text) if text.strip() else None
+                if text.strip():
+                    yield _check_once(json.loads(text, object_pairs_hook=_once), where)
             except (ValueError, RecursionError) as error:
-                raise DataError(f"{file}, line {number}: not JSON ({error}); mend or remove the line") from error
-            if text.strip():
-                yield row
+                yield DataError(f"{where}: not JSON ({error}); mend or remove the line")
 
 
 def save_samples(samples: Sequence[Sample], path: str | Path) -> Path:
-    """Write `.jsonl` or `.parquet` (native) or `.json` (published), by the file's suffix; moved in whole."""
+    """Write `.jsonl` or `.parquet` (native) or `.json` (published), by the file's suffix; moved in whole.
+
+    Raises DataError for a sample that cannot be written, before anything is.
+    """
     file = Path(path)
     if file.suffix not in (".json", ".jsonl", ".parquet"):
         raise DataError(f"{file}: unknown suffix {file.suffix!r}; use .jsonl, .parquet or .json (published form)")
+    for sample in samples:
+        check_storable(sample)
     with replacing(file) as aside:
         if file.suffix == ".json":
             rows = (json.dumps(to_published(s), indent=1, ensure_ascii=False) for s in samples)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
 from onethinker.media import VIDEO_SUFFIXES
+from onethinker.sample.chat import read_chat
+from onethinker.sample.media_fields import media_of, names
+from onethinker.sample.plain import NotPlain, is_null, plain
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
 
 
 def parse_row(row: Any, where: str) -> Sample:
-    """One row in any of the three forms."""
+    """One row in any of the three forms. A field that is null is one that is not there. Raises DataError."""
     if not isinstance(row, Mapping):
         raise DataError(f"{where}: expected an object with a sample's fields, found {type(row).__name__}")
-    if "messages" in row:
-        return from_sft(row, where)
-    if "problem" in row:
-        return from_published(row, where)
-    return _from_native(row, where)
+    columns, row = row.keys(), {str(key): value for key, value in row.items() if not is_null(value)}
+    try:
+        if row.get("messages") or ("messages" in columns and not {"problem", "question"} & row.keys()):
+            return from_sft(row, where)
+        if "problem" in row or ("problem" in columns and "question" not in row):
+            return from_published(row, where)
+        return _from_native(row, where)
+    except NotPlain as error:
+        raise DataError(f"{where}: {error}; write it otherwise or leave the field out") from error
 
 
 # ---- published form ---------------------------------------------------------------------------------------------
@@ -47,7 +54,6 @@ _TO_PUBLISHED = {task: name for name, task in _FROM_PUBLISHED.items()} | {
 _PUBLISHED = frozenset(
     ("problem_id", "problem", "data_type", "problem_type", "options", "solution", "path", "data_source")
 ) | {"segmentation_output"}
-_CHAT = frozenset(("messages", "images", "videos"))
 
 
 def strip_answer(solution: str) -> str:
@@ -58,39 +64,85 @@ def strip_answer(solution: str) -> str:
 
 
 def from_published(row: Mapping[str, Any], where: str) -> Sample:
-    """One row of the published JSON. `where` names the file and row for errors."""
-    for key in ("problem", "data_type", "problem_type", "solution"):
-        if not isinstance(row.get(key), str):
-            raise DataError(f"{where}: field {key!r} is {row.get(key)!r:.80}; a published row needs it as text")
-    modality, kind = row["data_type"].lower(), row["problem_type"].lower()
+    """One row of the published JSON, or of the release's RL file. `where` names the file and row for errors.
+
+    The RL file has `answer` for `solution` and `images` or `videos` for `path` (`EasyR1/verl/utils/dataset.py` of the
+    release reads it so). `task` may stand for `problem_type`; `data_type` is that of the media where it is not given.
+    """
+    return _published(row, where, str(row.get("problem")))
+
+
+def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
+    """marked: the text whose marks order the media that are given by kind."""
+    row = {key: value for key, value in row.items() if not is_null(value)}
+    question = _text(row, "problem", where)
+    media, kind, read = media_of(row, where, "path", marked)
+    modality = _text(row, "data_type", where, kind).lower()
     if modality not in MODALITIES:
         raise DataError(f"{where}: data_type {modality!r:.80}; expected one of {', '.join(MODALITIES)}")
-    if kind == "segmentation":
-        task = "image_segmentation" if modality == "image" else "video_segmentation"
-    elif kind in _FROM_PUBLISHED:
-        task = _FROM_PUBLISHED[kind]
-    else:
-        known = ", ".join([*_FROM_PUBLISHED, "segmentation"])
-        raise DataError(f"{where}: problem_type {kind!r:.80}; expected one of {known}")
-    meta = {key: value for key, value in row.items() if key not in _PUBLISHED and value is not None}
+    task, said = _task(row, modality, where)
+    solution = "answer" if "solution" not in row and "answer" in row else "solution"
+    read |= _PUBLISHED | {solution} | {said}
+    extra = names(row, "additional_path", where)
+    if extra and media[-len(extra) :] != extra:
+        read.add("additional_path")
+    meta = {key: value for key, value in row.items() if key not in read}
     if row.get("segmentation_output"):
         meta["segmentation"] = row["segmentation_output"]
     return Sample(
-        id=_id(row, "problem_id" if row.get("problem_id") is not None else "id", where),
+        id=_id(row, "problem_id" if "problem_id" in row else "id", where),
         task=task,
         modality=cast(Modality, modality),
-        question=row["problem"],
-        truth=strip_answer(row["solution"]),
+        question=question,
+        truth=strip_answer(_text(row, solution, where)),
         options=_texts(row, "options", where),
-        media=_names(row, "path", where) + _names(row, "additional_path", where),
+        media=media,
         source=str(row.get("data_source") or ""),
-        meta=meta,
+        meta=plain(meta, "field") or {},
     )
+
+
+def _text(row: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:
+    """A field of text; a truth may be a number. Raises DataError where there is none."""
+    value = row.get(key, default)
+    if key in ("solution", "answer") and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise DataError(f"{where}: field {key!r} is {value!r:.80}; a published row needs it as text")
+    return value
+
+
+def _task(row: Mapping[str, Any], modality: str, where: str) -> tuple[str, str]:
+    """The task, and which field said so: `problem_type`, or `task` where that is not there. Raises DataError.
+
+    Both take published names ("spatial grounding") and ours ("spatial_grounding"), in any case. Beside a `problem_type`
+    a `task` that names no task of ours is a column like any other.
+    """
+    key = "problem_type" if "problem_type" in row else "task" if "task" in row else "problem_type"
+    name = _text(row, key, where)
+    task = _task_named(name, modality)
+    if task is None:
+        known = ", ".join([*_FROM_PUBLISHED, "segmentation"])
+        raise DataError(f"{where}: {key} {name.lower()!r:.80}; expected one of {known}")
+    other = _task_named(row["task"], modality) if isinstance(row.get("task"), str) else None
+    if other not in (None, task):
+        raise DataError(f"{where}: problem_type {name!r:.40} and task {row['task']!r:.40} differ; give one of them")
+    return task, "task" if other else key
+
+
+def _task_named(name: str, modality: str) -> str | None:
+    """The task of a published name or of ours; segmentation is two tasks, by the media."""
+    words = re.sub(r"[\s_]+", " ", name.strip().lower())
+    if words == "segmentation":
+        return "image_segmentation" if modality == "image" else "video_segmentation"
+    if words in ("image segmentation", "video segmentation"):
+        return words.replace(" ", "_")
+    return _FROM_PUBLISHED.get(words) or _FROM_PUBLISHED.get(words.replace(" ", "-"))
 
 
 def to_published(sample: Sample) -> dict[str, Any]:
     """The published JSON row of a sample; `from_published` gives the sample back."""
-    extra = _names(sample.meta, "additional_path", f"sample {sample.id}")
+    extra = names(sample.meta, "additional_path", f"sample {sample.id}")
     media = list(sample.media[: len(sample.media) - len(extra)])
     number = sample.id.isdecimal() and len(sample.id) < 19 and str(int(sample.id)) == sample.id
     row: dict[str, Any] = {
@@ -113,6 +165,8 @@ def _id(row: Mapping[str, Any], key: str, where: str) -> str:
     value = row.get(key)
     if value is None:
         return where.rpartition(", ")[2]
+    if isinstance(value, float) and value.is_integer():  # pandas' whole numbers in a column with gaps
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise DataError(f"{where}: field {key!r} is {value!r:.80}; expected text or a whole number")
     return str(value)
@@ -127,50 +181,30 @@ def _texts(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     return tuple(str(v) for v in values)
 
 
-def _names(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    """Media paths: one, a list, or nothing."""
-    value = row.get(key) or ()
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
-        raise DataError(f"{where}: field {key!r} is {value!r:.80}; expected a path or a list of paths")
-    return tuple(names)
-
-
 # ---- SFT form ---------------------------------------------------------------------------------------------------
-
-_MARK = re.compile("<image>|<video>")
 
 
 def from_sft(row: Mapping[str, Any], where: str) -> Sample:
-    """One chat record. The record says nothing of the task unless it carries `problem_type`; then it is open-ended.
+    """One chat record. Without `problem_type` or `task` it is open-ended.
 
-    The worked answer becomes meta['response'], its answer block the truth unless the record has a `solution`.
+    The worked answer becomes meta['response'], its answer block the truth unless the record has a `solution` (or
+    `answer`). Without a worked answer the solution is enough for RL and evaluation.
     """
-    messages = row.get("messages")
-    if not isinstance(messages, list) or not all(
-        isinstance(m, dict) and isinstance(m.get("content"), str) for m in messages
-    ):
-        raise DataError(f"{where}: field 'messages' must be a list of {{role, content}} with content as text")
-    user = [m["content"] for m in messages if m.get("role") == "user"]
-    assistant = [m["content"] for m in messages if m.get("role") == "assistant"]
-    if len(user) != 1 or len(assistant) != 1:
-        raise DataError(f"{where}: expected one user and one assistant message, found {len(user)} and {len(assistant)}")
-    images, videos = _names(row, "images", where), _names(row, "videos", where)
-    extra = _names(row, "additional_path", where)
-    media = _in_order(images, videos, _MARK.findall(user[0]))
-    modality = "video-image" if images and videos else "video" if videos else "image" if images else "text"
-    default = {"problem": user[0], "data_type": modality, "problem_type": "open-ended", "solution": assistant[0]}
-    given = {key: value for key, value in row.items() if key not in _CHAT}
-    own = {"path": media[: len(media) - len(extra)], "response": assistant[0]}
-    return from_published(default | given | own, where)
-
-
-def _in_order(images: Sequence[str], videos: Sequence[str], marks: Sequence[str]) -> list[str]:
-    """The media as the marks have them; videos first where the marks are not theirs."""
-    if marks.count("<image>") != len(images) or marks.count("<video>") != len(videos):
-        return [*videos, *images]
-    queues = {"<image>": iter(images), "<video>": iter(videos)}
-    return [next(queues[mark]) for mark in marks]
+    chat = read_chat(row.get("messages"), where)
+    given = {key: value for key, value in row.items() if key != "messages" and not is_null(value)}
+    for key, inline in (("images", chat.media.get("image")), ("videos", chat.media.get("video"))):
+        if inline and given.get(key) not in (None, [], inline):
+            raise DataError(f"{where}: messages and field {key!r} both name media; expected them in one place")
+        given |= {key: inline} if inline else {}
+    if not chat.response and "solution" not in given and "answer" not in given:
+        raise DataError(f"{where}: neither an assistant message nor a `solution`; expected one, as the truth")
+    kept = {"response": chat.response, "system": chat.system}
+    default = {"problem": chat.question, "solution": chat.response} if chat.response else {"problem": chat.question}
+    if not {"problem_type", "task"} & given.keys():
+        given["problem_type"] = "open-ended"
+    if "answer" in given:
+        default.pop("solution", None)
+    return _published(default | given | {k: v for k, v in kept.items() if v}, where, chat.question)
 
 
 def to_sft(sample: Sample, prompt: str) -> dict[str, Any]:
@@ -183,10 +217,13 @@ def to_sft(sample: Sample, prompt: str) -> dict[str, Any]:
     if not response:
         raise DataError(f"sample {sample.id} has no worked answer (meta['response']); the SFT form needs one")
     row.pop("path")
+    system = row.pop("system", "")
     clips = [m for m in sample.media if _is_video(sample, m)]
     stills = [m for m in sample.media if not _is_video(sample, m)]
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-    return {"messages": messages, "images": stills, "videos": clips} | row
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    return {"messages": messages} | row | {"images": stills, "videos": clips}
 
 
 def _is_video(sample: Sample, name: str) -> bool:
@@ -211,6 +248,8 @@ def _from_native(row: Mapping[str, Any], where: str) -> Sample:
             raise DataError(f"{where}: field {name!r} is {row[name]!r:.80}; expected text")
     if row["modality"] not in MODALITIES:
         raise DataError(f"{where}: modality {row['modality']!r:.80}; expected one of {', '.join(MODALITIES)}")
+    media, _, read = media_of({**row, "data_type": row["modality"]}, where, "media", row["question"])
+    meta = {key: value for key, value in row.items() if key not in known | read} | _native_meta(row, where)
     return Sample(
         id=_id(row, "id", where),
         task=row["task"],
@@ -218,9 +257,9 @@ def _from_native(row: Mapping[str, Any], where: str) -> Sample:
         question=row["question"],
         truth=row["truth"],
         options=_texts(row, "options", where),
-        media=_names(row, "media", where),
+        media=media,
         source=str(row.get("source") or ""),
-        meta={key: value for key, value in row.items() if key not in known} | _native_meta(row, where),
+        meta=plain(meta, "field") or {},
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from onethinker.sample.plain import NotPlain, plain
+
 Modality = Literal["image", "video", "video-image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "video", "video-image", "text")
 
@@ -22,11 +24,13 @@ class Sample:
     """One question.
 
     id: unique within its file. task: a name in `onethinker.tasks.list_tasks()`.
-    question: text; `<image>` and `<video>` place the media in order, without them the media come first.
+    question: text; `<image>` and `<video>` place the media in order, without them the media come first (`marks`).
     options: the choices as shown, such as "A. red". media: paths relative to the file's media root.
     truth: the text that belongs inside `<answer>`, as given. source: the data set.
     meta: what else is known, such as `resolution`, `fps`, `response` (a worked answer to learn from),
     `segmentation` (COCO run lengths as published), `split`, `kind`. Fields of a file that have no place here go there.
+    It holds plain JSON, into which other values are turned (`plain`), so that every sample can be stored. Raises
+    DataError for values that cannot.
     """
 
     id: str
@@ -38,6 +42,13 @@ class Sample:
     media: tuple[str, ...] = ()
     source: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.meta:
+            try:
+                object.__setattr__(self, "meta", plain(self.meta, "meta") or {})
+            except NotPlain as error:
+                raise DataError(f"sample {self.id}: {error}") from error
 
     def digest(self) -> str:
         """16 hex digits over everything that the question and its score depend on (not the worked answer)."""
@@ -67,10 +78,16 @@ def resolve_under(root: Path, name: str) -> Path:
 
 @dataclass(frozen=True)
 class Samples(Sequence[Sample]):
-    """Samples and the folder their media paths are relative to."""
+    """Samples and the folder their media paths are relative to.
+
+    left_out: what was wrong with each row of the file that could not be read. renamed: the ids that repeated one before
+    them and were made unique, each with the row that it was.
+    """
 
     items: tuple[Sample, ...]
     root: Path
+    left_out: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

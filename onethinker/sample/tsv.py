@@ -11,28 +11,24 @@ bytes. Rows without a picture are left out, as VLMEvalKit does. Read so by vlmev
 from __future__ import annotations
 
 import ast
-import base64
 import csv
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
 from onethinker.sample.options import named_options, split_options
+from onethinker.sample.pictures import unpack
 from onethinker.sample.record import DataError, Sample, Samples
-from onethinker.util.files import replacing
 
 MAX_LINE = 256 << 20
 """Characters of a line and of a field; longer ones are refused before they are parsed."""
 _SHARED = 64
 """An `image` of at most this many characters names another row."""
-_SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
 _KEPT = ("category", "l2-category", "split", "question_type", "answer_type", "precision", "problem_version")
 SHORT = "Answer the question using a single word or phrase."
 """MMMU's instruction for a question without options, by its authors' tool."""
@@ -46,12 +42,15 @@ def load_tsv(
     media_root: str | Path | None = None,
     limit: int | None = None,
     where: Mapping[str, Sequence[str]] | None = None,
+    *,
+    strict: bool = True,
 ) -> Samples:
     """The questions of a TSV, only those whose columns have one of the values of `where`; case and signs do not count.
 
     media_root: the folder for `images/` and of `image_path`; the file's own unless given. Rows with options are
     multiple choice, others numerical where the answer is a number, else mathematics; of a list of accepted answers the
-    first is the truth. Raises DataError naming the file and row.
+    first is the truth. Raises DataError naming the file and row; unless `strict`, a row whose question cannot be read
+    is left out and named in `Samples.left_out` instead.
     """
     file = Path(path)
     root = Path(media_root) if media_root else file.parent
@@ -59,17 +58,24 @@ def load_tsv(
     samples: dict[str, Sample] = {}
     shared: dict[str, str] = {}
     passed: set[str] = set()
+    left_out: list[str] = []
     for at, row in _rows(file):
         if limit is not None and len(samples) >= limit:
             break
         if not _belongs(row, where or {}, at, passed):
             continue
-        media = pictures.of(row, at)
-        if not media:
+        try:
+            media = pictures.of(row, at)
+            if not media:
+                continue
+            sample = _sample(row, at, file.stem)
+            if sample.id in samples:
+                raise DataError(f"{at}: index {sample.id!r} is another row's too; an index belongs to one row")
+        except DataError as error:
+            if strict:
+                raise
+            left_out.append(str(error))
             continue
-        sample = _sample(row, at, file.stem)
-        if sample.id in samples:
-            raise DataError(f"{at}: index {sample.id!r} is another row's too; an index belongs to one row")
         samples[sample.id] = sample
         if isinstance(media, str):
             shared[sample.id] = media
@@ -77,9 +83,13 @@ def load_tsv(
             pictures.known[sample.id] = media
     if not samples:
         had = f"; the rows have {', '.join(sorted(passed)[:200])}" if passed else ""
-        raise DataError(f"{file}: no row with {dict(where or {}) or 'a picture'}{had}")
+        raise DataError(
+            f"{file}: no row with {dict(where or {}) or 'a picture'}{had}"
+            + "".join(f"; {problem}" for problem in left_out[:1])
+        )
     pictures.find(set(shared.values()))
-    return Samples(tuple(_with_media(sample, pictures, shared, file) for sample in samples.values()), root)
+    whole = tuple(_with_media(sample, pictures, shared, file) for sample in samples.values())
+    return Samples(whole, root, tuple(left_out))
 
 
 def has_rows(path: Path, where: Mapping[str, Sequence[str]]) -> bool:
@@ -264,7 +274,7 @@ class _Pictures:
         """The row's pictures, the index of the row that has them, or nothing."""
         cell = row.get("image", "").strip()
         if len(cell) > _SHARED:
-            return tuple(self._unpack(text, at) for text in _listed(cell, at))
+            return tuple(unpack(text, self.root, self.file.stem, at) for text in _listed(cell, at))
         return cell or tuple(map(self._place, _listed(row.get("image_path", "").strip(), at)))
 
     def _place(self, path: str) -> str:
@@ -281,33 +291,3 @@ class _Pictures:
         for at, row in _rows(self.file) if missing else ():
             if row["index"].strip() in missing and not isinstance(found := self.of(row, at), str):
                 self.known[row["index"].strip()] = found
-
-    def _unpack(self, text: str, at: str) -> str:
-        """Write a picture, if it is one of bounded size. Raises DataError."""
-        from PIL import Image
-
-        from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
-
-        try:
-            data = base64.b64decode("".join(text.split()), validate=True)
-            with decoding(self.file), Image.open(BytesIO(data), formats=IMAGE_FORMATS) as picture:
-                check_pixels(self.file, picture.size, MAX_IMAGE_PIXELS)
-                kind = picture.format or ""
-        except (ValueError, MediaError) as error:
-            raise DataError(f"{at}: its image is no base64 of a picture that can be read ({error})") from error
-        digest = hashlib.blake2b(data, digest_size=12).hexdigest()
-        name = f"images/{self.file.stem}/{digest}.{_SUFFIXES.get(kind, kind.lower())}"
-        self._write(self.root / name, data)
-        return name
-
-    def _write(self, path: Path, data: bytes) -> None:
-        if path.is_file():
-            return
-        try:
-            with replacing(path) as aside:
-                aside.write_bytes(data)
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be written ({error}): pictures of a TSV are unpacked beside it; "
-                "link the TSV into a folder that you may write"
-            ) from error

@@ -19,6 +19,7 @@ from PIL import Image
 from onethinker.media import VIDEO_SUFFIXES
 from onethinker.sample import MODALITIES, DataError, Sample
 from onethinker.sample.answer import Answer, Status
+from onethinker.sample.marks import place
 from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ T = TypeVar("T")
 Terms = dict[str, tuple[float, float]]
 """Metric → one answer's (numerator, denominator); the pooled metric is Σ numerators / Σ denominators."""
 
-_MARK = re.compile(r"<(image|video)>")
 _SLOT = re.compile(r"\{question\}|(\s*)\{options\}")
 
 
@@ -146,22 +146,22 @@ class Task(ABC, Generic[T]):
     def prompt(self, sample: Sample, prompts: PromptSet) -> str:
         """The user's message, with `<image>` / `<video>` marks where the media belong. Raises DataError, PromptError.
 
-        Marks in the question stay; a question without any has its media first.
+        Marks in the question stay, those that are only words get a backslash (`sample.marks`); a question without any
+        has its media first.
         """
-        question = sample.question.strip()
-        marks = _MARK.findall(question)
-        if marks and len(marks) != len(sample.media):
-            raise DataError(
-                f"sample {sample.id}: {len(marks)} <image>/<video> marks for {len(sample.media)} media; "
-                "mark every one, or none to have them first"
+        try:
+            question, choices, marked = place(
+                sample.question.strip(), sample.options, sample.modality, len(sample.media)
             )
-        options = "\n".join(sample.options)
+        except DataError as error:
+            raise DataError(f"sample {sample.id}: {error}") from error
+        options = "\n".join(choices)
 
         def fill(slot: re.Match[str]) -> str:
             return question if slot.group(1) is None else slot.group(1) + options if options else ""
 
         text = _SLOT.sub(fill, prompts.template(self.name))
-        return text if marks else "".join(_mark(sample, path) for path in sample.media) + text
+        return text if marked else "".join(_mark(sample, path) for path in sample.media) + text
 
     def read(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> tuple[Status, T | None]:
         """Status and parsed answer; of one that is not in form what could be read of it, or None.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from onethinker.data.inspect import check, load_splits, show, stats, totals
 from onethinker.data.worlds import build_world
@@ -88,3 +89,28 @@ def test_the_real_samples_are_sound(tmp_path: Path) -> None:
     assert check(real) == []
     assert sum(row.samples for row in stats(real)) == 21
     assert show(real, tmp_path / "page.html", count=4).stat().st_size > 100_000
+
+
+def test_rows_that_cannot_be_read_and_repeated_ids_are_problems(world: Path) -> None:
+    file = world / "train" / "samples.jsonl"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines, "{", lines[0]]) + "\n")
+    found = check(world)
+    assert "line 27: not JSON" in found[0] and "is an earlier row's" in found[1] and "the same question" in found[2]
+    with pytest.raises(DataError, match="line 27"):
+        stats(world)
+
+
+def test_a_still_picture_under_a_clip_s_name_and_a_text_under_a_picture_s(world: Path) -> None:
+    root = world / "train"
+    Image.new("RGB", (32, 32)).save(root / "media" / "still.png")
+    (root / "media" / "text.png").write_text("no picture")
+    clip = next(s for s in load_samples(root) if s.modality == "video")
+    made = [
+        Sample("still", clip.task, "video", "When?", clip.truth, clip.options, ("media/still.png",), meta=clip.meta),
+        Sample("text", "ocr", "image", "What?", "t", media=("media/text.png",)),
+    ]
+    rewrite(root, {}, made)
+    found = check(world)
+    assert any("still: media/still.png is a still picture" in line for line in found)
+    assert any("train/text: " in line and "text.png" in line for line in found)

@@ -7,6 +7,8 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from onethinker.engines.base import EngineError
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.media import open_clip, open_image
 from onethinker.recipes.base import EvalConfig
-from onethinker.sample import Samples
+from onethinker.sample import DataError, Samples, load_samples
 from onethinker.util.runs import JsonLines, RunError, locked
 
 
@@ -48,6 +50,35 @@ def test_right_answers_score_one_and_are_written(samples, truths, run, tmp_path)
     assert json.loads((out / "summary.json").read_text()) == summary
     assert {row["id"] for row in rows_of(out)} == {s.id for s in samples}
     assert json.loads((out / "questions.json").read_text()).keys() == {s.id for s in samples}
+
+
+def test_columns_of_any_kind_are_stored_at_the_end(samples, truths, run, tmp_path):
+    odd = {
+        "thumb": b"\x89PNG",
+        "day": date(2026, 2, 28),
+        "price": Decimal("1.10"),
+        "score": float("nan"),
+        "ids": {2, 1},
+    }
+    made = replace(samples, items=tuple(replace(s, meta=odd) for s in samples))
+    run(made, ScriptedEngine(truths), tmp_path / "eval")
+    assert load_samples(tmp_path / "eval" / "samples.jsonl", samples.root).items == made.items
+    again = ScriptedEngine(truths)
+    run(made, again, tmp_path / "eval")
+    assert again.asked == []
+
+
+def test_what_could_not_be_stored_is_refused_before_anything_is_asked(samples, truths, run, tmp_path):
+    engine = ScriptedEngine(truths)
+    bad = replace(samples, items=(*samples.items, replace(samples[0], id="x", question="half a \ud83d")))
+    with pytest.raises(DataError, match="sample 'x': holds text"):
+        run(bad, engine, tmp_path / "eval")
+    assert engine.asked == [] and not (tmp_path / "eval").exists()
+
+
+def test_rows_left_out_stand_in_the_summary(samples, truths, run, tmp_path):
+    summary = run(replace(samples, left_out=("row 3: bad",)), ScriptedEngine(truths), tmp_path / "eval")
+    assert summary["data"]["left_out"] == 1
 
 
 def test_a_second_run_asks_nothing(samples, truths, run, tmp_path):

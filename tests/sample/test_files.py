@@ -70,7 +70,6 @@ GOOD = json.dumps({"id": "a", "task": "ocr", "modality": "image", "question": "q
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("s.jsonl", GOOD + b"\n" + GOOD, r"s\.jsonl, row 2: id 'a' is also row 1"),
         ("s.jsonl", GOOD + b"\n" + GOOD[:20], r"s\.jsonl, line 2: not JSON"),
         ("s.jsonl", b"\n\n", "no samples in it"),
         ("s.jsonl", b"", "no samples in it"),
@@ -213,6 +212,123 @@ def test_any_bytes_are_samples_or_a_data_error(content: bytes, suffix: str) -> N
 def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
     file = save_samples(SAMPLES, tmp_path / "samples.jsonl")
     before: Any = file.read_bytes()
-    with pytest.raises(TypeError):
-        save_samples([*SAMPLES, Sample("d", "ocr", "text", "q", "t", meta={"x": object()})], file)
+    with pytest.raises(DataError, match="sample 'd': holds text"):
+        save_samples([*SAMPLES, Sample("d", "ocr", "text", "\ud800", "t")], file)
     assert file.read_bytes() == before
+
+
+ROWS = b"\n".join([GOOD, b"[1]", GOOD[:20], GOOD.replace(b"ocr", b"math"), b'{"id": "b"}', GOOD]) + b"\n"
+
+
+def test_one_fault_costs_its_row_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(ROWS)
+    samples = load_samples(tmp_path / "a.jsonl", strict=False)
+    assert [(s.id, s.task) for s in samples] == [("a", "ocr"), ("a#2", "math"), ("a#3", "ocr")]
+    said = ["row 2: expected an object", "line 3: not JSON", "row 5: fields modality"]
+    assert len(samples.left_out) == 3
+    assert all(part in line for part, line in zip(said, samples.left_out, strict=True))
+    assert samples.renamed[0].endswith("a.jsonl, row 4: id 'a' is an earlier row's; it is 'a#2' here")
+    assert samples[1:].left_out == samples.left_out
+    with pytest.raises(DataError, match="row 2: expected an object"):
+        load_samples(tmp_path / "a.jsonl")
+    (tmp_path / "a.jsonl").write_bytes(b"[1]\n[2]\n")
+    with pytest.raises(DataError, match=r"no samples in it; .*row 1: expected an object"):
+        load_samples(tmp_path / "a.jsonl", strict=False)
+
+
+def test_an_id_made_unique_takes_no_other_rows(tmp_path: Path) -> None:
+    taken = GOOD.replace(b'"a"', b'"a#2"')
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([GOOD, taken, GOOD, taken]))
+    assert [s.id for s in load_samples(tmp_path / "a.jsonl")] == ["a", "a#2", "a#3", "a#2#2"]
+
+
+def test_a_leading_slash_is_the_roots_and_never_leaves_it(tmp_path: Path) -> None:
+    names = ["/media/a.png", "//a.png", "/etc/passwd", str(tmp_path / "a.png"), "./a.png", "/../a.png"]
+    rows = [json.loads(GOOD) | {"media": name, "id": name} for name in names]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    samples = load_samples(tmp_path / "a.json")
+    assert [s.media[0] for s in samples] == ["media/a.png", "a.png", "etc/passwd", names[3], "./a.png", "../a.png"]
+    for sample in samples[:5]:
+        assert sample.paths(samples.root)[0].is_relative_to(tmp_path.resolve())
+    with pytest.raises(DataError, match="leaves the media root"):
+        samples[5].paths(samples.root)
+
+
+def test_the_release_s_rl_file(tmp_path: Path) -> None:
+    """Keys as `EasyR1/verl/utils/dataset.py` of tulerfeng/OneThinker reads them, with its recipe's names of columns."""
+    common = {"options": [], "data_source": "x", "problem_reserved_text": "…"}
+    rows = [
+        {"problem_id": 1, "problem": "<image>the cat", "answer": '<answer>{"boxes": [1, 2, 3, 4]}</answer>',
+         "images": ["/coco/1.jpg"], "videos": [], "data_type": "image", "problem_type": "spatial grounding"},
+        {"problem_id": 1, "problem": "<video>\nWhen?", "answer": '<answer>{"time": [1, 2]}</answer>', "images": None,
+         "videos": ["v.mp4"], "data_type": "video", "problem_type": "temporal grounding"},
+        {"problem_id": 2, "problem": "1+1?", "answer": "<answer>2</answer>", "images": [], "videos": [],
+         "data_type": "text", "problem_type": "math"},
+        {"problem_id": 3, "problem": "<video>the dog", "answer": "<answer>{}</answer>", "images": [],
+         "videos": ["v.mp4"], "data_type": "video", "problem_type": "segmentation"},
+    ]  # fmt: skip
+    (tmp_path / "onethinker_rl_train.json").write_text(json.dumps([row | common for row in rows]))
+    samples = load_samples(tmp_path / "onethinker_rl_train.json")
+    assert [(s.id, s.task, s.modality, s.media) for s in samples] == [
+        ("1", "spatial_grounding", "image", ("coco/1.jpg",)),
+        ("1#2", "temporal_grounding", "video", ("v.mp4",)),
+        ("2", "math", "text", ()),
+        ("3", "video_segmentation", "video", ("v.mp4",)),
+    ]
+    assert samples[0].truth == '{"boxes": [1, 2, 3, 4]}' and samples[0].meta == {"problem_reserved_text": "…"}
+    again = load_samples(save_samples(samples, tmp_path / "again.json"))
+    assert list(again) == list(samples)
+
+
+def test_odd_encodings_and_shapes(tmp_path: Path) -> None:
+    whole = b"[" + GOOD + b",\r\n" + GOOD + b"]"
+    for name, content in {
+        "utf16.json": whole.decode().encode("utf-16"), "crlf.jsonl": GOOD + b"\r\n\r\n" + GOOD + b"\r\n",
+        "list.jsonl": whole, "big.jsonl": GOOD.replace(b"}", b', "n": 1e308, "m": 1e999}') + b"\n" + GOOD,
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert [s.id for s in load_samples(tmp_path / name)] == ["a", "a#2"], name
+    assert load_samples(tmp_path / "big.jsonl")[0].meta == {"n": 1e308}
+    (tmp_path / "utf16.jsonl").write_bytes(GOOD.decode().encode("utf-16"))
+    with pytest.raises(DataError, match=r"utf16\.jsonl, line 1: not JSON in UTF-8 but UTF-16; convert"):
+        load_samples(tmp_path / "utf16.jsonl")
+    for name, content in {
+        "twice.jsonl": GOOD[:-1] + b', "truth": "u"}',
+        "twice.json": b"[" + GOOD[:-1] + b', "id": 1}]',
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=r"(line|row) 1: key '(truth|id)' stands twice"):
+            load_samples(tmp_path / name)
+
+
+def test_a_folder_with_two_data_files_asks_which(tmp_path: Path) -> None:
+    for suffix in ("jsonl", "parquet"):
+        save_samples(SAMPLES, tmp_path / f"samples.{suffix}")
+    with pytest.raises(DataError, match=r"holds samples\.jsonl and samples\.parquet; name the one to read"):
+        load_samples(tmp_path)
+
+
+def test_columns_of_parquet_that_are_not_plain(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row = {key: [value] * 2 for key, value in json.loads(GOOD).items()}
+    table = pa.table(row | {
+        "media": pa.array([["a.png"], []], pa.large_list(pa.large_string())),
+        "source": pa.array(["x", "y"]).dictionary_encode(),
+        "at": pa.array([0, 1], pa.timestamp("us", "Europe/Berlin")),
+        "took": pa.array([1500, None], pa.duration("ms")),
+        "price": pa.array([1, 2], pa.decimal128(9, 2)),
+        "pairs": pa.array([[("k", 1)], []], pa.map_(pa.string(), pa.int64())),
+        "nothing": pa.nulls(2),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "samples.parquet")
+    first, second = load_samples(tmp_path)
+    assert (first.media, first.source, second.source) == (("a.png",), "x", "y")
+    assert first.meta == {
+        "at": "1970-01-01T01:00:00+01:00", "took": 1.5, "price": "1.00", "pairs": [["k", 1]],
+    }  # fmt: skip
+    late = pa.table(row | {"day": pa.array([2**40, 0], pa.timestamp("s"))})
+    pq.write_table(late, tmp_path / "late.parquet")
+    samples = load_samples(tmp_path / "late.parquet", strict=False)
+    assert len(samples) == 1 and "late.parquet, row 1: a value that Python cannot hold" in samples.left_out[0]

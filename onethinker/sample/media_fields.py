@@ -1,0 +1,183 @@
+"""Which fields of a row name its media. A field that looks like media is read or refused by name, never passed over.
+
+`path`, then `additional_path` (published), or `media` (native) give media in order; `images` and `videos` (chat, and
+the release's RL file) by kind, in the order of the question's marks. Where a row has neither, a field that plainly
+means the same is read: `image`, `image_path`, `video`, `video_path` and their like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from onethinker.media import VIDEO_SUFFIXES
+from onethinker.sample.marks import MARK
+from onethinker.sample.pictures import is_embedded
+from onethinker.sample.record import DataError, Modality
+
+_IMAGES = re.compile(r"(image|img|picture|photo)s?(_?(path|file)s?)?", re.IGNORECASE)
+_VIDEOS = re.compile(r"(video|clip)s?(_?(path|file)s?)?", re.IGNORECASE)
+_UNREAD = re.compile(
+    r"(frame|audio|media)s?(_?(path|file)s?)?|(image|img|video|audio|media)s?_?urls?|file_?names?", re.IGNORECASE
+)
+"""Names of media whose kind or form is not plain."""
+_SUFFIXES = VIDEO_SUFFIXES | {
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".pnm", ".ico"),
+}
+Names = tuple[str, ...]
+
+
+def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> tuple[Names, Modality, set[str]]:
+    """A row's media, the modality that they have, and the fields that have been read.
+
+    ordered: `path` or `media`. marked: the text whose marks order media that are given by kind. Raises DataError.
+    """
+    named, extra = names(row, ordered, where), names(row, "additional_path", where)
+    others = [key for key, value in row.items() if key not in (ordered, "additional_path") and _looks(key, value)]
+    empty = {key for key, value in row.items() if _is_read(key) and value in ([], (), "", b"")}
+    if named:
+        media = named + extra
+        return media, _modality_by_suffix(media), empty | _check_same(row, others, media, where)
+    images, videos = (_of_kind(row, others, kind, where) for kind in (_IMAGES, _VIDEOS))
+    unread = [key for key in others if not _is_read(key)]
+    seen = images or videos or row.get("data_type") == "text"
+    for key in unread:
+        if _UNREAD.fullmatch(key) or not seen:
+            raise _refused(row, key, where)
+    media = _in_order(images, videos, MARK.findall(marked))
+    media += tuple(name for name in extra if name not in media)
+    modality: Modality = "video-image" if images and videos else "video" if videos else "image" if images else "text"
+    return media, modality if images or videos else _modality_by_suffix(extra), empty | {*others} - {*unread}
+
+
+def unpacked(row: Mapping[str, Any], save: Callable[[Any], str]) -> Mapping[str, Any]:
+    """The row with the paths of the media that it holds itself. save: writes one and gives its path.
+
+    A row that names its media by path keeps what it holds beside them as data.
+    """
+    if row.get("path") or row.get("media"):
+        return row
+
+    def each(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [each(item) for item in value]
+        return save(value) if is_embedded(value) else value
+
+    def part_of(part: Any) -> Any:
+        if not isinstance(part, Mapping) or part.get("type", "text") == "text":
+            return part
+        urls = {k: {**v, "url": each(v["url"])} for k, v in part.items() if isinstance(v, Mapping) and "url" in v}
+        return {key: each(value) for key, value in part.items()} | urls
+
+    def message_of(message: Any) -> Any:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        return {**message, "content": list(map(part_of, content))} if isinstance(content, list | tuple) else message
+
+    changed = {key: each(value) for key, value in row.items() if _is_read(key)}
+    if isinstance(messages := row.get("messages"), list | tuple):
+        changed["messages"] = list(map(message_of, messages))
+    return {**row, **changed}
+
+
+def names(row: Mapping[str, Any], key: str, where: str) -> Names:
+    """Paths of media: one, a list, or nothing; each as text or, as `datasets` writes it, `{path, bytes: null}`."""
+    value = row.get(key)
+    if value is None or value in ("", b""):
+        return ()
+    items = value if isinstance(value, list | tuple) else [value]
+    if any(map(is_embedded, items)):
+        raise DataError(f"{where}: field {key!r} holds a medium itself ({value!r:.60}); load_samples unpacks it")
+    found = [_path(item) for item in items]
+    if not all(isinstance(name, str) and name for name in found):
+        raise DataError(f"{where}: field {key!r} is {value!r:.80}; expected a path or a list of paths")
+    for name in found:
+        if "://" in name:
+            raise DataError(f"{where}: field {key!r} is {name!r:.80}, an address; fetch the file and give its path")
+    return tuple(found)
+
+
+def _path(value: Any) -> Any:
+    """The path of a medium whose bytes are not here."""
+    return (
+        value["path"] if isinstance(value, Mapping) and value.keys() <= {"path", "bytes"} and "path" in value else value
+    )
+
+
+def _is_read(key: str) -> bool:
+    """Whether the name plainly says a kind of media."""
+    return bool(_IMAGES.fullmatch(key) or _VIDEOS.fullmatch(key))
+
+
+def _looks(key: str, value: Any) -> bool:
+    """Whether a field looks like media by its name and form, or by what it holds alone."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if not items or not all(isinstance(item, str | bytes | Mapping | list | tuple) and item for item in items):
+        return False
+    if _is_read(key) or _UNREAD.fullmatch(key):
+        return True
+    return all((is_embedded(item) and not isinstance(item, bytes)) or _has_suffix(_path(item)) for item in items)
+
+
+def _has_suffix(name: Any) -> bool:
+    return isinstance(name, str) and len(name) < 300 and not name.count(" ") > 3 and _suffix(name) in _SUFFIXES
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _check_same(row: Mapping[str, Any], others: Sequence[str], named: Names, where: str) -> set[str]:
+    """The fields that hold copies of the media, which are not kept.
+
+    Raises DataError for a field that names others, which would not be seen.
+    """
+    known, read = {form for name in named for form in (name, _base(name), PurePosixPath(name).stem)}, set()
+    for key in others:
+        value = row[key]
+        items = value if isinstance(value, list | tuple) else [value]
+        paths = [item.get("path") if isinstance(item, Mapping) else item for item in items]
+        if all(isinstance(path, str) and (path in known or _base(path) in known) for path in paths):
+            read |= {key} if any(map(is_embedded, items)) else set()
+        elif (_is_read(key) or _UNREAD.fullmatch(key)) and not all(map(is_embedded, items)):
+            raise DataError(
+                f"{where}: field {key!r} is {value!r:.80} beside {', '.join(named)!r:.80}; expected all of a "
+                "row's media in one field, so that none is passed over"
+            )
+    return read
+
+
+def _base(name: str) -> str:
+    return PurePosixPath(name).name
+
+
+def _of_kind(row: Mapping[str, Any], others: Sequence[str], kind: re.Pattern[str], where: str) -> Names:
+    """The media that the fields of one kind give. Raises DataError where two differ."""
+    given = {key: names(row, key, where) for key in others if kind.fullmatch(key)}
+    if len(set(given.values())) > 1:
+        raise DataError(f"{where}: fields {' and '.join(map(repr, given))} name different media; give one of them")
+    return next(iter(given.values()), ())
+
+
+def _refused(row: Mapping[str, Any], key: str, where: str) -> DataError:
+    return DataError(
+        f"{where}: field {key!r} ({row[key]!r:.80}) looks like media, which would not be seen; "
+        "name it 'images' or 'videos', or leave it out"
+    )
+
+
+def _in_order(images: Names, videos: Names, marks: Sequence[str]) -> Names:
+    """The media as the marks have them; videos first where the marks are not theirs."""
+    if marks.count("image") != len(images) or marks.count("video") != len(videos):
+        return (*videos, *images)
+    queues = {"image": iter(images), "video": iter(videos)}
+    return tuple(next(queues[mark]) for mark in marks)
+
+
+def _modality_by_suffix(media: Names) -> Modality:
+    videos = sum(_suffix(name) in VIDEO_SUFFIXES for name in media)
+    if not media:
+        return "text"
+    return "image" if not videos else "video" if videos == len(media) else "video-image"
