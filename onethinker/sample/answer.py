@@ -48,7 +48,8 @@ class Answer:
 def read_answer(response: str, finish: str = "stop") -> Answer:
     """Read a response. finish: the engine's finish reason, `stop`, `length` or `error`.
 
-    The last `<answer>…</answer>` after the last `</think>` counts; a block inside the thinking does not.
+    The last `<answer>…</answer>` after the last `</think>` counts; a block inside the thinking does not. A block begins
+    at the first `<answer>` after the block before it, so that an answer may hold the tag's name, as it is published.
     """
     if finish == "error":
         return Answer(Status.ERROR, "", "", 0)
@@ -85,13 +86,21 @@ def _read_any(response: str, finish: str) -> Answer:
         thinking = response[think_open + len("<think>") :].strip() if think_open >= 0 else ""
         after = len(response) if think_open >= 0 else 0
     end = response.rfind("</answer>", after)
-    start = response.rfind("<answer>", after, max(end, after))
+    start = block_start(response, after, end)
     if end < 0 or start < 0:
         status = Status.TRUNCATED if finish == "length" else Status.NO_ANSWER
         return Answer(status, thinking, response.strip(), 0)
     text = response[start + len("<answer>") : end].strip()
     whole = _is_whole(response.strip())
     return Answer(Status.OK, thinking, text, int(whole), int(whole and bool(thinking) and _each_once(response)))
+
+
+def block_start(text: str, after: int, end: int) -> int:
+    """Where the answer block that ends at `end` begins, not before `after`; −1 where it does not."""
+    if end < 0:
+        return -1
+    before = text.rfind("</answer>", after, end)
+    return text.find("<answer>", after if before < 0 else before, end)
 
 
 def _is_whole(text: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from onethinker.media import VIDEO_SUFFIXES
+from onethinker.sample.answer import block_start
 from onethinker.sample.chat import read_chat
 from onethinker.sample.media_fields import media_of, names
 from onethinker.sample.plain import NotPlain, is_null, plain
@@ -59,7 +60,7 @@ _PUBLISHED = frozenset(
 def strip_answer(solution: str) -> str:
     """The text inside the last `<answer>…</answer>`, or the whole text where there is none."""
     end = solution.rfind("</answer>")
-    start = solution.rfind("<answer>", 0, max(end, 0))
+    start = block_start(solution, 0, end)
     return solution[start + len("<answer>") : end].strip() if 0 <= start < end else solution.strip()
 
 

@@ -1,18 +1,20 @@
 """Answer text → JSON → boxes, points, spans and tracks, strictly or leniently.
 
-Strict reading is JSON as JSON: no duplicate keys, no NaN or Infinity, numbers are numbers. Lenient reading also takes
-code fences, single quotes, trailing commas, "mm:ss", "12.5s", keys "01" and "2.0", swapped corners and 0–1 fractions.
+Strict reading is JSON as JSON: no duplicate keys, numbers are finite numbers; NaN and Infinity cost the value that they
+stand in and no other key, as in the published reading. Lenient reading also takes code fences, single and curly quotes,
+trailing commas, a list of one object, "mm:ss", "12.5s", "1m10s", keys "01" and "2.0", one box or span in a list of its
+own, Qwen's keys `bbox_2d` and `point_2d`, swapped corners and 0–1 fractions.
 The text is untrusted: time and memory are bounded by the `MAX_` sizes, and whatever is wrong is `Malformed`.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from onethinker.tasks.base import Malformed
 
@@ -31,10 +33,19 @@ MAX_JSON = 262_144
 MAX_NUMBER = 1e12
 """Largest coordinate or second; its square is far from overflow."""
 
-_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):([0-5]?\d)|(\d{1,4})):([0-5]?\d(?:\.\d{1,9})?)", re.ASCII)
+_AMOUNT = r"(\d{1,9}(?:\.\d{1,9})?)\s*"
+_DURATION = re.compile(
+    rf"(?:{_AMOUNT}h(?:rs?|ours?)?)?[\s,]*(?:{_AMOUNT}m(in(?:s|utes?)?)?)?[\s,]*(?:{_AMOUNT}s(?:ecs?|econds?)?)?",
+    re.IGNORECASE | re.ASCII,
+)
 _SECONDS = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*(?:s|sec|secs|seconds?)?", re.IGNORECASE | re.ASCII)
 KEY = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 _LENIENT_KEY = re.compile(r"0{0,9}(\d{1,9})(?:\.0{0,9})?", re.ASCII)
+_CURLY = str.maketrans("“”„‟＂‘’‚‛＇：，［］｛｝", '"' * 5 + "'" * 5 + ":,[]{}")
+_ALIASES = {"boxes": ("bbox_2d", "bbox", "box"), "time": ("timestamps", "timestamp", "span")}
+"""Other keys for the same: Qwen's own, and what models write for it."""
+_INNER = ("bbox_2d", "point_2d", "bbox", "box", "point")
 _FENCE = re.compile(r"```\w*")
 _TOKEN = re.compile(r""""([^"]*)"|'([^']*)'|([\[\]{},:])|(\d+(?::\d+(?:\.\d+)?)+|[^\s\[\]{},:"']+)""")
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null")
@@ -44,7 +55,10 @@ _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|nul
 
 
 def read_text(text: str) -> str:
-    """Free text, stripped: not empty, valid Unicode, at most MAX_TEXT characters."""
+    """Free text, stripped: not empty, valid Unicode, at most MAX_TEXT characters.
+
+    In Unicode's form NFC: an é of one character and an e with an accent are the same letter, in answers and truths.
+    """
     if len(text) > MAX_TEXT:
         raise Malformed(f"expected an answer of at most {MAX_TEXT} characters, found {len(text)}")
     stripped = text.strip()
@@ -52,14 +66,14 @@ def read_text(text: str) -> str:
         raise Malformed("expected an answer, found nothing")
     if any("\ud800" <= c <= "\udfff" for c in stripped):
         raise Malformed("expected valid Unicode, found a lone surrogate")
-    return stripped
+    return stripped if stripped.isascii() else unicodedata.normalize("NFC", stripped)
 
 
 # ---- JSON -------------------------------------------------------------------------------------------------------
 
 
 def read_object(text: str, *, lenient: bool = False) -> dict[str, Any]:
-    """The JSON object that the text is; leniently, the one it holds."""
+    """The JSON object that the text is; leniently, the one it holds, its keys renamed where they have another name."""
     if len(text) > MAX_JSON:
         raise Malformed(f"expected JSON of at most {MAX_JSON} characters, found {len(text)}")
     try:
@@ -68,20 +82,25 @@ def read_object(text: str, *, lenient: bool = False) -> dict[str, Any]:
         if not lenient:
             raise
         found = _load(_repair(text))
+    if lenient and isinstance(found, list) and len(found) == 1:
+        found = found[0]
     if not isinstance(found, dict):
         raise Malformed(f"expected a JSON object, found {_show(found)}")
+    return _renamed(found) if lenient else found
+
+
+def _renamed(found: dict[str, Any]) -> dict[str, Any]:
+    """With the usual name in place of an alias, where it stands under one alias and not under its own name."""
+    for name, aliases in _ALIASES.items():
+        given = [alias for alias in aliases if alias in found]
+        if name not in found and len(given) == 1:
+            found = found | {name: found[given[0]]}
     return found
 
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_no_duplicates,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_finite_int,
-        )
+        return json.loads(text, object_pairs_hook=_no_duplicates, parse_int=_int)
     except Malformed:
         raise
     except (ValueError, RecursionError) as error:
@@ -95,24 +114,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise Malformed(f"expected finite numbers, found {name}")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise Malformed(f"expected finite numbers, found {_show(digits)}")
-    return value
-
-
-def _finite_int(digits: str) -> int | float:
-    return int(digits) if len(digits) <= 15 else _finite(digits)
+def _int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= 15 else float(digits)
 
 
 def _repair(text: str) -> str:
     """Strict JSON from what is nearly JSON, in one pass over the tokens between the outermost braces."""
-    text = _FENCE.sub(" ", text)
+    text = _FENCE.sub(" ", text.translate(_CURLY))
     text = text[max(text.find("{"), 0) : text.rfind("}") + 1]
     made: list[str] = []
     for double, single, mark, word in _TOKEN.findall(text):
@@ -141,10 +149,10 @@ def _show(value: Any) -> str:
 
 
 def read_number(value: Any, *, lenient: bool = False) -> float:
-    """A JSON number within ±MAX_NUMBER; leniently also "12.5s", "mm:ss" and "hh:mm:ss" as seconds."""
+    """A JSON number within ±MAX_NUMBER; leniently also "12.5s", "1m10s", "mm:ss" and "hh:mm:ss" as seconds."""
     if lenient and isinstance(value, str):
         value = _seconds(value.strip())
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
         raise Malformed(f"expected a number, found {_show(value)}")
     return float(value)
 
@@ -152,16 +160,32 @@ def read_number(value: Any, *, lenient: bool = False) -> float:
 def _seconds(text: str) -> float | str:
     clock = _CLOCK.fullmatch(text)
     if clock:
-        hours, minutes, seconds = (float(part or 0) for part in clock.groups())
-        return hours * 3600 + minutes * 60 + seconds
+        hours, minutes, alone, seconds = (float(part or 0) for part in clock.groups())
+        return hours * 3600 + (minutes + alone) * 60 + seconds
     plain = _SECONDS.fullmatch(text)
-    return float(plain.group(1)) if plain else text
+    if plain:
+        return float(plain.group(1))
+    parts = _DURATION.fullmatch(text)
+    if parts is None or not (parts[1] or parts[3] or (parts[2] and parts[4])):  # "1 m" may be a metre
+        return text
+    return 3600 * float(parts[1] or 0) + 60 * float(parts[2] or 0) + float(parts[4] or 0)
 
 
 def _numbers(value: Any, count: int, what: str, lenient: bool) -> list[float]:
+    value = _unwrapped(value) if lenient else value
     if not isinstance(value, list) or len(value) != count:
         raise Malformed(f"expected {what}, found {_show(value)}")
     return [read_number(v, lenient=lenient) for v in value]
+
+
+def _unwrapped(value: Any) -> Any:
+    """What a list of one list or object, or an object of one box or point, holds: `[[1, 2, 3, 4]]`."""
+    for _ in range(3):
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list | dict):
+            value = value[0]
+        elif isinstance(value, dict) and len(named := [key for key in _INNER if key in value]) == 1:
+            value = value[named[0]]
+    return value
 
 
 def read_span(value: Any, *, lenient: bool = False) -> Span:
@@ -179,6 +203,8 @@ def read_box(value: Any, *, lenient: bool = False) -> Box:
 
 def read_points(value: Any, *, lenient: bool = False) -> Points:
     """Exactly three points `[x, y]`, 0–1000; leniently as fractions 0–1."""
+    if lenient and isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, list) or len(value) != 3:
         raise Malformed(f"expected three points [x, y], found {_show(value)}")
     flat = [n for point in value for n in _numbers(point, 2, "a point [x, y]", lenient)]

@@ -1,8 +1,30 @@
-"""Which option an answer names."""
+"""Which option an answer names, by a table and by hand."""
+
+from pathlib import Path
 
 import pytest
 
 from onethinker.measure import text
+
+ROWS = [
+    line.split("\t")
+    for line in Path(__file__).with_name("choice_answers.tsv").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
+OPTIONS = {row[1]: row[2:] for row in ROWS if row[0] == "options"}
+ASKED = [(OPTIONS[row[0]], row[1], row[2].replace("⏎", "\n")) for row in ROWS if row[0] in OPTIONS]
+"""Options, the letter that the answer names ("-" for none), the answer."""
+
+
+@pytest.mark.parametrize(("read", "most_missed"), [(text.choice, 10), (text.choice_lenient, 5)])
+def test_nothing_of_the_table_is_read_wrongly_and_little_is_missed(read, most_missed):
+    found = [(answer, letter, read(answer, options) or "-") for options, letter, answer in ASKED]
+    assert [row for row in found if row[2] not in ("-", row[1])] == []
+    missed = [row for row in found if row[2] == "-" != row[1]]
+    assert len(missed) <= most_missed, missed
+    assert len(ASKED) >= 200 and sum(letter != "-" for _, letter, _ in ASKED) >= len(ASKED) / 2
+    assert len({(*options, answer) for options, _, answer in ASKED}) == len(ASKED)
+
 
 LENGTHS = ("A. 1 cm", "B. 2 cm", "C. 3 cm", "D. 4 cm")
 
@@ -27,7 +49,7 @@ def test_a_letter_in_any_usual_dress(answer):
         "", " ", "Don't know", "ERROR", "Dog", "D4", "AD", "ABCD", "E", "(E)", "E: 5 cm", "A or B", "A, B",
         "A and D", "(A)(B)", "A B C D", "D. or (B)", "D: not sure", "D. I don't know", "D: 1 cm", "D is not correct",
         "I cannot tell", "None of the above", "5 cm", "4 cm or 3 cm", "e.g. a dog", "a dog", "A dog", "Because", "?",
-        "\ud800", "D\ud800", "Ｄ", "答", "D" * 20_000,
+        "\ud800", "D\ud800", "答", "D" * 20_000,
     ],
 )  # fmt: skip
 def test_words_refusals_and_several_letters_name_nothing(answer):
@@ -39,9 +61,9 @@ def test_words_refusals_and_several_letters_name_nothing(answer):
     [
         ("I think it is (D), since it is long", "D"),
         ("It must be 4 cm because of the scale", "D"),
-        ("So I would choose option C", "C"),
+        ("Of these I like (C) best", "C"),
         ("Either (A) or (B)", None),
-        ("4 cm, certainly not 3 cm", None),
+        ("4 cm, certainly not 3 cm", "D"),
         ("Don't know", None),
         ("", None),
     ],

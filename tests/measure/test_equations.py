@@ -42,11 +42,11 @@ def test_the_table_is_as_long_and_as_even_as_it_claims():
     assert len({row[2:] for row in TABLE}) == len(TABLE)
 
 
-@pytest.mark.parametrize(
-    "said", sorted({answer for row in TABLE for answer in row[2:]} - {"1e999", "2e999", "1/0", "1/0.0"})
-)
-def test_every_answer_is_equal_to_itself(said):
-    assert text.math_equal(said, said) and text.math_equal(f"${said}$" if "$" not in said else said, said)
+def test_every_answer_of_the_table_is_equal_to_itself_in_any_dress():
+    for said in {answer for row in TABLE for answer in row[2:]} - {"1e999", "2e999"}:
+        assert text.math_equal(said, said), said
+        if "$" not in said and "Answer" not in said:
+            assert text.math_equal(f"${said}$", rf" \boxed{{{said}}}. "), said
 
 
 @pytest.mark.parametrize(("pred", "true"), PAIRS)

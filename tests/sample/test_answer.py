@@ -27,6 +27,8 @@ PUBLISHED_FORMAT = re.compile(r"\A\s*<think>.*?</think>\s*<answer>.*?</answer>\s
         ("so <think>a</think><answer>b</answer>", Answer(Status.OK, "a", "b", 0, 0)),
         ("<think>a</think><answer>b</answer>.", Answer(Status.OK, "a", "b", 0, 0)),
         ("<think>a</think><answer>b</answer><answer>c</answer>", Answer(Status.OK, "a", "c", 1, 0)),
+        ("<think>a</think><answer>see <answer></answer>", Answer(Status.OK, "a", "see <answer>", 1, 0)),
+        ("<think>a</think><answer>b</answer><answer>c <answer></answer>", Answer(Status.OK, "a", "c <answer>", 1, 0)),
         ("<think><answer>b</answer></think><answer>c</answer>", Answer(Status.OK, "<answer>b</answer>", "c", 1, 0)),
         ("<think><answer>b</answer></think>", Answer(Status.NO_ANSWER, "<answer>b</answer>", "…", 0, 0)),
         ("<think><answer>b</answer>", Answer(Status.NO_ANSWER, "<answer>b</answer>", "…", 0, 0)),
