@@ -30,7 +30,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         '{"time": [1, 2], "time": [3, 9], "boxes": [1, 2, 3, 4], "boxes": [1, 2, 3, 5]}',
         '{"boxes": {"1": [1, 2, 3, 4], "1": [1, 2, 3, 5]}, "time": [1, 2]}',
     ),
-    "NaN": ('{"time": [NaN, NaN], "boxes": [NaN, NaN, NaN, NaN]}', "NaN", '{"time": [1, 2], "boxes": {"1": NaN}}'),
+    "NaN": ('{"time": [NaN, NaN], "boxes": [NaN, NaN, NaN, NaN]}', "NaN", '{"time": NaN, "boxes": {"1": NaN}}'),
     "Infinity": ('{"time": [0, Infinity], "boxes": [0, 0, Infinity, Infinity]}', "-Infinity", "inf", "∞"),
     "1e999": ('{"time": [0, 1e999], "boxes": [0, 0, 1e999, 1e999]}', "1e999", "-1e999", "9" * 4000),
     "1e308": ('{"time": [-1e308, 1e308], "boxes": [-1e308, -1e308, 1e308, 1e308]}', "1e308"),

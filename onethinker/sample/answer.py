@@ -100,7 +100,8 @@ def block_start(text: str, after: int, end: int) -> int:
     if end < 0:
         return -1
     before = text.rfind("</answer>", after, end)
-    return text.find("<answer>", after if before < 0 else before, end)
+    start = text.find("<answer>", after if before < 0 else before, end)
+    return start if start >= 0 else text.rfind("<answer>", after, end)
 
 
 def _is_whole(text: str) -> bool:
