@@ -16,8 +16,8 @@ from safetensors import safe_open
 from onethinker.cli.app import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
 from onethinker.sample.answer import Status
-from onethinker.studies.pages.card import card
 from onethinker.studies.pages.index import read_study, study_page
+from onethinker.studies.pages.mini import card
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
 
@@ -107,10 +107,10 @@ def _help(command: Any, path: str) -> list[str]:
 
 
 def results_pages() -> dict[str, Callable[[], str]]:
-    """A page for each study whose numbers are kept in `results/NAME/study.json`."""
+    """The files of a page for each study whose numbers are kept in `results/NAME/study.json`."""
+    pages = {data.parent.name: study_page(data) for data in sorted(HERE.glob("results/*/study.json"))}
     return {
-        f"results/{data.parent.name}/report.html": partial(study_page, data)
-        for data in sorted(HERE.glob("results/*/study.json"))
+        f"results/{study}/{name}": partial(str, text) for study, page in pages.items() for name, text in page.items()
     }
 
 

@@ -53,12 +53,12 @@ def algorithms(
     algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Every one otherwise.")] = None,
     condition: Annotated[
         list[str] | None,
-        typer.Option(help="base, easy, hard, sparse, three_tasks, one_task, unfiltered or long; repeat it."),
+        typer.Option(help="base, easy, hard, sparse, three_tasks, one_task or unfiltered; repeat it."),
     ] = None,
     ray: Ray = "",
     set_: Set = None,
 ) -> None:
-    """Every algorithm from one checkpoint, with intervals, paired tests, curves and each task's share of the gradient.
+    """Every algorithm from one checkpoint, compared seed by seed with intervals and corrected p values.
 
     Run it again in the same --out with more seeds, algorithms or conditions, and the study grows.
     """
@@ -82,7 +82,7 @@ def transfer(
     ray: Ray = "",
     set_: Set = None,
 ) -> None:
-    """What each task gives to every other one: leave one out, add one in, pictures and clips. Maps with intervals."""
+    """What each task gives to every other one, alone and left out: maps and contrasts."""
     from onethinker.studies.transfer import bench_transfer
 
     page = bench_transfer(

@@ -1,6 +1,6 @@
 """A study's cells as tasks of Ray, which puts them where the cluster has room.
 
-Cells stay the folders that they are (see `bench`), on storage that every node sees: nothing comes back through Ray but
+Cells stay the folders that they are (see `cells`), on storage that every node sees: nothing comes back through Ray but
 that a cell is finished. So a study may go from one machine to a cluster and back, two clusters may share it, and a
 task whose node is lost starts again elsewhere, from the run's last checkpoint.
 """
@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 from types import ModuleType
 from typing import Any
 
-from onethinker.studies.bench import WAIT, Work, console, is_finished, run_cell
+from onethinker.studies.cells import WAIT, Work, console, is_finished, run_cell
 from onethinker.util.runs import RunError
 
 

@@ -14,7 +14,8 @@ from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.report.page import write_report
 from onethinker.report.terminal import print_run
 from onethinker.sample import Samples, load_samples
-from onethinker.studies.stages import MORE, QUICK, STILL, Clock, console, measure
+from onethinker.studies.cells import console
+from onethinker.studies.stages import CONTROL_LR0, CONTROL_SFT, QUICK, Stages
 from onethinker.studies.stages import controls as run_controls
 from onethinker.tasks import list_tasks
 from onethinker.tasks.prompts import load_prompts
@@ -31,23 +32,23 @@ def run_demo(out: Path, *, controls: bool = False, quick: bool = False) -> Path:
     controls: also RL with learning rate 0 and more SFT for as long as RL took. quick: a few steps of everything.
     """
     recipe = load_recipe("mini", [*QUICK, "evaluate.sampled=2"] if quick else None)
-    clock = Clock(out)
+    stages = Stages(out)
     n, test = (130, 26) if quick else (TRAIN, TEST)
-    world = clock("corpus", lambda: build_world(out / "world", n, SEED, test=test))
+    world = stages("corpus", lambda: build_world(out / "world", n, SEED, test=test))
     train, held_out = load_samples(world / "train"), load_samples(world / "test")
-    measure(clock, recipe, recipe.model.base, held_out, out, "before")
-    sft = clock("sft", lambda: run_sft(recipe, train, out / "sft"))
-    measure(clock, recipe, str(sft), held_out, out, "sft")
+    stages.evaluate(recipe, recipe.model.base, held_out, "before")
+    sft = stages("sft", lambda: run_sft(recipe, train, out / "sft"))
+    stages.evaluate(recipe, str(sft), held_out, "sft")
     after = override(recipe, [f"model.base={sft}"])
-    rl = clock("rl", lambda: run_rl(after, train, out / "rl"))
-    measure(clock, recipe, str(rl), held_out, out, "rl")
+    rl = stages("rl", lambda: run_rl(after, train, out / "rl"))
+    stages.evaluate(recipe, str(rl), held_out, "rl")
     if controls:
-        for model, name in zip(run_controls(clock, after, train, out), (STILL, MORE)):
-            measure(clock, recipe, str(model), held_out, out, name)
-    clock("pictures", lambda: _pictures(recipe, str(rl), held_out, out / "answers"))
-    page = clock("report", lambda: write_report(out))
+        for model, name in zip(run_controls(stages, after, train), (CONTROL_LR0, CONTROL_SFT)):
+            stages.evaluate(recipe, str(model), held_out, name)
+    stages("pictures", lambda: _pictures(recipe, str(rl), held_out, out / "answers"))
+    page = stages("report", lambda: write_report(out))
     print_run(out)
-    clock.summary()
+    stages.summary()
     console.print(f"report: {page}\npictures: {out / 'answers'}\nask it yourself:")
     console.print(f'  onethinker ask IMAGE "question" --model {rl}', highlight=False)
     return page

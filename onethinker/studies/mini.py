@@ -21,9 +21,10 @@ from onethinker.report.curves import thin
 from onethinker.report.page import write_report
 from onethinker.report.read import read_run
 from onethinker.sample import Samples, load_samples
-from onethinker.studies.bench import STUDY, engine_of, rounded
+from onethinker.studies.bench import STUDY, engine_of
+from onethinker.studies.cells import rounded
 from onethinker.studies.pages.index import write_study_page
-from onethinker.studies.stages import MORE, QUICK, STILL, Clock, controls, measure
+from onethinker.studies.stages import CONTROL_LR0, CONTROL_SFT, QUICK, Stages, controls
 from onethinker.tasks import list_tasks
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
@@ -32,8 +33,8 @@ from onethinker.util.runs import JsonLines
 
 OUT = Path("runs/mini")
 TRAIN, TEST, SEED = 104_000, 6_500, 0
-HOLD = ["sft.steps=5600", "sft.optimizer.warmup=0.00125", "sft.save_every=200"]
-FALL = ["seed=1", "sft.batch=32", "sft.steps=2000", "sft.optimizer.schedule=linear", "sft.optimizer.warmup=0.02",
+HELD = ["sft.steps=5600", "sft.optimizer.warmup=0.00125", "sft.save_every=200"]
+FALLING = ["seed=1", "sft.batch=32", "sft.steps=2000", "sft.optimizer.schedule=linear", "sft.optimizer.warmup=0.02",
         "sft.save_every=100"]  # fmt: skip
 SHARES = {"multiple_choice": 1.0, "numerical": 0.75, "math": 0.25, "open_ended": 0.25, "ocr": 0.25}
 REST = 0.15
@@ -43,7 +44,12 @@ and comes oftener, the others keep what they have."""
 LONGER = ["rl.steps=150"]
 """RL goes on longer than the demo's."""
 
-MORE_SFT = ["sft.batch=32", "sft.optimizer.schedule=linear", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]
+CONTROL_RATE = [
+    "sft.batch=32",
+    "sft.optimizer.schedule=linear",
+    "sft.optimizer.lr=1e-3",
+    "sft.optimizer.matrix_lr=1.25e-3",
+]
 """The control goes on from a quarter of the rate and lets it fall again: a high rate would undo what the fall did."""
 
 MODELS = {"mini-sft": ("sft", "mini"), "mini-rl": ("rl", "mini-sft")}
@@ -60,22 +66,22 @@ def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
     """
     few = QUICK if quick else []
     recipe = load_recipe("mini", ["evaluate.sampled=1", *few])
-    clock = Clock(out)
+    stages = Stages(out)
     n, test = (130, 26) if quick else (TRAIN, TEST)
-    world = clock("world", lambda: build_world(out / "world", n, SEED, test=test))
+    world = stages("world", lambda: build_world(out / "world", n, SEED, test=test))
     train, held_out = load_samples(world / "train"), load_samples(world / "test")
-    hold = clock("hold", lambda: run_sft(override(recipe, [*HOLD, *few]), train, out / "hold"))
-    falling = override(recipe, [f"model.base={hold}", *FALL, *few])
-    sft = clock("sft", lambda: run_sft(falling, thinned(train), out / "sft"))
+    hold = stages("hold", lambda: run_sft(override(recipe, [*HELD, *few]), train, out / "hold"))
+    falling = override(recipe, [f"model.base={hold}", *FALLING, *few])
+    sft = stages("sft", lambda: run_sft(falling, thinned(train), out / "sft"))
     after = override(recipe, [f"model.base={sft}", *LONGER, *few])
-    rl = clock("rl", lambda: run_rl(after, train, out / "rl"))
-    still, more = controls(clock, override(after, MORE_SFT), train, out)
-    for model, name in ((sft, "sft"), (rl, "rl"), (more, MORE)):
-        measure(clock, recipe, str(model), held_out, out, name)
-    if engine_of(recipe, str(still)).identity != engine_of(recipe, str(sft)).identity:
-        measure(clock, recipe, str(still), held_out, out, STILL)
-    clock("report", lambda: write_report(out))
-    write_whole(out / STUDY, json.dumps(rounded(record(out, clock)), ensure_ascii=False))
+    rl = stages("rl", lambda: run_rl(after, train, out / "rl"))
+    lr0, more = controls(stages, override(after, CONTROL_RATE), train)
+    for model, name in ((sft, "sft"), (rl, "rl"), (more, CONTROL_SFT)):
+        stages.evaluate(recipe, str(model), held_out, name)
+    if engine_of(recipe, str(lr0)).identity != engine_of(recipe, str(sft)).identity:
+        stages.evaluate(recipe, str(lr0), held_out, CONTROL_LR0)
+    stages("report", lambda: write_report(out))
+    write_whole(out / STUDY, json.dumps(rounded(record(out, stages)), ensure_ascii=False))
     return write_study_page(out / STUDY)
 
 
@@ -121,12 +127,14 @@ def seen_of(world: Path) -> bytes:
     return b"".join(sorted(bytes.fromhex(name)[:SEEN_BYTES] for name in names))
 
 
-def record(out: Path, clock: Clock) -> dict[str, Any]:
+def record(out: Path, stages: Stages) -> dict[str, Any]:
     """What `study.json` holds: how the weights came to be, their curves, every answer's measure, RL against its
     controls."""
-    seconds = clock.seconds()
-    rows = clock.log.rows()
-    runs = {run: JsonLines(out / run / "metrics.jsonl").rows() for run in ("hold", "sft", "rl", STILL, MORE)}
+    seconds = stages.seconds()
+    rows = stages.log.rows()
+    runs = {
+        run: JsonLines(out / run / "metrics.jsonl").rows() for run in ("hold", "sft", "rl", CONTROL_LR0, CONTROL_SFT)
+    }
     evaluations = {e.name: e.summary for e in read_run(out).evaluations}
     return {
         "study": "mini",
@@ -142,10 +150,10 @@ def record(out: Path, clock: Clock) -> dict[str, Any]:
         "evaluations": {name: _evaluation(summary) for name, summary in evaluations.items()},
         "compared": {
             f"{b} - {a}": _compared(out / "eval" / a, out / "eval" / b)
-            for a, b in (("sft", "rl"), (MORE, "rl"), ("sft", MORE), ("sft", STILL))
+            for a, b in (("sft", "rl"), (CONTROL_SFT, "rl"), ("sft", CONTROL_SFT), ("sft", CONTROL_LR0))
             if {a, b} <= evaluations.keys()
         },
-        "lr0_moved": STILL in evaluations,
+        "lr0_moved": CONTROL_LR0 in evaluations,
     }
 
 

@@ -1,70 +1,41 @@
-"""What the runs of several stages share: their clock, the measuring of a model, RL's two controls, the shortest run.
+"""What the demo and `make mini` share: timed stages, the evaluation of a model, RL's two controls, the shortest run.
 
 Every stage writes its own folder under the run's and resumes there, so an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import json
-import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from rich.console import Console
 
 from onethinker.recipes import Recipe, override
 from onethinker.sample import Samples
-from onethinker.studies.bench import LEG, examine, last_written, provenance
+from onethinker.studies.bench import evaluate_model
+from onethinker.studies.cells import console
+from onethinker.studies.timing import StageTimer
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
-from onethinker.util.files import write_whole
-from onethinker.util.runs import JsonLines, stamp
+from onethinker.util.runs import JsonLines
 
 T = TypeVar("T")
 
-STILL, MORE = "control-lr0", "control-more-sft"
+CONTROL_LR0, CONTROL_SFT = "control-lr0", "control-more-sft"
 """The folders of the controls."""
 
 QUICK = ["sft.steps=4", "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=4", "rl.refill_tries=0",
          "rl.max_tokens=48", "evaluate.max_tokens=48"]  # fmt: skip
 """A few steps of everything, to see that it runs."""
 
-console = Console(stderr=True)
 
-
-class Clock:
-    """Runs the stages, says what goes on, and keeps their seconds; a resumed stage's seconds add up, and those of a
-    process that was killed count to the last file that it wrote."""
-
-    def __init__(self, out: Path) -> None:
-        self.out, self.log = out, JsonLines(out / "stages.jsonl")
+class Stages(StageTimer):
+    """A run's stages, announced on the terminal."""
 
     def __call__(self, stage: str, work: Callable[[], T]) -> T:
         console.rule(f"[bold]{stage}", align="left")
-        leg = self.out / LEG
-        if leg.exists():
-            killed = json.loads(leg.read_text(encoding="utf-8"))
-            seconds = last_written(self.out) - killed.pop("began")
-            self.log.append(killed | {"seconds": max(0.0, seconds), "at": stamp()})
-        began = time.perf_counter()
-        row = {"stage": stage, "peak_mb": 0.0} | provenance()
-        write_whole(leg, json.dumps(row | {"began": time.time()}))
-        try:
-            return work()
-        finally:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            self.log.append(row | {"seconds": time.perf_counter() - began, "peak_mb": peak, "at": stamp()})
-            leg.unlink()
-
-    def seconds(self) -> dict[str, float]:
-        """By stage, all of this folder's runs together."""
-        found: dict[str, float] = {}
-        for row in self.log.rows():
-            found[row["stage"]] = found.get(row["stage"], 0.0) + row["seconds"]
-        return found
+        return super().__call__(stage, work)
 
     def summary(self) -> None:
         """Print the seconds by stage and the peak of memory."""
@@ -73,20 +44,23 @@ class Clock:
         peak = max(row["peak_mb"] for row in self.log.rows())
         console.print(f"{parts} · in all {sum(seconds.values()) / 60:.1f} min, peak memory {peak:.0f} MB")
 
+    def evaluate(self, recipe: Recipe, model: str, samples: Samples, name: str) -> None:
+        """The held-out questions in `eval/NAME` of the run's folder."""
+        self(f"eval/{name}", lambda: evaluate_model(self.folder / "eval" / name, recipe, model, samples))
 
-def measure(clock: Clock, recipe: Recipe, model: str, samples: Samples, out: Path, name: str) -> None:
-    """The held-out questions in `out/eval/NAME`."""
-    clock(f"eval/{name}", lambda: examine(out / "eval" / name, recipe, model, samples))
 
+def controls(stages: Stages, recipe: Recipe, train: Samples) -> tuple[Path, Path]:
+    """Train what RL's gain must be told from and return both models: its own loop with learning rate 0, and its time
+    spent on more SFT in another order. Steps of SFT are counted at the pace of the middle step of `sft`, so that what
+    slowed that run costs the control none.
 
-def controls(clock: Clock, recipe: Recipe, train: Samples, out: Path) -> tuple[Path, Path]:
-    """What RL's gain must be told from: its own loop without learning, and its time spent on more SFT in another order,
-    at the pace of the middle step of `out/sft`: what slowed that run costs the control no steps. recipe: of
-    RL, which `out/rl` holds finished; `out/sft` its start. Their models."""
-    still = override(recipe, ["rl.optimizer.lr=0"])
-    unmoved = clock(STILL, lambda: run_rl(still, train, out / STILL))
+    recipe: of the RL run that `rl` of the run's folder holds finished, and `sft` its start.
+    """
+    out = stages.folder
+    lr0 = override(recipe, ["rl.optimizer.lr=0"])
+    unmoved = stages(CONTROL_LR0, lambda: run_rl(lr0, train, out / CONTROL_LR0))
     spent = JsonLines(out / "rl" / "metrics.jsonl").rows()[-1]["seconds"]
-    began = [0.0, *(row["seconds"] for row in JsonLines(out / "sft" / "metrics.jsonl").rows())]
-    steps = max(1, round(spent / np.median(np.diff(began))))
+    ends = [0.0, *(row["seconds"] for row in JsonLines(out / "sft" / "metrics.jsonl").rows())]
+    steps = max(1, round(spent / np.median(np.diff(ends))))
     more = override(recipe, [f"sft.steps={steps}", f"seed={recipe.seed + 1}"])
-    return unmoved, clock(MORE, lambda: run_sft(more, train, out / MORE))
+    return unmoved, stages(CONTROL_SFT, lambda: run_sft(more, train, out / CONTROL_SFT))

@@ -3,6 +3,9 @@ and after RL: is what was learned of any use beyond the templates that it was le
 
 The questions are `data.worlds.zeroshot`'s; `leaks` looks for their words in everything that was trained on, and the
 page says how many it found. Cells are `before`, `sft` and `rl/seed-K`.
+
+Contrasts (see `contrasts`): RL minus SFT on every kind of question and in the mean over the new kinds. SFT was done
+once, so what it adds to the untrained model has no seeds and is not tested.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from onethinker.data.worlds import build_zeroshot, leaks
 from onethinker.data.worlds.zeroshot import CONTROL, GUESSED
@@ -18,21 +20,11 @@ from onethinker.models.shipped import shipped_data
 from onethinker.recipes import override, trained_with
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.sample.answer import read_answer
-from onethinker.studies.bench import (
-    Bench,
-    Row,
-    Work,
-    cell_row,
-    cross_cells,
-    measure,
-    open_bench,
-    run_cells,
-    seeds_done,
-    train_and_measure,
-    write_study,
-)
-from onethinker.studies.crossed import MEASURES, Crossed, Measure, mean_of, paired_test
+from onethinker.studies.bench import Bench, evaluate_cell, open_bench, train_and_evaluate, write_study
+from onethinker.studies.cells import Row, Work, run_cells, seeds_done
+from onethinker.studies.contrasts import contrast_row, gain
 from onethinker.studies.pages.index import write_study_page
+from onethinker.studies.scores import mean_over, read_scores
 from onethinker.tasks import get_task
 
 BEFORE, SFT, RL, MEAN = "before", "sft", "rl", "mean"
@@ -53,16 +45,17 @@ def bench_zeroshot(
     """Run or resume the study in `out` and return its page, which has all seeds that are finished. untrained: the model
     that SFT began with."""
     bench = open_bench(
-        "zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command, untrained=untrained
-    )
+        "zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command, ray=ray,
+        untrained=untrained,
+    )  # fmt: skip
     train, _ = bench.world()
     questions = _questions(bench, QUICK_QUESTIONS if quick else QUESTIONS)
-    run_cells(out, _cells(bench, untrained, train, questions), ray=ray, device=bench.recipe.model.device)
+    bench.run(_cells(bench, untrained, train, questions))
     bench = replace(bench, seeds=len(seeds_done(out, RL)))
-    rows = {cell: cell_row(out, cell) for cell in _cells(bench, untrained, train, questions)}
+    cells = _cells(bench, untrained, train, questions)
     results = {"questions": len(questions), "trained_on": _searched(model, train), "blind": blind(questions)}
     results |= _results(bench, questions)
-    return write_study_page(write_study(bench, rows, results))
+    return write_study_page(write_study(bench, cells, results))
 
 
 def _questions(bench: Bench, n: int) -> Samples:
@@ -77,14 +70,14 @@ def _questions(bench: Bench, n: int) -> Samples:
 
 
 def _cells(bench: Bench, untrained: str, train: Samples, questions: Samples) -> dict[str, Work]:
-    def answers(name: str) -> Work:
-        return lambda folder: measure(folder, bench.recipe, name, questions)
-
     def trained(seed: int) -> Work:
         recipe = override(bench.recipe, [f"seed={seed}"])
-        return lambda folder: train_and_measure(folder, recipe, train, questions)
+        return lambda folder: train_and_evaluate(folder, recipe, train, questions)
 
-    cells = {BEFORE: answers(untrained), SFT: answers(bench.recipe.model.base)}
+    cells = {
+        BEFORE: evaluate_cell(bench.recipe, untrained, questions),
+        SFT: evaluate_cell(bench.recipe, bench.recipe.model.base, questions),
+    }
     return cells | {f"{RL}/seed-{seed}": trained(seed) for seed in range(bench.seeds)}
 
 
@@ -126,31 +119,17 @@ def _always(text: str, samples: Sequence[Sample]) -> float:
 # ---- results ----------------------------------------------------------------------------------------------------
 
 
-def _results(bench: Bench, questions: Samples) -> dict[str, Any]:
-    kinds = {s.id: str(s.meta["kind"]) for s in questions}
-    tasks = {str(s.meta["kind"]): s.task for s in questions}
-    tables: dict[str, Any] = {}
-    gains: dict[str, Any] = {}
-    left_out = 0
-    for measured in MEASURES:
-        found, without = _numbers(bench, kinds, measured)
-        left_out = max(left_out, without)
-        tables[measured] = {stage: {kind: n.row() for kind, n in row.items()} for stage, row in found.items()}
-        steps = {"sft": (BEFORE, SFT), "rl": (SFT, RL)}
-        gains[measured] = {
-            step: {kind: paired_test(found[b][kind] - found[a][kind]) for kind in found[a]}
-            for step, (a, b) in steps.items()
-        }
-    known = {"kinds": tasks, "control": CONTROL, "guessed": GUESSED}
-    return known | {"left_out": left_out, "tables": tables, "gains": gains}
-
-
-def _numbers(bench: Bench, kinds: dict[str, str], measured: Measure) -> tuple[dict[str, dict[str, Crossed]], int]:
-    """Stage → kind → its number, with the plain mean over the new kinds; and the questions left out."""
+def _results(bench: Bench, questions: Samples) -> Row:
     stages = {BEFORE: [BEFORE], SFT: [SFT], RL: [f"{RL}/seed-{seed}" for seed in range(bench.seeds)]}
-    found, left_out = cross_cells(bench.out, stages, kinds, measured, bench.recipe.evaluate)
-    with_mean = {
-        stage: row | {MEAN: mean_of([number for kind, number in row.items() if kind != CONTROL])}
-        for stage, row in found.items()
-    }
-    return with_mean, left_out
+    targets = {s.id: str(s.meta["kind"]) for s in questions}
+    scores, left_out = read_scores(bench.out, stages, targets, bench.recipe.evaluate.reward)
+    for of_stage in scores.values():
+        for row in of_stage.values():
+            row[MEAN] = mean_over(row, [kind for kind in row if kind != CONTROL])
+    contrasts = [
+        contrast_row(RL, SFT, kind, measure, gain(of_stage[RL][kind], of_stage[SFT][kind]))
+        for measure, of_stage in scores.items()
+        for kind in of_stage[RL]
+    ]
+    known = {"kinds": {str(s.meta["kind"]): s.task for s in questions}, "control": CONTROL, "guessed": GUESSED}
+    return known | {"left_out": left_out, "scores": scores, "contrasts": contrasts}

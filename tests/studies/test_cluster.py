@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from onethinker.cli.bench import bench_app
-from onethinker.studies.bench import run_cells
-from onethinker.studies.cluster import failure, work_on
+from onethinker.studies.cells import cell_row, run_cells
+from onethinker.studies.cluster import failure, run_on_ray, work_on
 from onethinker.util.runs import RunError, locked
 
 
@@ -51,18 +51,20 @@ def test_ray_finishes_every_cell_but_the_one_that_fails(
 
     cells = {"a/one": counted(), "bad": fails, "a/two": counted()}
     with pytest.raises(RunError, match=r"1 of 3 cells failed.*\n  bad: OSError: disk is full$"):
-        run_cells(out, cells, ray="local", device="cpu")
-    rows = run_cells(out, cells | {"bad": counted()}, ray="local", device="cpu")
-    assert {(row["threads"], row["folder"]) for row in rows.values()} == {("3", str(tmp_path))}
-    assert os.getpid() not in {row["pid"] for row in rows.values()}
+        run_on_ray(out, cells, "local", "cpu")
+    run_on_ray(out, cells | {"bad": counted()}, "local", "cpu")
+    rows = [cell_row(out, name) for name in cells]
+    assert {(row["threads"], row["folder"]) for row in rows} == {("3", str(tmp_path))}
+    assert os.getpid() not in {row["pid"] for row in rows}
     assert [(out / "cells" / name / "ran").read_text() for name in cells] == ["x"] * 3
     assert not list(out.glob(".ray-*"))
 
 
 def test_finished_cells_start_no_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    rows = run_cells(tmp_path, {"one": lambda folder: {"value": 1}})
-    assert run_cells(tmp_path, {"one": lambda folder: {"value": 2}}, ray="local") == rows
+    row = run_cells(tmp_path, {"one": lambda folder: {"value": 1}})["one"]
+    run_on_ray(tmp_path, {"one": lambda folder: {"value": 2}}, "local", "cpu")
+    assert cell_row(tmp_path, "one") == row
 
 
 def test_a_missing_ray_is_told_before_the_study_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +74,7 @@ def test_a_missing_ray_is_told_before_the_study_opens(tmp_path: Path, monkeypatc
         assert isinstance(result.exception, RunError)
         assert "pip install 'onethinker[ray]'" in str(result.exception)
     with pytest.raises(RunError, match=r"onethinker\[ray\]"):
-        run_cells(tmp_path, {"one": lambda folder: {}}, ray="local")
+        run_on_ray(tmp_path, {"one": lambda folder: {}}, "local", "cpu")
     assert not list(tmp_path.iterdir())
 
 

@@ -2,15 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from onethinker.studies.pages.index import PAGES, study_page
+from onethinker.studies.pages.index import study_page
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 KEPT = sorted((DOCS / "results").glob("*/study.json"))
 
 
@@ -21,33 +21,41 @@ def test_a_page_is_its_data(data: Path) -> None:
     command = "make mini" if name == "mini" else f"onethinker bench {name}"
     assert study["study"] == name and study["commits"] and study["machines"]
     assert study["command"].startswith(command) and "--quick" not in study["command"]
-    assert data.with_name("report.html").read_text(encoding="utf-8") == study_page(data)
+    assert {file: data.with_name(file).read_text(encoding="utf-8") for file in study_page(data)} == study_page(data)
 
 
-def intervals(data: Any) -> Iterator[str]:
-    """Every number of a study with its interval, either way round, as the prose writes them: in points and plainly."""
-    if isinstance(data, dict) and None not in (numbers := [data.get(key) for key in ("value", "low", "high")]):
-        for sign, (value, low, high) in ((1, numbers), (-1, [numbers[0], numbers[2], numbers[1]])):
-            for number in (f"{{:{plus}.{digits}f}}" for plus in ("", "+") for digits in (1, 3)):
-                factor = sign * (100 if ".1f" in number else 1)
-                said = [number.format(factor * n).replace("-", "−") for n in (value, low, high)]
-                yield f"{said[0]} [{said[1]}, {said[2]}]"
-    for part in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
-        yield from intervals(part)
+@pytest.mark.parametrize("data", KEPT, ids=lambda path: path.parent.name)
+def test_a_picture_stands_alone(data: Path) -> None:
+    """Well-formed, with a size, on a ground of its own, nothing from elsewhere: it shows on white and on dark pages."""
+    for name, text in study_page(data).items():
+        if name.endswith(".svg"):
+            root = ElementTree.fromstring(text)
+            assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.get("viewBox") and "href" not in text
+            assert root.find("{http://www.w3.org/2000/svg}rect").get("fill") == "#ffffff"
+            assert f"]({name})" in data.with_name("README.md").read_text(encoding="utf-8")
 
 
-def test_the_intervals_that_the_prose_gives_are_in_the_data() -> None:
-    """The paragraph on the mini models has questions of another seed, with the commands for them."""
-    known = {said for data in KEPT for said in intervals(json.loads(data.read_text(encoding="utf-8")))}
-    prose = " ".join((DOCS / "results" / "README.md").read_text(encoding="utf-8").split("**Estimators.**")[1].split())
+@pytest.mark.parametrize(
+    ("file", "begins", "ends", "least"),
+    [
+        ("docs/results/README.md", "**Estimators.**", "To put a study here", 35),
+        ("README.md", "## Studies", "## ", 4),
+        ("README.md", "## The mini models", "## ", 8),
+    ],
+)
+def test_what_the_prose_says_stands_on_the_pages(file: str, begins: str, ends: str, least: int) -> None:
+    """Every interval and every p. The paragraph on the mini models has questions of another seed, with the commands."""
+    pages = "".join(text for data in KEPT for text in study_page(data).values())
+    prose = " ".join((ROOT / file).read_text(encoding="utf-8").split(begins)[1].split(ends)[0].split())
     given = re.findall(r"[+−]?[\d.]+ \[[+−]?[\d.]+, [+−]?[\d.]+\]", prose)
-    assert len(given) > 40 and [said for said in given if said not in known] == []
+    assert len(given) >= least and [said for said in given if said not in pages] == []
+    assert [p for p in re.findall(r"p = (\d\.\d+)", prose) if f"| {p} |" not in pages] == []
 
 
 def test_nothing_else_lies_among_the_results() -> None:
     found = {path.relative_to(DOCS / "results").as_posix() for path in (DOCS / "results").rglob("*") if path.is_file()}
-    allowed = {f"{name}/{file}" for name in PAGES for file in ("study.json", "report.html", "notes.md")}
-    assert found <= {"README.md", *allowed}
+    made = {f"{data.parent.name}/{file}" for data in KEPT for file in (*study_page(data), "study.json", "notes.md")}
+    assert found <= {"README.md", *made}
 
 
 def test_the_page_on_own_estimators_shows_the_example_as_it_is() -> None:

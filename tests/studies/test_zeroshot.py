@@ -28,14 +28,16 @@ def test_a_whole_one(tmp_path: Path, small: list[str], monkeypatch: pytest.Monke
     monkeypatch.setattr(zeroshot, "QUICK_QUESTIONS", len(MAKERS))
     page = bench_zeroshot(tmp_path, "mini:1", seeds=1, quick=True, untrained="mini:0", assignments=small)
     data = page.with_name("study.json")
-    assert page.read_text() == study_page(data)
+    assert {name: page.with_name(name).read_text() for name in study_page(data)} == study_page(data)
     study = json.loads(data.read_text())
     assert list(study["kinds"]) == list(MAKERS)
-    assert list(study["tables"]["headline"]) == ["before", "sft", "rl"]
-    assert list(study["tables"]["reward"]["rl"]) == [*MAKERS, "mean"]
-    after = study["tables"]["reward"]["rl"]
-    mean = np.mean([after[kind]["value"] for kind in MAKERS if kind != CONTROL])
-    assert after["mean"]["value"] == pytest.approx(mean, abs=1e-4)
+    assert list(study["scores"]["headline"]) == ["before", "sft", "rl"]
+    after, before = (study["scores"]["reward"][stage] for stage in ("rl", "sft"))
+    assert list(after) == [*MAKERS, "mean"]
+    mean = np.mean([after[kind][0] for kind in MAKERS if kind != CONTROL])
+    assert after["mean"] == [pytest.approx(mean, abs=1e-4)]
+    assert [(c["a"], c["b"], c["target"]) for c in study["contrasts"]] == 2 * [("rl", "sft", k) for k in after]
+    assert study["contrasts"][-1]["seeds"] == [pytest.approx(after["mean"][0] - before["mean"][0], abs=2e-6)]
     assert set(study["blind"]) == set(MAKERS)
     assert study["trained_on"] == [
         {"data": "SFT", "n": None, "found": None},

@@ -1,175 +1,118 @@
-"""The studies' own figures, as SVG: seeds as dots, gains against a cause, and heat maps."""
+"""The pictures of the studies: SVG files that stand alone, with their own colours on a white ground.
+
+Blue and orange are those of Okabe and Ito, told apart with any colour vision; sign and size are written out as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from onethinker.report import svg
-from onethinker.report.svg import Scale
-from onethinker.report.tables import Number
+from onethinker.report.svg import Point, Scale, line, polyline, short, tag, text, ticks, tip
+from onethinker.studies.contrasts import Estimate
+from onethinker.studies.pages.markdown import FACTOR, number, with_interval
 
-_NAMES, _AIR, _ROW = 190, 70, 34
+BLUE, ORANGE = "#0072b2", "#d55e00"
+STYLE = f"""
+text {{ font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }}
+.title {{ font-size: 15px; font-weight: 600; }} .small {{ font-size: 12px; }} .bold {{ font-weight: 700; }}
+.muted {{ fill: #59636e; font-size: 12px; }}
+.grid {{ stroke: #d8dee4; }} .zero {{ stroke: #59636e; stroke-width: 1.5; }} .box {{ fill: none; stroke: #d8dee4; }}
+.own {{ fill: none; stroke: #1f2328; stroke-width: 1.5; }}
+.reach {{ stroke: {BLUE}; stroke-width: 3; stroke-linecap: round; opacity: .45; }}
+.mean {{ stroke: {BLUE}; stroke-width: 3; }} .seed {{ fill: {BLUE}; fill-opacity: .55; }}
+.ours .reach, .ours .mean {{ stroke: {ORANGE}; }} .ours .seed {{ fill: {ORANGE}; }}
+.gain {{ fill: {BLUE}; }} .loss {{ fill: {ORANGE}; }} .curve {{ fill: none; stroke: {BLUE}; stroke-width: 2; }}
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A row of dots. seeds: one value each. class_: the CSS class of its colour."""
-
-    label: str
-    class_: str
-    number: Number
-    seeds: Sequence[float]
+def _picture(width: int, height: int, body: Sequence[str], label: str) -> str:
+    ground = tag("rect", width=width, height=height, rx=6, fill="#ffffff")
+    content = tag("style", STYLE) + ground + "".join(body)
+    view = f"0 0 {width} {height}"
+    return tag("svg", content, xmlns="http://www.w3.org/2000/svg", viewBox=view, role="img", aria_label=label) + "\n"
 
 
-def dots(arms: Sequence[Arm], start: Number | None, factor: float, unit: str, width: int = 1000) -> str:
-    """Each arm's seeds as dots, its mean as a stroke with the interval; a dashed line where all of them began.
+def forest(
+    title: str, rows: Mapping[str, Estimate], measure: str, unit: str, *, ours: str = "", width: int = 900
+) -> str:
+    """A row a difference: every seed as a dot, the mean as a stroke, the interval as a bar, the number at the right.
 
-    factor: 100 for shares shown in percent.
+    unit: written below the axis. ours: the row in the other colour.
     """
-    reach = [v for a in arms for v in (*a.seeds, a.number["low"], a.number["high"]) if v is not None]
-    began = start["value"] if start else None
-    reach += [] if began is None else [began]
-    if not reach:
-        return ""
-    air = 0.05 * (max(reach) - min(reach)) or 0.01
-    low, high = min(reach) - air, max(reach) + air
-    height = _ROW * len(arms) + 56
-    across = Scale(low, high, _NAMES, width - _AIR)
-    body = [
-        svg.line((across(t / factor), 18), (across(t / factor), height - 30), "grid")
-        + svg.text(svg.short(t), across(t / factor), height - 12, anchor="middle")
-        for t in svg.ticks(factor * low, factor * high, 8)
-    ]
-    if began is not None:
-        body.append(svg.line((across(began), 18), (across(began), height - 30), "start"))
-        body.append(svg.text("start", across(began), 12, anchor="middle"))
-    body += [_dots_row(arm, 22 + _ROW * (i + 0.5), across, factor, width) for i, arm in enumerate(arms)]
-    return svg.figure(width, height, "".join(body), f"Every arm's seeds, {unit}")
-
-
-def _dots_row(arm: Arm, y: float, across: Scale, factor: float, width: int) -> str:
-    value, low, high = arm.number["value"], arm.number["low"], arm.number["high"]
-    drawn = [svg.text(arm.label, _NAMES - 16, y + 4, "name", "end")]
-    if low is not None and high is not None:
-        drawn.append(svg.line((across(low), y), (across(high), y), f"reach {arm.class_}"))
-    drawn += [svg.tag("circle", cx=across(v), cy=y, r=4.5, class_=f"seed {arm.class_}") for v in arm.seeds]
-    if value is not None:
-        drawn.append(svg.line((across(value), y - 9), (across(value), y + 9), f"middle {arm.class_}"))
-        drawn.append(svg.text(_number(factor * value, factor), width - 6, y + 4, "value", "end"))
-    return svg.tag("g", svg.tip(arm.label) + "".join(drawn))
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """An arm's number against something that may explain it. class_: the CSS class of its colour."""
-
-    label: str
-    class_: str
-    cause: float
-    number: Number
-
-
-def against(spots: Sequence[Spot], cause: str, effect: str, factor: float) -> str:
-    """Numbers with their intervals (upwards) against their cause (across, from 0); the axes' titles in words.
-
-    factor: of the numbers where they are shown, as in `dots`."""
-    reach = [v for s in spots for v in map(s.number.get, NUMBER) if v is not None]
-    width, height = 480, 300
-    left, bottom = 60, height - 46
-    across = Scale(0, 1.1 * max(s.cause for s in spots) or 1, left, width - 12)
-    air = 0.05 * (max(reach) - min(reach)) or 0.01
-    up = Scale(min(reach) - air, max(reach) + air, bottom, 14)
-    body = [
-        svg.line((left, y), (width - 12, y), "grid") + svg.text(svg.short(t), left - 7, y + 4, anchor="end")
-        for t in svg.ticks(factor * up.low, factor * up.high)
-        for y in [up(t / factor)]
-    ]
-    body += [svg.text(svg.short(t), across(t), bottom + 18, anchor="middle") for t in svg.ticks(0, across.high)]
-    body.append(svg.text(cause, (left + width) / 2, height - 6, anchor="middle"))
-    return svg.figure(width, height, "".join([*body, *(_spot(s, across, up, factor) for s in spots)]), effect)
-
-
-def _spot(spot: Spot, across: Scale, up: Scale, factor: float) -> str:
-    x, low, high = across(spot.cause), spot.number["low"], spot.number["high"]
-    drawn = [] if low is None or high is None else [svg.line((x, up(low)), (x, up(high)), f"reach {spot.class_}")]
-    drawn.append(svg.tag("circle", cx=x, cy=up(spot.number["value"] or 0.0), r=6, class_=f"spot {spot.class_}"))
-    said = f"{spot.label}: {_said(spot.number, factor, True)} at {spot.cause:.2f}"
-    return svg.tag("g", svg.tip(said) + "".join(drawn))
-
-
-def _number(value: float, factor: float, signed: bool = False) -> str:
-    digits = 1 if factor == 100 else 3
-    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    names, air, deep, factor = 250, 200, 32, FACTOR[measure]
+    reach = [0.0, *(v for e in rows.values() for v in (*e.seeds, e.low, e.high) if v is not None)]
+    space = 0.04 * (max(reach) - min(reach)) or 0.01
+    across = Scale(min(reach) - space, max(reach) + space, names, width - air)
+    bottom = 48 + deep * len(rows)
+    body = [text(title, 16, 26, "title")]
+    for tick in ticks(factor * across.low, factor * across.high, 7):
+        x = across(tick / factor)
+        body.append(line((x, 42), (x, bottom), "zero" if tick == 0 else "grid"))
+        body.append(text(short(tick).replace("-", "−"), x, bottom + 18, "muted", "middle"))
+    body.append(text(unit, (names + width - air) / 2, bottom + 38, "muted", "middle"))
+    for r, (label, found) in enumerate(rows.items()):
+        y = 46 + deep * (r + 0.5)
+        drawn = [text(label, names - 14, y + 4, "name", "end")]
+        if found.low is not None and found.high is not None:
+            drawn.append(line((across(found.low), y), (across(found.high), y), "reach"))
+        drawn += [tag("circle", cx=across(seed), cy=y, r=4.0, class_="seed") for seed in found.seeds]
+        drawn.append(line((across(found.value), y - 9), (across(found.value), y + 9), "mean"))
+        drawn.append(text(with_interval(measure, found, True), width - 14, y + 4, "small", "end"))
+        body.append(tag("g", "".join(drawn), class_="ours" if label == ours else "other"))
+    return _picture(width, bottom + 50, body, title)
 
 
 def heat(
-    rows: Mapping[str, str],
-    columns: Mapping[str, str],
-    numbers: Mapping[tuple[str, str], Number],
-    factor: float,
-    *,
-    label: str,
-    sure: Mapping[tuple[str, str], bool] | None = None,
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    found: Mapping[tuple[str, str], Estimate],
+    measure: str,
 ) -> str:
-    """A map of signed numbers: gains blue, losses orange, as strong as they are large; bold where the interval leaves
-    out 0 (or where `sure` says so), framed where row and column are the same.
-
-    rows, columns: titles by key. numbers: by (row, column), blank where absent. factor: 100 for shares in percent.
-    """
-    names, head, side, deep = 150, 96, max(52, min(96, 820 // max(1, len(columns)))), 34
-    width, height = names + side * len(columns) + 8, head + deep * len(rows) + 8
-    most = max((abs(n["value"]) for n in numbers.values() if n["value"] is not None), default=0.0) or 1.0
-    body = []
-    for c, title in enumerate(columns.values()):
+    """A map of differences by (row, column): gains blue, losses orange, as strong as they are large; bold where the
+    interval leaves out 0, framed where row and column are the same, blank where there is none."""
+    names, head, side, deep = 190, 150, 58, 32
+    width, height = names + side * len(columns) + 70, head + deep * len(rows) + 16
+    most = max((abs(e.value) for e in found.values()), default=0.0) or 1.0
+    body = [text(title, 16, 26, "title")]
+    for c, column in enumerate(columns):
         x, y = names + side * (c + 0.5), head - 10
-        body.append(svg.text(title, x, y, "name small", "start", transform=f"rotate(-35 {x:.0f} {y})"))
-    for r, (row, title) in enumerate(rows.items()):
+        body.append(text(column, x, y, "small", transform=f"rotate(-40 {x:.0f} {y})"))
+    for r, row in enumerate(rows):
         top = head + deep * r
-        body.append(svg.text(title, names - 12, top + deep / 2 + 4, "name small", "end"))
+        body.append(text(row, names - 10, top + deep / 2 + 4, "small", "end"))
         for c, column in enumerate(columns):
-            number = numbers.get((row, column))
-            place = _Place(names + side * c + 1, top + 1, side - 2, deep - 2)
-            body.append(place.rect("box"))
-            if number is not None and number["value"] is not None:
-                certain = sure.get((row, column), False) if sure is not None else apart(number)
-                said = f"{title} → {columns[column]}: {_said(number, factor, True)}"
-                body.append(svg.tag("g", svg.tip(said) + _square(number, place, most, factor, certain)))
+            place: dict[str, Any] = {"x": names + side * c + 1, "y": top + 1, "width": side - 2, "height": deep - 2}
+            body.append(tag("rect", **place, class_="box"))
+            if cell := found.get((row, column)):
+                strength = 0.06 + 0.5 * abs(cell.value) / most
+                shade = tag("rect", **place, class_="gain" if cell.value > 0 else "loss", fill_opacity=strength)
+                weight = "small bold" if cell.excludes_zero else "small"
+                value = number(measure, cell.value, True)
+                written = text(value, names + side * (c + 0.5), top + deep / 2 + 4, weight, "middle")
+                said = tip(f"{row} → {column}: {with_interval(measure, cell, True)}")
+                body.append(tag("g", said + (shade if cell.value else "") + written))
             if row == column:
-                body.append(place.rect("own"))
-    return svg.tag("div", svg.figure(width, height, "".join(body), label), style=f"max-width: {width}px")
+                body.append(tag("rect", **place, class_="own"))
+    return _picture(width, height, body, title)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def rect(self, class_: str, fill_opacity: float | None = None) -> str:
-        return svg.tag(
-            "rect", x=self.x, y=self.y, width=self.width, height=self.height, class_=class_, fill_opacity=fill_opacity
-        )
-
-
-def _square(number: Number, place: _Place, most: float, factor: float, certain: bool) -> str:
-    value = number["value"] or 0.0
-    strength = 0.08 + 0.62 * min(1.0, abs(value) / most) if value else 0.0
-    shade = place.rect("gained" if value > 0 else "lost", strength)
-    x, y = place.x + place.width / 2, place.y + place.height / 2 + 4
-    return shade + svg.text(_number(factor * value, factor, True), x, y, "sure" if certain else "unsure", "middle")
-
-
-def apart(number: Number) -> bool:
-    """Whether the interval leaves out 0."""
-    low, high = number.get("low"), number.get("high")
-    return low is not None and high is not None and (low > 0 or high < 0)
-
-
-def _said(number: Number, factor: float, signed: bool) -> str:
-    parts = [None if v is None else _number(factor * v, factor, signed) for v in map(number.get, NUMBER)]
-    return f"{parts[0]} [{parts[1]}, {parts[2]}]" if parts[1] and parts[2] else str(parts[0])
-
-
-NUMBER = ("value", "low", "high")
+def panels(curves: Mapping[str, Sequence[Point]], columns: int = 2) -> str:
+    """A panel a curve, each on its own scale, by step. curves: (step, value) points by title."""
+    wide, high = 440, 230
+    height = high * -(-len(curves) // columns)
+    body = []
+    for i, (title, points) in enumerate(curves.items()):
+        left, top = wide * (i % columns), high * (i // columns)
+        xs, ys = zip(*points, strict=True)
+        across = Scale(0, max(xs), left + 60, left + wide - 24)
+        up = Scale(min(ys), max(ys), top + high - 40, top + 46)
+        body.append(text(title, left + 16, top + 26, "title"))
+        for tick in ticks(up.low, up.high, 4):
+            body.append(line((left + 60, up(tick)), (left + wide - 24, up(tick)), "grid"))
+            body.append(text(short(tick), left + 52, up(tick) + 4, "muted", "end"))
+        for tick in ticks(0, across.high, 4):
+            body.append(text(short(tick), across(tick), top + high - 20, "muted", "middle"))
+        body.append(polyline([(across(x), up(y)) for x, y in points], "curve"))
+    return _picture(wide * columns, height, body, "Training curves by step")

@@ -1,4 +1,4 @@
-"""`study.json` → the page of its study, written beside it."""
+"""`study.json` → the page of its study, Markdown with pictures, written beside it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 from onethinker.report.read import ReportError, read_json
 from onethinker.studies.pages import algorithms, mini, transfer, zeroshot
-from onethinker.studies.pages.page import Study
+from onethinker.studies.pages.markdown import Page, Study
 from onethinker.util.files import write_whole
 
-PAGES: dict[str, Callable[[Study], str]] = {
+PAGES: dict[str, Callable[[Study], Page]] = {
     "algorithms": algorithms.page,
     "transfer": transfer.page,
     "zeroshot": zeroshot.page,
     "mini": mini.page,
 }
+README = "README.md"
 
 
 def read_study(data: Path) -> Study:
@@ -26,22 +27,19 @@ def read_study(data: Path) -> Study:
     study = read_json(data)
     if not isinstance(study, dict) or study.get("study") not in PAGES:
         raise ReportError(f"{data}: not a study; expected the study.json that `onethinker bench` writes")
-    return study | {"notes": _notes(data.with_name("notes.md"))}
+    notes = data.with_name("notes.md")
+    text = notes.read_text(encoding="utf-8") if notes.exists() else ""
+    return study | {"notes": [part.strip() for part in text.split("\n\n") if part.strip()]}
 
 
-def study_page(data: Path) -> str:
-    """The page of a `study.json`. Raises ReportError for a file that is not one."""
+def study_page(data: Path) -> Page:
+    """The files of the page of a `study.json`. Raises ReportError for a file that is not one."""
     study = read_study(data)
     return PAGES[study["study"]](study)
 
 
-def _notes(file: Path) -> list[str]:
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
-
-
 def write_study_page(data: Path) -> Path:
-    """Write `report.html` beside `study.json` and return its path."""
-    file = data.with_name("report.html")
-    write_whole(file, study_page(data))
-    return file
+    """Write `README.md` and its pictures beside `study.json` and return its path."""
+    for name, text in study_page(data).items():
+        write_whole(data.with_name(name), text)
+    return data.with_name(README)

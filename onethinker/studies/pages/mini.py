@@ -1,15 +1,18 @@
-"""The page and the model card of the weights that come with the package, made of `study.json` alone."""
+"""The page and the model card of the weights that come with the package, made of `study.json` alone.
+
+Everything here was trained once, so intervals are the bootstrap's over questions, as `onethinker eval` gives them.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from onethinker.report.curves import thin
-from onethinker.report.figures import Curve, panel, span
-from onethinker.report.tables import NOTHING, Cell, Table, duration, to_html
-from onethinker.studies.pages.page import MEASURES, ONCE, Study, figure, interval, panels, section, whole, write
+from onethinker.report.tables import duration
+from onethinker.studies.contrasts import Estimate
+from onethinker.studies.pages import markdown as md
+from onethinker.studies.pages.figures import panels
+from onethinker.studies.pages.markdown import Page, Study
 from onethinker.tasks import get_task
 
 
@@ -48,191 +51,164 @@ RUNS = {
 MODELS = {"sft": "mini-sft", "rl": "mini-rl", "control-more-sft": "more SFT", "control-lr0": "RL, rate 0"}
 """Evaluation → the model for people, in the order of the tables."""
 
-CLAIMS = (
-    ("rl - sft", "mini-rl − mini-sft"),
-    ("control-more-sft - sft", "more SFT − mini-sft"),
-    ("rl - control-more-sft", "mini-rl − more SFT"),
-    ("control-lr0 - sft", "RL with learning rate 0 − mini-sft"),
-)
+COMPARED = {
+    "rl - sft": "mini-rl − mini-sft",
+    "control-more-sft - sft": "more SFT − mini-sft",
+    "rl - control-more-sft": "mini-rl − more SFT",
+    "control-lr0 - sft": "RL with learning rate 0 − mini-sft",
+}
+
+CARD_HEAD = """\
+---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: image-text-to-text
+tags: [onethinker, reasoning, grounding, tracking, segmentation, grpo]
+---
+
+# mini-sft and mini-rl
+
+Two small models that think over pictures and clips, for all thirteen tasks of OneThinker: Qwen3-VL's architecture with
+{parameters:.1f} million parameters, float32, {megabytes:.0f} MB each. They know one world, of coloured shapes, letters
+and ruled paper, and nothing else: they are for learning, testing and comparing methods in minutes, not for photographs.
+
+```bash
+onethinker ask PICTURE "Which shape is leftmost?"
+onethinker data world --out world --n 130 --test 6500     # the questions below; they do not depend on --n
+onethinker eval mini-rl --data world/test --set evaluate.sampled=1
+```
+
+`mini-sft` is trained on worked answers, `mini-rl` goes on from it with EMA-GRPO. They write
+`<think>…</think><answer>…</answer>`, load offline by name, and in transformers from their folders. Curves of their
+trainings: [docs/results/mini](../../../docs/results/mini/README.md)."""
+
+CARD_LIMITS = """\
+## Limits
+
+- Pictures and clips other than the world's are read as if they were of it. Text in pictures is one or two lines of a
+  few capitals and digits; numbers are small; a clip lasts three seconds.
+- English, in the wording of the world's questions and the prompt set `short`. A question worded otherwise is answered
+  as the nearest that was trained.
+- The worked answers to learn from err on purpose: of each thing its place and its times with probability
+  {error:g}, one of its words with half of that. The truth that answers are measured against is exact.
+- Difficulty {difficulty} only; `onethinker data world --difficulty 1` to `3` makes harder worlds.
+- A think block lists what is seen and a few steps; it says what led to the answer, and may be wrong in both."""
 
 
-SPARKS = 12
-"""Characters of a curve in a table."""
-
-
-def page(study: Study) -> str:
+def page(study: Study) -> Page:
     """The whole page."""
-    done = [t for t in TARGETS if reached(study, "rl", t)]
-    tiles = [
-        (
-            write("headline", study["evaluations"]["rl"]["mean"]["headline"]["value"]),
-            "mini-rl, greedy, mean over tasks",
-        ),
-        (f"{len(done)} of {len(TARGETS)}", "targets that mini-rl reaches"),
-        (f"{study['evaluations']['rl']['n']:,}", "held-out questions"),
-        (duration(3600 * study["hours"]), "of machine time in all"),
+    curves = {
+        f"{RUNS[name]}: {run['curve']['of']}": [
+            (x, y) for x, y in zip(run["curve"]["steps"], run["curve"]["values"], strict=True) if y is not None
+        ]
+        for name, run in study["runs"].items()
+    }
+    parts = ["# The mini models", *_results(study), "![Training curves](curves.svg)"]
+    return {"README.md": md.join(parts), "curves.svg": panels(curves)}
+
+
+def card(study: Study, parameters: int, size: int) -> str:
+    """The model card, with the front matter that hubs read. parameters: of one model. size: bytes of its weights."""
+    world = study["world"]
+    head = CARD_HEAD.format(parameters=parameters / 1e6, megabytes=size / 1e6)
+    limits = CARD_LIMITS.format(error=world["teacher_error"], difficulty=world["difficulty"])
+    return md.join([head, *_results(study), limits])
+
+
+def _results(study: Study) -> list[str]:
+    """The paragraphs that page and card share."""
+    world = study["world"]
+    sizes = world["sizes"]
+    words = (
+        "Builds the world, trains both models and the controls, and asks every held-out question; resumable. World: "
+        f"seed {world['seed']}, {sizes['train']:,} samples to train on, {sizes['test']:,} held out, digest "
+        f"`{world['digest']}`."
+    )
+    short = [f"{get_task(t.task).title} ({t.metric})" for t in TARGETS if not reached(study, "rl", t)]
+    return [
+        "## Results",
+        f"{study['evaluations']['rl']['n']:,} held-out questions. "
+        + (f"mini-rl is below target in {', '.join(short)}." if short else "mini-rl reaches every target."),
+        "### RL and its controls",
+        _compared_table(study),
+        "Paired differences on the same questions, mean over tasks. Everything was trained once: here and below, 95% "
+        "bootstrap intervals over questions, which know nothing of how another run would differ.",
+        *(part for measure, title in md.TITLES.items() for part in (f"### {title}", _scores_table(study, measure))),
+        "### Targets",
+        _targets_table(study),
+        "Greedy answers, in percent; ✗ below the target.",
+        *md.provenance(study, words),
+        _runs_table(study),
     ]
-    parts = [_made(study), _targets(study), *(_scores(study, measured) for measured in MEASURES), _lift(study)]
-    again = "Builds the world, trains both models and the controls, and asks every held-out question; resumable."
-    return whole(study, "The mini models", verdict(study), tiles, parts, again)
-
-
-def verdict(study: Study) -> str:
-    """What RL did beside its controls, and what fell short."""
-    return " ".join([*_moved(study), _short(study), ONCE])
-
-
-def _moved(study: Study) -> list[str]:
-    said = []
-    rl, more = (duration(study["runs"][run]["seconds"]) for run in ("rl", "control-more-sft"))
-    for measured, what in (("headline", "greedy answers"), ("reward", "the reward of sampled answers")):
-        lift, over = (study["compared"][key][measured] for key in ("rl - sft", "rl - control-more-sft"))
-        said.append(
-            f"In {what} RL moved the mean over tasks by {write(measured, lift['value'], True)} "
-            f"{interval(lift, measured, True)} from SFT, {write(measured, over['value'], True)} "
-            f"{interval(over, measured, True)} from more SFT{_sure(lift, over)}."
-        )
-    sft, after, longer = (
-        write("headline", study["evaluations"][model]["mean"]["sampled_accuracy"]["value"])
-        for model in ("sft", "rl", "control-more-sft")
-    )
-    greedy = write("headline", study["evaluations"]["sft"]["mean"]["accuracy"]["value"])
-    said.append(
-        f"The mean accuracy of sampled answers goes from {sft} to {after}, with more SFT to {longer}; that of greedy "
-        f"answers was {greedy} before. RL took {rl}, more SFT {more}."
-    )
-    return said
-
-
-def _sure(lift: Mapping[str, Any], over: Mapping[str, Any]) -> str:
-    """Whether RL's lift is beyond its interval, and above the control's."""
-    if lift["low"] <= 0:
-        return ", so that no lift is shown"
-    return "" if over["low"] > 0 else ", so that the lift is no more than time at SFT gives"
-
-
-def _short(study: Study) -> str:
-    short = [t for t in TARGETS if not reached(study, "rl", t)]
-    names = ", ".join(f"{get_task(t.task).title.lower()} ({t.metric})" for t in short)
-    return f"Below target: {names}." if short else "Every target is reached."
 
 
 def reached(study: Study, model: str, target: Target) -> bool:
-    return metric(study, model, target)["value"] >= target.value
+    value: float = _metric(study, model, target)["value"]
+    return value >= target.value
 
 
-def metric(study: Study, model: str, target: Target) -> dict[str, Any]:
-    number: dict[str, Any] = study["evaluations"][model]["tasks"][target.task]["metrics"][target.metric]
-    return number
+def _metric(study: Study, model: str, target: Target) -> dict[str, Any]:
+    found: dict[str, Any] = study["evaluations"][model]["tasks"][target.task]["metrics"][target.metric]
+    return found
 
 
-# ---- sections ---------------------------------------------------------------------------------------------------
+def _write(measure: str, found: Mapping[str, Any], signed: bool = False) -> str:
+    return md.with_interval(measure, Estimate((), found["value"], found["low"], found["high"]), signed)
 
 
-def _made(study: Study) -> str:
-    drawn = []
-    for name, run in study["runs"].items():
-        curve = run["curve"]
-        line = Curve(RUNS[name], "arm-1", curve["steps"], curve["values"])
-        drawn.append(panel(f"{RUNS[name]}: {curve['of']}", [line], bounds=span([line]), named=False))
-    lead = "The command below made all of it."
-    return section("How they were made", lead, figure(panels(drawn), "By step."), to_html(runs_table(study)))
+def _compared_table(study: Study) -> str:
+    """RL against what it must be told from. A model whose weights learning rate 0 did not move was not asked again."""
+    same = "0, the same weights bit for bit"
+    rows = []
+    for key, label in COMPARED.items():
+        if found := study["compared"].get(key):
+            rows.append((label, *(_write(measure, found[measure], True) for measure in md.TITLES)))
+        elif not study["lr0_moved"]:
+            rows.append((label, same, same))
+    return md.table(("Difference", *md.TITLES.values()), rows)
 
 
-def runs_table(study: Study) -> Table:
+def _scores_table(study: Study, measure: str) -> str:
+    """Task by task for every model that was measured."""
+    found = {model: study["evaluations"][model] for model in MODELS if model in study["evaluations"]}
+    first = next(iter(found.values()))
+    rows = []
+    for task, entry in first["tasks"].items():
+        of_task = [e["tasks"][task] for e in found.values()]
+        headline = measure == "headline"
+        numbers = [e["metrics"][e["headline"]] if headline else e["sampled"]["reward"] for e in of_task]
+        what = entry["headline"] if headline else "reward"
+        rows.append((get_task(task).title, what, f"{entry['n']:,}", *(_write(measure, n) for n in numbers)))
+    means = (e["mean"]["headline" if measure == "headline" else "sampled_reward"] for e in found.values())
+    rows.append(("Mean over tasks", "", f"{first['n']:,}", *(_write(measure, mean) for mean in means)))
+    if measure == "reward":
+        right = (md.number("headline", e["mean"]["sampled_accuracy"]["value"]) for e in found.values())
+        rows.append(("Mean accuracy, %", "", f"{first['n']:,}", *right))
+    return md.table(("Task", "Metric", "n", *(MODELS[model] for model in found)), rows, words=2)
+
+
+def _targets_table(study: Study) -> str:
+    rows = []
+    for target in TARGETS:
+        cells = [
+            _write("headline", _metric(study, model, target)) + ("" if reached(study, model, target) else " ✗")
+            for model in ("sft", "rl")
+        ]
+        rows.append((get_task(target.task).title, target.metric, md.number("headline", target.value), *cells))
+    return md.table(("Task", "Metric", "Target", "mini-sft", "mini-rl"), rows, words=2)
+
+
+def _runs_table(study: Study) -> str:
     """What each training did."""
     rows = []
     for name, run in study["runs"].items():
         o = run["optimizer"]
         asked = f"{run['batch']} × {run['group']} answers" if run["group"] else f"{run['batch']} samples"
         rate = f"{o['kind']}, {o['lr']:g}" + (f" / {o['matrix_lr']:g}" if o["kind"] == "muon" else "")
-        words = (RUNS[name], f"{run['steps']:,}", asked, f"{rate}, {o['schedule']}", duration(run["seconds"]))
-        rows.append((*(Cell(w) for w in words), _sparkline(run["curve"])))
-    columns = ("Run", "Steps", "A step", "Optimizer, peak rate, schedule", "Time", "Curve")
-    note = f"Curve: the loss, or RL's mean reward, in {SPARKS} equal stretches, with its first and last."
-    return Table("Trainings", columns, tuple(rows), note, 1)
-
-
-def _sparkline(curve: Mapping[str, Any]) -> Cell:
-    """A curve in block characters, from its least to its greatest value."""
-    _, values = thin(curve["steps"], [math.nan if v is None else v for v in curve["values"]], most=SPARKS)
-    known = [v for v in values if math.isfinite(v)]
-    if not known:
-        return Cell(NOTHING)
-    low, reach = min(known), max(known) - min(known) or 1.0
-    drawn = "".join("▁▂▃▄▅▆▇█"[round(7 * (v - low) / reach)] if math.isfinite(v) else " " for v in values)
-    return Cell(drawn, f"{curve['of']} {known[0]:.2f} to {known[-1]:.2f}")
-
-
-def _targets(study: Study) -> str:
-    return section("Targets", "On the held-out world, greedily.", to_html(targets_table(study)))
-
-
-def targets_table(study: Study) -> Table:
-    """Every target beside what the two models reach."""
-    rows = []
-    for target in TARGETS:
-        cells = []
-        for model in ("sft", "rl"):
-            number = metric(study, model, target)
-            mark = "" if reached(study, model, target) else " ✗"
-            cells.append(Cell(write("headline", number["value"]) + mark, interval(number, "headline")))
-        title = get_task(target.task).title
-        rows.append((Cell(title), Cell(target.metric), Cell(write("headline", target.value)), *cells))
-    note = "In percent, with 95% bootstrap intervals; ✗ below the target."
-    return Table("Targets", ("Task", "Metric", "Target", "mini-sft", "mini-rl"), tuple(rows), note, labels=2)
-
-
-def _scores(study: Study, measured: str) -> str:
-    return section(
-        MEASURES[measured], "Every task counts the same in the mean.", to_html(scores_table(study, measured))
-    )
-
-
-def scores_table(study: Study, measured: str) -> Table:
-    """Task by task for every model that was measured."""
-    found = {m: study["evaluations"][m] for m in MODELS if m in study["evaluations"]}
-    rows = []
-    for task in next(iter(found.values()))["tasks"]:
-        entries = [e["tasks"][task] for e in found.values()]
-        numbers = [_number(entry, measured) for entry in entries]
-        what = entries[0]["headline"] if measured == "headline" else "reward"
-        title = get_task(task).title
-        rows.append((Cell(title), Cell(what), Cell(f"{entries[0]['n']:,}"), *(_cell(n, measured) for n in numbers)))
-    key = {"headline": "headline", "reward": "sampled_reward"}[measured]
-    means = [_cell(e["mean"][key], measured) for e in found.values()]
-    rows.append((Cell("Mean over tasks"), Cell(""), Cell(f"{next(iter(found.values()))['n']:,}"), *means))
-    columns = ("Task", "Metric", "n", *(MODELS[m] for m in found))
-    return Table(MEASURES[measured], columns, tuple(rows), "95% bootstrap intervals.", labels=3, totals=1)
-
-
-def _number(entry: Mapping[str, Any], measured: str) -> dict[str, Any]:
-    number: dict[str, Any] = (
-        entry["metrics"][entry["headline"]] if measured == "headline" else entry["sampled"]["reward"]
-    )
-    return number
-
-
-def _cell(number: Mapping[str, Any], measured: str) -> Cell:
-    return Cell(write(measured, number["value"]), interval(number, measured))
-
-
-def _lift(study: Study) -> str:
-    lead = "Paired differences on the same questions, mean over tasks, 95% bootstrap intervals over questions."
-    return section("RL and its controls", lead, to_html(lift_table(study)))
-
-
-def lift_table(study: Study) -> Table:
-    """RL against what it must be told from."""
-    rows = []
-    for key, label in CLAIMS:
-        found = study["compared"].get(key)
-        if found:
-            cells = [
-                Cell(write(m, found[m]["value"], True), interval(found[m], m, True)) for m in ("headline", "reward")
-            ]
-        else:
-            cells = [Cell("0", "the same weights, bit for bit"), Cell("0", "the same weights, bit for bit")]
-        if found or not study["lr0_moved"]:
-            rows.append((Cell(label), *cells))
-    return Table("RL and its controls", ("Difference", *MEASURES.values()), tuple(rows), "", labels=1)
+        known = [value for value in run["curve"]["values"] if value is not None]
+        ends = f"{run['curve']['of']} {known[0]:.2f} to {known[-1]:.2f}" if known else md.NOTHING
+        rows.append(
+            (RUNS[name], f"{run['steps']:,}", asked, f"{rate}, {o['schedule']}", duration(run["seconds"]), ends)
+        )
+    columns = ("Training", "Steps", "A step", "Optimizer, peak rate, schedule", "Time", "From, to")
+    return md.table(columns, rows)

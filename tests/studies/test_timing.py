@@ -1,4 +1,4 @@
-"""The stages' clock: seconds of whole, failed and killed stages, and who worked on them."""
+"""Timed stages: seconds of whole, failed and killed attempts, and where they ran."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from onethinker.studies.stages import Clock
+from onethinker.studies.timing import StageTimer, provenance
 
 
 def test_a_failed_stage_counts_and_goes_on(tmp_path: Path) -> None:
-    clock = Clock(tmp_path)
+    timer = StageTimer(tmp_path)
     with pytest.raises(OSError, match="full"):
-        clock("sft", fail)
-    assert clock("sft", lambda: 7) == 7
-    first, second = clock.log.rows()
+        timer("sft", fail)
+    assert timer("sft", lambda: 7) == 7
+    first, second = timer.log.rows()
     assert {"stage", "seconds", "peak_mb", "commit", "machine", "at"} == first.keys() == second.keys()
-    assert clock.seconds() == {"sft": first["seconds"] + second["seconds"]}
+    assert timer.seconds() == {"sft": first["seconds"] + second["seconds"]}
     assert {file.name for file in tmp_path.iterdir()} == {"stages.jsonl"}
 
 
@@ -29,10 +29,10 @@ def test_a_killed_stage_counts_to_its_last_file(tmp_path: Path) -> None:
     process.start()
     process.join(timeout=60)
     assert process.exitcode == -signal.SIGKILL
-    clock = Clock(tmp_path)
-    clock("rl", lambda: None)
-    assert [row["stage"] for row in clock.log.rows()] == ["sft", "rl"]
-    assert 0.2 <= clock.seconds()["sft"] < 30 and clock.seconds()["rl"] < 30
+    timer = StageTimer(tmp_path)
+    timer("rl", lambda: None)
+    assert [row["stage"] for row in timer.log.rows()] == ["sft", "rl"]
+    assert 0.2 <= timer.seconds()["sft"] < 30 and timer.seconds()["rl"] < 30
 
 
 def fail() -> None:
@@ -45,4 +45,10 @@ def killed(out: Path) -> None:
         (out / "checkpoint").touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    Clock(out)("sft", work)
+    StageTimer(out)("sft", work)
+
+
+def test_provenance_names_commit_and_machine() -> None:
+    found = provenance()
+    assert found["commit"]
+    assert "cores" in found["machine"] and "torch" in found["machine"]
