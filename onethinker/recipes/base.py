@@ -57,6 +57,9 @@ class DataConfig(Section):
     evaluate: str = ""
     media_root: str = ""
     limit: PositiveInt | None = None
+    max_unreadable: Share = Field(
+        0.05, description="share of the samples, but at least one, that SFT may find unreadable before it stops"
+    )
 
 
 class OptimizerConfig(Section):
@@ -197,10 +200,11 @@ class Recipe(Section):
     evaluate: EvalConfig = EvalConfig()
 
     def deciding(self) -> dict[str, Any]:
-        """The keys that a run must share with its resumption: where it is logged, how processes hold the model
-        and where servers are may differ."""
+        """The keys that a run must share with its resumption: where it is logged, how processes hold the model,
+        where servers are and how many samples may be unreadable may differ."""
         server: dict[str, Any] = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
-        tree = self.model_dump(exclude={"watch": True, "parallel": True, "rl": server})
+        excluded: dict[str, Any] = {"watch": True, "parallel": True, "data": {"max_unreadable"}, "rl": server}
+        tree = self.model_dump(exclude=excluded)
         tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")  # as run folders of version 0.1 have it
         return tree
 

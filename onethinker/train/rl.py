@@ -33,8 +33,9 @@ from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, upda
 from onethinker.train.parallel import Processes, join_processes, run_folder
 from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
 from onethinker.train.rollout_engine import make_rollout_engine
+from onethinker.train.roster import fingerprint
 from onethinker.train.sampler import Sampler
-from onethinker.train.sft import fingerprint, prepare_model
+from onethinker.train.sft import prepare_model
 from onethinker.train.trackers import metric_logger
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer, schedule, update
 from onethinker.train.parallel import Processes, join_processes, run_folder
 from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
+from onethinker.train.roster import UNREADABLE, Roster, Unreadable, allowed, new_roster, roster_of
 from onethinker.train.trackers import metric_logger
 from onethinker.util.runs import RunError
 
@@ -66,17 +67,20 @@ def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, 
 
 
 class ExampleSource:
-    """Samples with worked answers, encoded on demand."""
+    """Samples with worked answers, encoded on demand.
 
-    def __init__(self, samples: Samples, recipe: Recipe, encoder: Encoder) -> None:
+    positions: where each sample that the run counts is among `samples`, None if it is gone. problems: id → why it could
+    not be read, of those that the last batch goes without; gone: how many more of it are gone.
+    """
+
+    def __init__(
+        self, samples: Samples, recipe: Recipe, encoder: Encoder, positions: Sequence[int | None] | None = None
+    ) -> None:
         self.samples, self.encoder, self.recipe = samples, encoder, recipe
+        self.positions = range(len(samples)) if positions is None else positions
         self.prompts = load_prompts(recipe.prompts)
-        for sample in samples:
-            if not sample.meta.get("response"):
-                raise DataError(
-                    f"sample {sample.id} ({sample.source or 'no source'}) has no worked answer in meta['response']; "
-                    "SFT needs one on every sample, RL does not"
-                )
+        self.problems: dict[str, str] = {}
+        self.gone = 0
         self.stop = encoder.tokenizer.eos_token_id
 
     def __getitem__(self, index: int) -> Example:
@@ -86,8 +90,15 @@ class ExampleSource:
         return Example(self.encoder.encode(request), torch.tensor(answer), sample.task)
 
     def batch(self, indices: Sequence[int]) -> list[Example]:
-        """Examples within the token limit; longer ones are left out and counted by the caller."""
-        examples = [self[i] for i in indices]
+        """Examples that can be read, within the token limit; the caller counts those that are left out."""
+        self.problems, examples = {}, []
+        present = [position for i in indices if (position := self.positions[i]) is not None]
+        self.gone = len(indices) - len(present)
+        for position in present:
+            try:
+                examples.append(self[position])
+            except (ValueError, OSError) as error:
+                self.problems[self.samples[position].id] = str(error)
         return [e for e in examples if len(e) <= self.recipe.sft.max_tokens]
 
 
@@ -97,22 +108,28 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
     stop_after: leave after this many steps of the schedule, for tests.
     """
     processes = join_processes()
-    config = {"kind": "sft", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
+    _check_answers(samples)
+    roster = new_roster(samples) if fresh else roster_of(samples, out)
+    config = {"kind": "sft", "recipe": recipe.deciding(), "samples": roster.fingerprint}
     with run_folder(processes, out, config, fresh=fresh) as folder:
-        return _train(recipe, samples, folder, stop_after, processes)
+        processes.run_on_main(lambda: roster.save(folder))
+        return _train(recipe, samples, roster, folder, stop_after, processes)
 
 
-def fingerprint(samples: Samples) -> dict[str, Any]:
-    """What a run was trained on: questions, truths and worked answers, in order. Raises RunError if there are none."""
-    if not len(samples):
-        raise RunError("no samples to train on; look at data.train and data.limit")
-    digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(f"{sample.id}|{sample.digest()}|{sample.meta.get('response', '')}\n".encode())
-    return {"n": len(samples), "digest": digest.hexdigest()[:16]}
+def _check_answers(samples: Samples) -> None:
+    """Raises DataError where a sample has no worked answer."""
+    lacking = [sample for sample in samples if not sample.meta.get("response")]
+    if lacking:
+        raise DataError(
+            f"sample {lacking[0].id} ({lacking[0].source or 'no source'}) has no worked answer in meta['response'], "
+            f"and so {len(lacking)} of {len(samples)}; SFT needs one on every sample, in a chat the assistant's last "
+            "turn; RL does not"
+        )
 
 
-def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, processes: Processes) -> Path:
+def _train(
+    recipe: Recipe, samples: Samples, roster: Roster, out: Path, stop_after: int | None, processes: Processes
+) -> Path:
     config = recipe.sft
     saved = checkpoint.folders(out)
     state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
@@ -120,30 +137,36 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
-    source = ExampleSource(samples, recipe, Encoder(processor))
+    source, count = ExampleSource(samples, recipe, Encoder(processor), roster.positions), len(roster.entries)
     distributed = DistributedModel(model, processes, recipe.parallel)
     optimizer = make_optimizer(model, config.optimizer)
     if saved:
         checkpoint.restore(state, optimizer, processes)
     else:
         torch.manual_seed(recipe.seed)
-    steps = _steps(recipe, len(samples))
+    steps = _steps(recipe, count)
+    unreadable = Unreadable(out, allowed(recipe.data.max_unreadable, count), processes, state.get("unreadable", 0))
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
     with metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main) as note:
-        for indices in sft_batches(len(samples), config.batch, recipe.seed, last, step):
+        for indices in sft_batches(count, config.batch, recipe.seed, last, step):
             began = time.perf_counter()
             examples = source.batch(processes.shard(indices))
-            row = _step(distributed, optimizer, recipe, examples, schedule(config.optimizer, step, steps))
-            left_out += len(indices) - row["examples"]
+            missing = unreadable.count(step, source.problems, source.gone)
+            unreadable.check()
+            row = _step(distributed, optimizer, recipe, examples, schedule(config.optimizer, step, steps), missing)
+            left_out += len(indices) - row["examples"] - missing
             step, seconds = step + 1, seconds + time.perf_counter() - began
-            times = {"step": step, "stage": "sft", "seconds": seconds, "left_out": left_out}
+            counts = {"left_out": left_out, "unreadable": unreadable.times}
+            times = {"step": step, "stage": "sft", "seconds": seconds, **counts}
             note(times | row, f"loss {row['loss']:.3f}")
             if step % config.save_every == 0 or step == last:
-                kept = {"seconds": seconds, "left_out": left_out}
+                kept = {"seconds": seconds, **counts}
                 checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep, processes)
     if left_out and processes.is_main:
         print(f"SFT: {left_out} examples longer than {config.max_tokens} tokens were left out")
+    if unreadable.times and processes.is_main:
+        print(f"SFT: {unreadable.times} times a batch went without a sample that cannot be read; {out / UNREADABLE}")
     return checkpoint.folders(out)[-1]
 
 
@@ -154,17 +177,26 @@ def _steps(recipe: Recipe, count: int) -> int:
 
 
 def _step(
-    distributed: DistributedModel, optimizer: Any, recipe: Recipe, examples: list[Example], share: float
+    distributed: DistributedModel,
+    optimizer: Any,
+    recipe: Recipe,
+    examples: list[Example],
+    share: float,
+    missing: int = 0,
 ) -> dict[str, Any]:
     """One update over the batch, in microbatches; the loss is the mean over all its answer tokens.
 
-    examples: this process's part of the batch. What is returned is of the whole.
+    examples: this process's part of the batch. missing: how many of the whole batch cannot be read; one that has
+    nothing else changes no weight. What is returned is of the whole.
     """
     answer_tokens = sum(len(e.answer_A) for e in examples)
     own = (len(examples), answer_tokens, sum(map(len, examples)), sum(bool(e.prompt.media) for e in examples))
     count, answer_tokens, tokens, seeing = (
         sum(numbers) for numbers in zip(*distributed.processes.gather(own), strict=True)
     )
+    if not count and missing:
+        nothing = dict.fromkeys(("examples", "answer_tokens", "tokens"), 0)
+        return {"loss": math.nan, "lr": recipe.sft.optimizer.lr * share, "grad_norm": 0.0, **nothing}
     if not count:
         raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
     device = unwrap(distributed.model).lm_head.weight.device

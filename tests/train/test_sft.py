@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,12 +15,14 @@ import torch
 
 from onethinker.engines.encode import Encoder
 from onethinker.models.load import load
+from onethinker.recipes.base import DataConfig
 from onethinker.sample import DataError, save_samples
 from onethinker.train import checkpoint
 from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer
 from onethinker.train.parallel import SINGLE_PROCESS
-from onethinker.train.sft import ExampleSource, _step, fingerprint, run_sft
+from onethinker.train.roster import fingerprint
+from onethinker.train.sft import ExampleSource, _step, run_sft
 from onethinker.util.runs import RunError
 from tests.train.runs import assert_same, digest, lasting, rows
 
@@ -205,3 +209,102 @@ def test_killed_in_the_middle_and_started_again(where, world, tiny, tmp_path):
     assert [p.name for p in checkpoint.folders(tmp_path / "cut")] == ["step-000001"]
     assert digest(run_sft(recipe, world, tmp_path / "cut")) == digest(whole)
     assert lasting(tmp_path / "cut") == lasting(tmp_path / "whole")
+
+
+@pytest.fixture
+def broken(world, tmp_path):
+    """A copy of the data in which sample 5's picture is no picture; returns samples and that file with its bytes."""
+    root = tmp_path / "data"
+    shutil.copytree(world.root, root)
+    one = next(sample for sample in world if len(sample.media) == 1)
+    file = root / "alone.png"
+    shutil.copy(root / one.media[0], file)
+    alone = replace(world[5], task=one.task, modality=one.modality, question=one.question, media=(file.name,))
+    samples = replace(world, root=root, items=(*world.items[:5], alone, *world.items[6:]))
+    whole = file.read_bytes()
+    file.write_bytes(b"\x89PNG no picture")
+    return samples, file, whole
+
+
+def test_a_broken_picture_is_counted_named_and_left_out(broken, tiny, tmp_path, capsys):
+    samples, file, _ = broken
+    recipe = tiny("sft.steps=6", "sft.batch=13")
+    run_sft(recipe, samples, tmp_path / "run")
+    log = rows(tmp_path / "run")
+    assert [row["examples"] for row in log].count(12) == 2 and log[-1]["unreadable"] == 2, "once in each of two epochs"
+    assert log[-1]["left_out"] == 0
+    [told] = [json.loads(line) for line in (tmp_path / "run" / "unreadable.jsonl").read_text().splitlines()]
+    assert told["id"] == samples[5].id and file.name in told["problem"]
+    said = capsys.readouterr()
+    assert f"SFT goes without sample {samples[5].id}: " in said.err
+    assert "2 times a batch went without a sample that cannot be read" in said.out
+
+
+@pytest.mark.parametrize("how", ["as it is", "removed", "removed with its picture"])
+def test_a_run_goes_on_without_a_sample_that_cannot_be_read(how, broken, tiny, tmp_path):
+    """To the bit, whether the sample was met before it was removed or not."""
+    samples, file, _ = broken
+    recipe = tiny("sft.steps=3", "sft.batch=13", "sft.save_every=1")
+    whole = run_sft(recipe, samples, tmp_path / "whole")
+    for cut in (1, 2):
+        out = tmp_path / f"cut-{cut}"
+        run_sft(recipe, samples, out, stop_after=cut)
+        left = samples if how == "as it is" else replace(samples, items=(*samples.items[:5], *samples.items[6:]))
+        if how == "removed with its picture":
+            file.unlink(missing_ok=True)
+        assert digest(run_sft(recipe, left, out)) == digest(whole)
+        assert lasting(out) == lasting(tmp_path / "whole")
+        file.write_bytes(b"\x89PNG no picture")
+
+
+def test_a_mended_picture_takes_part_from_its_next_turn(broken, tiny, tmp_path):
+    samples, file, whole = broken
+    recipe = tiny("sft.steps=6", "sft.batch=13")
+    run_sft(recipe, samples, tmp_path / "run", stop_after=3)
+    file.write_bytes(whole)
+    run_sft(recipe, samples, tmp_path / "run")
+    assert [row["examples"] for row in rows(tmp_path / "run")][3:] == [13, 13, 13]
+    assert rows(tmp_path / "run")[-1]["unreadable"] == 1
+
+
+def test_a_readable_sample_that_is_gone_is_another_run(broken, tiny, tmp_path):
+    samples, _, _ = broken
+    recipe = tiny("sft.steps=2", "sft.batch=13")
+    run_sft(recipe, samples, tmp_path / "run", stop_after=1)
+    for items in (samples.items[1:], (*samples.items[1:6], samples[0], *samples.items[6:]), samples.items[::-1]):
+        with pytest.raises(RunError, match=r"samples\.(n|digest): "):
+            run_sft(recipe, replace(samples, items=items), tmp_path / "run")
+
+
+def test_too_many_unreadable_samples_stop_the_run_which_then_goes_on(world, tiny, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(world.root, root)
+    samples = replace(world, root=root)
+    kept = {name: (root / name).read_bytes() for s in samples for name in s.media}
+    for name in kept:
+        (root / name).write_bytes(b"nothing")
+    recipe = tiny("sft.steps=1", "sft.batch=13")
+    with pytest.raises(RunError, match=r"samples cannot be read, more than the 1 that data\.max_unreadable allows"):
+        run_sft(recipe, samples, tmp_path / "run")
+    with pytest.raises(RunError, match="more than the 0 that"):
+        run_sft(recipe.model_copy(update={"data": DataConfig(max_unreadable=0)}), samples, tmp_path / "none")
+    for name, content in kept.items():
+        (root / name).write_bytes(content)
+    assert digest(run_sft(recipe, samples, tmp_path / "run")) == digest(run_sft(recipe, world, tmp_path / "whole"))
+
+
+def test_a_batch_of_nothing_but_a_broken_picture_changes_no_weight(broken, tiny, tmp_path):
+    samples, _, _ = broken
+    alone = replace(samples, items=samples.items[5:6])
+    made = run_sft(tiny("sft.steps=1"), alone, tmp_path / "run")
+    assert rows(tmp_path / "run")[0]["examples"] == 0 and rows(tmp_path / "run")[0]["loss"] is None
+    start, _ = load("mini", device="cpu", seed=tiny().seed)
+    after, _ = load(str(made), device="cpu")
+    assert all(torch.equal(a, b) for a, b in zip(start.parameters(), after.parameters(), strict=True))
+
+
+def test_a_chat_without_an_answer_is_refused_before_the_run_begins(world, tiny, tmp_path):
+    lacking = replace(world, items=(world[0], replace(world[1], meta={}), replace(world[2], meta={})))
+    with pytest.raises(DataError, match="and so 2 of 3; SFT needs one on every sample"):
+        run_sft(tiny(), lacking, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,168 @@
+"""The samples that a run of SFT began with, and those of them that it goes without because they cannot be read.
+
+A run goes on as itself with the samples that it began with, in their order. It does so too
+
+- after a broken file was mended: a run is its questions, truths and worked answers, not pixels. The sample takes part
+  from its next turn; steps already made stay as they are.
+- after a sample was removed that cannot be read: each step that meets it goes without it, removed or not, so that no
+  step changes. Batches count by the samples that the run began with (`RUN/roster.jsonl`).
+
+Samples that can be read and are gone, others that came, and another order are another run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
+from onethinker.sample import DataError, Sample, Samples, resolve_under
+from onethinker.train.parallel import Processes
+from onethinker.util.files import write_whole
+from onethinker.util.runs import JsonLines, RunError
+
+ROSTER, UNREADABLE = "roster.jsonl", "unreadable.jsonl"
+_NAMED = 3
+"""Unreadable samples that are named while the run goes on; `RUN/unreadable.jsonl` names all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sample that the run began with. digest: of question, truth and worked answer."""
+
+    id: str
+    digest: str
+    media: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Roster:
+    """entries: what the run began with. positions: where each is among the samples at hand, None if it is gone.
+    fingerprint: of what it began with, as part of the run's identity."""
+
+    entries: tuple[Entry, ...]
+    positions: tuple[int | None, ...]
+    fingerprint: dict[str, Any]
+
+    def save(self, run: Path) -> None:
+        """Write it once, when the run begins."""
+        if not (run / ROSTER).exists():
+            lines = (json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in self.entries)
+            write_whole(run / ROSTER, "".join(lines))
+
+
+def roster_of(samples: Samples, run: Path) -> Roster:
+    """What the run in this folder began with, where only unreadable ones of it are gone; else these.
+
+    Raises RunError if there are no samples.
+    """
+    now, began = tuple(map(_entry, samples)), _read(run / ROSTER)
+    positions = _places(began, now)
+    if len(began) > len(now) and positions is not None:
+        known = {row["id"] for row in JsonLines(run / UNREADABLE).rows()}
+        gone = [entry for entry, position in zip(began, positions, strict=True) if position is None]
+        if all(entry.id in known or not _can_be_read(entry, samples.root) for entry in gone):
+            config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+            return Roster(began, positions, config["samples"])
+    return new_roster(samples)
+
+
+def new_roster(samples: Samples) -> Roster:
+    """That of a run that begins with these. Raises RunError if there are none."""
+    return Roster(tuple(map(_entry, samples)), tuple(range(len(samples))), fingerprint(samples))
+
+
+def allowed(share: float, count: int) -> int:
+    """How many of `count` samples may be unreadable: the share, at least one where it is above 0."""
+    return max(1, int(share * count)) if share else 0
+
+
+def fingerprint(samples: Samples) -> dict[str, Any]:
+    """What a run was trained on: questions, truths and worked answers, in order. Raises RunError if there are none."""
+    if not len(samples):
+        raise RunError("no samples to train on; look at data.train and data.limit")
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.id}|{sample.digest()}|{sample.meta.get('response', '')}\n".encode())
+    return {"n": len(samples), "digest": digest.hexdigest()[:16]}
+
+
+def _entry(sample: Sample) -> Entry:
+    text = f"{sample.digest()}|{sample.meta.get('response', '')}"
+    return Entry(sample.id, hashlib.sha256(text.encode()).hexdigest()[:16], sample.media)
+
+
+def _read(file: Path) -> tuple[Entry, ...]:
+    rows = JsonLines(file).rows() if file.exists() else []
+    return tuple(Entry(row["id"], row["digest"], tuple(row["media"])) for row in rows)
+
+
+def _places(began: Sequence[Entry], now: Sequence[Entry]) -> tuple[int | None, ...] | None:
+    """Where each of `began` is in `now`, which has the same order; None where `now` has others or another order."""
+    found: list[int | None] = []
+    place = 0
+    for entry in began:
+        here = place < len(now) and entry == now[place]
+        found.append(place if here else None)
+        place += here
+    return tuple(found) if place == len(now) else None
+
+
+def _can_be_read(entry: Entry, root: Path) -> bool:
+    try:
+        for name in entry.media:
+            file = resolve_under(root, name)
+            open_clip(file, MediaBudget(frame_pixels=4096)) if is_clip(file) else open_image(file, 4096)
+    except (DataError, MediaError, OSError):
+        return False
+    return True
+
+
+@dataclass
+class Unreadable:
+    """Counts the samples of a run that cannot be read, and names them in `RUN/unreadable.jsonl`.
+
+    allowed: how many different ones may be met before the run is to stop; counted since this process began, so that a
+    run goes on once they are mended. times: how often a batch went without one, over the whole run.
+    """
+
+    run: Path
+    allowed: int
+    processes: Processes
+    times: int = 0
+    met: dict[str, str] = field(default_factory=dict)
+
+    def count(self, step: int, problems: Mapping[str, str], gone: int) -> int:
+        """How many of a batch are missing, over all processes. problems: id → why it could not be read."""
+        parts = self.processes.gather((dict(problems), gone))
+        found = {name: problem for part, _ in parts for name, problem in part.items()}
+        if new := {name: problem for name, problem in found.items() if name not in self.met}:
+            self.met |= new
+            self.processes.run_on_main(lambda: self._record(step, new))
+        missing = sum(len(part) + absent for part, absent in parts)
+        self.times += missing
+        return missing
+
+    def _record(self, step: int, new: Mapping[str, str]) -> None:
+        lines = JsonLines(self.run / UNREADABLE)
+        known = {row["id"] for row in lines.rows()}
+        for name, problem in new.items():
+            if name not in known:
+                lines.append({"step": step, "id": name, "problem": problem})
+            if list(self.met).index(name) < _NAMED:
+                print(f"SFT goes without sample {name}: {problem}", file=sys.stderr, flush=True)
+
+    def check(self) -> None:
+        """Raises RunError when there are more than allowed."""
+        if len(self.met) > self.allowed:
+            name, problem = next(iter(self.met.items()))
+            raise RunError(
+                f"{len(self.met)} samples cannot be read, more than the {self.allowed} that data.max_unreadable "
+                f"allows, such as {name}: {problem}; {self.run / UNREADABLE} names them. Mend or remove them, or raise "
+                "data.max_unreadable, and run the same command again"
+            )
