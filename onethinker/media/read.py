@@ -17,24 +17,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from onethinker.media import heif
 from onethinker.media.budget import MediaBudget
-from onethinker.media.decode import (
-    IMAGE_FORMATS,
-    MAX_IMAGE_PIXELS,
-    MediaError,
-    Pictures,
-    Video,
-    check_file,
-    check_pixels,
-    decoding,
-    identify,
-    is_animated,
-    open_source,
-    to_rgb,
-)
+from onethinker.media.decode import MAX_IMAGE_PIXELS, MediaError, check_file, check_pixels, decoding
+from onethinker.media.pictures import Pictures, first_picture, is_animated, is_picture, read_whole
 from onethinker.media.suffixes import VIDEO_SUFFIXES
+from onethinker.media.video import Video
 
 MAX_CLIP_BYTES = 4 * 1024**3
 _EPSILON = 1e-6
@@ -72,11 +62,16 @@ def open_image(path: str | Path, max_pixels: int | None = None) -> Image.Image:
     Raises MediaError; pictures of more than `MAX_IMAGE_PIXELS` are refused unread.
     """
     file = check_file(path)
-    with decoding(file), Image.open(file, formats=IMAGE_FORMATS) as picture:
-        check_pixels(file, picture.size, MAX_IMAGE_PIXELS)
-        upright = to_rgb(ImageOps.exif_transpose(picture))
-        size = fit(*upright.size, max_pixels)
-        return upright if size == upright.size else upright.resize(size, Image.Resampling.BICUBIC)
+
+    def read(picture: Image.Image) -> Image.Image:
+        with picture:
+            check_pixels(file, picture.size, MAX_IMAGE_PIXELS)
+            return first_picture(picture)
+
+    with decoding(file):
+        upright = read_whole(file, read)
+    size = fit(*upright.size, max_pixels)
+    return upright if size == upright.size else upright.resize(size, Image.Resampling.BICUBIC)
 
 
 def open_clip(
@@ -89,7 +84,7 @@ def open_clip(
     Raises MediaError. A damaged or truncated file is one too if the damage is met on the way to a wanted frame.
     """
     file = check_file(path)
-    with decoding(file), open_source(file) as source:
+    with decoding(file), _open_source(file) as source:
         wanted = _wanted_times(file, source, budget, times)
         index_T = np.searchsorted(source.starts, wanted + _EPSILON, side="right").clip(1) - 1
         source.check_readable(wanted)
@@ -107,9 +102,9 @@ def open_clip(
 
 
 def probe(path: str | Path) -> MediaInfo:
-    """Size, duration and frame count. Decodes one frame of a clip (its rotation stands there), none of an image."""
+    """Size, duration and frame count. Decodes an image, but only one frame of a clip."""
     file = check_file(path)
-    with decoding(file), open_source(file) as source:
+    with decoding(file), _open_source(file) as source:
         if isinstance(source, Pictures) and not source.animated:
             return MediaInfo("image", *source.size, 0.0, 1, 0.0)
         total = len(source.starts)
@@ -117,16 +112,17 @@ def probe(path: str | Path) -> MediaInfo:
 
 
 def is_clip(path: str | Path) -> bool:
-    """Whether the path is to be opened as a clip: a video's or GIF's suffix, or an animated picture's content."""
+    """Whether the path is to be opened as a clip: by its content if that is a picture, else by a video's suffix.
+
+    A GIF is a clip by its suffix, as data sets name their media without opening them. A file that does not exist is
+    judged by its suffix alone.
+    """
     file = Path(path)
-    if file.suffix.lower() in VIDEO_SUFFIXES:
+    suffix = file.suffix.lower()
+    if suffix == ".gif" or (suffix in VIDEO_SUFFIXES and not file.is_file()):
         return True
     with decoding(check_file(file)):
-        picture = identify(file)
-        if picture is None:
-            return True
-        with picture:
-            return is_animated(picture)
+        return not is_picture(file) or (heif.kind(file) != "still" and read_whole(file, is_animated))
 
 
 def fit(width: int, height: int, max_pixels: int | None) -> tuple[int, int]:
@@ -136,6 +132,10 @@ def fit(width: int, height: int, max_pixels: int | None) -> tuple[int, int]:
     scale = (max_pixels / (width * height)) ** 0.5
     narrow, low = max(1, int(width * scale)), max(1, int(height * scale))
     return min(narrow, max(1, max_pixels // low)), min(low, max(1, max_pixels // narrow))
+
+
+def _open_source(file: Path) -> Pictures | Video:
+    return Pictures(file) if is_picture(file) else Video(file)
 
 
 def _wanted_times(

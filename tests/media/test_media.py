@@ -94,13 +94,13 @@ def test_exact_frames_of_a_variable_rate_clip(tmp_path, suffix):
 def test_sparse_times_of_a_long_clip_are_sought(tmp_path, monkeypatch):
     path = encode(tmp_path / "long.mp4", 250, 25)
     decoded = []
-    import onethinker.media.decode as sources
+    import onethinker.media.read as sources
 
     class Counting(sources.Video):
-        def _next(self, position):
-            found = super()._next(position)
-            decoded.append(found)
-            return found
+        def _decode(self, *given, **named):
+            for found in super()._decode(*given, **named):
+                decoded.append(found)
+                yield found
 
     monkeypatch.setattr(sources, "Video", Counting)
     clip = open_clip(path, times=[9.2, 0.0, 5.0])
