@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def score(
-    source: Annotated[Path, typer.Argument(metavar="IN.jsonl", help="Samples with `response`, an object a line.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN.jsonl",
+            help="Samples with `response`, a line each or a JSON list, or an evaluation to score again.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Where to write, one line for each; moved here in whole at the end.")],
     profile: Annotated[str, typer.Option(help="Of the rewards: released, paper or hardened.")] = "released",
     metrics: Annotated[bool, typer.Option("--metrics", help="Print what the scores add up to.")] = False,
@@ -31,12 +37,15 @@ def score(
     A judge's grades are kept in OUT.judge.sqlite; its key is read from OPENAI_API_KEY.
     """
     from onethinker.scoring.judge import JudgeError, make_judge
+    from onethinker.scoring.results import RESULTS
     from onethinker.scoring.saved import score_file
     from onethinker.tasks.base import REWARD_PROFILES
 
     chosen = next((name for name in REWARD_PROFILES if name == profile), None)
     if chosen is None:
         raise typer.BadParameter(f"{profile!r}; expected one of {', '.join(REWARD_PROFILES)}", param_hint="--profile")
+    if source.is_dir():
+        source /= RESULTS
     asked = None
     if judge:
         cache = out.with_name(f"{out.name}.judge.sqlite")

@@ -1,6 +1,7 @@
-"""Score saved responses without a model: JSON lines in, JSON lines out, in order, one for one.
+"""Score saved responses without a model: JSON lines, or a JSON list, in, JSON lines out, in order, one for one.
 
-A line in is a sample in any form that `sample.parse_row` reads, plus `response` and optionally `finish`. A line out has
+A line in is a sample in any form that `sample.parse_row` reads, plus `response` and optionally `finish`, or a row of an
+evaluation's `results.jsonl`, whose question stands beside it (`lines`). A line out has
 `id` (`problem_id` where the line in has that), `line`, `task`, `status`, `accuracy`, `format`, `structure`, `reward`,
 `components` and `lenient` (status and accuracy under lenient reading). A line that cannot be scored becomes a row of
 status `error` with its `message`, and stops nothing. The output is written aside and moved in whole at the end, so that
@@ -21,11 +22,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from onethinker.sample import DataError, Sample, parse_row
 from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.scoring.judge import Judge, JudgeError, regrade
+from onethinker.scoring.lines import Line, read_lines
 from onethinker.scoring.totals import Tally
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile, Score
@@ -39,9 +41,6 @@ CHUNK_ROWS, CHUNK_BYTES = 1500, 4 << 20
 FINISHES = ("stop", "length", "error")
 _SMALL = 8 << 20
 """Bytes; starting processes takes longer than scoring a smaller file."""
-
-Line = tuple[int, bytes | None]
-"""Number of a line from 1, and its bytes; None for one that is too long."""
 
 
 class ScoreError(RuntimeError):
@@ -94,13 +93,12 @@ def score_file(
     workers = workers or (1 if size < _SMALL else os.cpu_count() or 1)
     tally = Tally()
     with (
-        source.open("rb") as lines,
         replacing(out) as aside,
         aside.open("wb") as written,
         bar("scored MB", _megabytes(size)) as advance,
     ):
         read = 0
-        for done in _scored(lines, profile, workers, judge, in_group):
+        for done in _scored(read_lines(source, MAX_LINE), profile, workers, judge, in_group):
             written.write(done.text)
             tally.add(done.tally)
             for line, message in done.problems:
@@ -116,9 +114,9 @@ def _megabytes(size: int) -> int:
 
 
 def _scored(
-    lines: BinaryIO, profile: RewardProfile, workers: int, judge: Judge | None, in_group: bool
+    lines: Iterator[Line], profile: RewardProfile, workers: int, judge: Judge | None, in_group: bool
 ) -> Iterator[Done]:
-    chunks = _chunks(_lines(lines))
+    chunks = _chunks(lines)
     if judge is None:
         yield from _in_order(score_chunk, chunks, workers, profile)
         return
@@ -127,19 +125,6 @@ def _scored(
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------
-
-
-def _lines(file: BinaryIO) -> Iterator[Line]:
-    """The lines that are not blank, each at most `MAX_LINE` long."""
-    number = 0
-    while piece := file.readline(MAX_LINE):
-        number += 1
-        whole: bytes | None = piece
-        while piece and not piece.endswith(b"\n"):  # the file's last line, or one that is too long
-            piece = file.readline(MAX_LINE)
-            whole = None if piece else whole
-        if whole is None or not whole.isspace():
-            yield number, whole
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:

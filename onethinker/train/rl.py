@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -45,6 +46,8 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
     The same call resumes a killed run, exactly. stop_after: leave after this many steps of the schedule, for tests.
     """
     processes = join_processes()
+    if recipe.rl.group == 1 and processes.is_main:
+        print("rl.group is 1: an answer is compared with none, so nothing is learnt; take 2 or more", file=sys.stderr)
     config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
     with run_folder(processes, out, config, fresh=fresh) as folder:
         return _train(recipe, samples, folder, stop_after, processes)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from onethinker.sample import to_native, to_published
+from onethinker.sample import save_samples, to_native, to_published
 from onethinker.scoring import saved
 from onethinker.scoring.saved import ScoreError, score_file
 from onethinker.tasks import TASKS, score
@@ -200,3 +200,36 @@ def test_the_module_is_light() -> None:
     script = f"import sys, onethinker.cli.score; print([m for m in {heavy} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_json_list_is_scored_row_by_row(tmp_path: Path) -> None:
+    lines = [line("ocr", 1, respond("TOTAL")), b"[1]", line("numerical", 2, respond("1234.5"))]
+    as_lines, _, _ = scored(tmp_path, lines)
+    (tmp_path / "in.json").write_bytes(b"\xef\xbb\xbf[\n" + b",\n".join(lines) + b"\n]\n")
+    tally = score_file(tmp_path / "in.json", tmp_path / "list.jsonl")
+    assert [json.loads(text) for text in (tmp_path / "list.jsonl").read_text().splitlines()] == as_lines
+    assert (tally.total, tally.errors) == (3, 1)
+    rows, _, _ = scored(tmp_path, [b"[1]", lines[0]])  # lines of which the first is a list
+    assert [row["status"] for row in rows] == ["error", "ok"]
+
+
+def test_an_evaluation_is_scored_again_under_another_profile(tmp_path: Path) -> None:
+    samples = [sample_of("spatial_grounding", id="a"), sample_of("ocr", id="b")]
+    save_samples(samples, tmp_path / "samples.jsonl")
+    right = respond(samples[0].truth)
+    answers = [("a", right, "stop"), ("b", "", "error"), ("gone", right, "stop"), ("a", "<answer>7", "length")]
+    (tmp_path / "results.jsonl").write_text(
+        "".join(
+            json.dumps({"id": name, "task": "x", "status": "ok", "response": text, "finish": finish}) + "\n"
+            for name, text, finish in answers
+        )
+    )
+    from onethinker.cli.app import app
+
+    done = CliRunner().invoke(app, ["score", str(tmp_path), "--out", str(tmp_path / "o.jsonl"), "--profile", "paper"])
+    assert done.exit_code == 1, done.output  # of an engine's failure and of a question that is not there
+    rows = [json.loads(text) for text in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["status"], row["reward"]) for row in rows] == [
+        ("a", "ok", score(samples[0], right).reward("paper")), ("b", "error", None), ("gone", "error", None),
+        ("a", "truncated", 0.0),
+    ]  # fmt: skip
