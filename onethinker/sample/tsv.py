@@ -215,12 +215,15 @@ def _asked(row: Row, answer: str, at: str) -> _Asked:
 
 def _chosen(row: Row, question: str, answer: str, at: str) -> _Asked:
     """A choice whose options are no columns: they stand in `choices`, and mostly at the question's end as well, or in
-    the picture. One with several right options is asked as it stands. Raises DataError where the answer names none."""
+    the picture. One with several right options is asked as it stands, as is one whose options are not known and whose
+    answer is no letter. Raises DataError where the answer is none of the options."""
     bare, within = split_options(question)
     choices = [f"{k}. {text}" for k, text in zip(ascii_uppercase, _listed(row.get("choices", ""), at))]
     options = choices or within
     known = options or split_options(row.get("question_for_eval", ""))[1]
     named = named_options(row.get("answer_option", "").strip() or answer, known)
+    if not named and not known:
+        return _Asked("math", question, answer)
     if not named:
         raise DataError(f"{at}: the answer {answer!a:.60} is none of {len(known)} options; mend or remove the row")
     if len(named) > 1:

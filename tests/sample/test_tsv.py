@@ -130,6 +130,8 @@ def test_mathvista_repeats_its_choices_in_the_question(tmp_path: Path) -> None:
         ("Which?\nChoices:\nA.$x$\nB.$y$", "(B)", "multiple_choice", "Which?", ("A. $x$", "B. $y$"), "B"),
         ("Which two?\nChoices:\nA:x\nB:y\nC:z", "B\nC", "math", "Which two?\nChoices:\nA:x\nB:y\nC:z", (), "B, C"),
         ("In the picture.", "D", "multiple_choice", "In the picture.", (), "D"),
+        ("In the picture.", "(D)", "multiple_choice", "In the picture.", (), "D"),
+        ("In the picture.", "False", "math", "In the picture.", (), "False"),
     ],
 )
 def test_mathverse_has_options_in_its_questions(

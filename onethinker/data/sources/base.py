@@ -85,6 +85,12 @@ def find(root: Path, place: Place) -> str:
     return next((name for name in names if (any(root.glob(name)) if "*" in name else (root / name).exists())), names[0])
 
 
+def first_there(root: Path, names: Sequence[str]) -> str:
+    """The first of the names, which may be of a data set's own and are no patterns, that exists below the root; the
+    first of all where none does."""
+    return next((name for name in names if (root / name).exists()), names[0])
+
+
 # ---- files ------------------------------------------------------------------------------------------------------
 
 

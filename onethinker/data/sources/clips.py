@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from onethinker.data.sources.base import find, under
+from onethinker.data.sources.base import first_there, under
 from onethinker.media import VIDEO_SUFFIXES, MediaError, open_clip, open_image, probe, write_clip
 from onethinker.media.write import LOW_RESOLUTION
 from onethinker.sample import DataError
@@ -50,7 +50,7 @@ def file_in(root: Path, folders: Sequence[str], name: str, where: str) -> str:
     suffixes = dict.fromkeys(way for one in (suffix, *others) if one for way in (one, one.lower(), one.upper()))
     stems = [under(root, f"{folder}/{stem}", where) for folder in folders]
     places = [f"{place}{way}" for place in stems for way in suffixes]
-    direct = find(root, tuple(places))
+    direct = first_there(root, places)
     if (root / direct).exists():
         return under(root, direct, where)
     for folder in folders:
@@ -89,7 +89,7 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
     def pictures() -> Iterator[np.ndarray]:
         nonlocal shown
         for shown in names:
-            shown = find(root, tuple(f"{shown.removesuffix('.jpg')}{way}" for way in _FRAME_SUFFIXES))
+            shown = first_there(root, [f"{shown.removesuffix('.jpg')}{way}" for way in _FRAME_SUFFIXES])
             frame = open_image(root / shown)
             if frame.size != size:
                 raise DataError(f"{where}: {shown} has {frame.size} pixels; expected {size}, width and height")
@@ -97,7 +97,7 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
 
     try:
         if not (root / clip).exists():
-            with below_root(root / clip):
+            with writing_within(root / clip):
                 write_clip(root / clip, pictures(), fps)
     except MediaError:
         return shown
@@ -123,7 +123,7 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
             count = max(1, round((end - start) * fps))
             if count > MAX_FRAMES:
                 raise DataError(f"{where}: a stretch of {count:,} frames; at most {MAX_FRAMES:,} are cut")
-            with below_root(root / clip):
+            with writing_within(root / clip):
                 write_clip(root / clip, _stretch(source, start + np.arange(count) / fps), fps)
     except MediaError:
         return video
@@ -136,7 +136,7 @@ def _stretch(source: Path, times: np.ndarray) -> Iterator[np.ndarray]:
 
 
 @contextmanager
-def below_root(file: Path) -> Iterator[None]:
+def writing_within(file: Path) -> Iterator[None]:
     """Where a picture or clip of a set is written within its folder. Raises DataError where it may not be."""
     try:
         yield

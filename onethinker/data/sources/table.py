@@ -32,7 +32,7 @@ from onethinker.data.sources.base import (
     text_of,
     under,
 )
-from onethinker.data.sources.clips import CACHE, below_root, file_in
+from onethinker.data.sources.clips import CACHE, file_in, writing_within
 from onethinker.measure.text import number
 from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
 from onethinker.sample import DataError, Sample, strip_answer
@@ -62,7 +62,8 @@ class Table:
     files: split → the names, or patterns, that its file or files go by. id: column, or "" for the row's number.
     folders: what must be there besides. task: of the set's questions, or of most. free: of those without options,
     unless their answer is a number and `numbers` is true (then `numerical`), or `chosen` says that they are multiple
-    choice all the same; also of a question with several right options, which stand in its text then. keep: the rows of
+    choice all the same and the answer is a letter; also of a question with several right options, which stand in its
+    text then. keep: the rows of
     a split that belong to it. meta: columns to keep. folder_as: the column that the name of a file's folder becomes.
     """
 
@@ -105,7 +106,9 @@ class Table:
     def _sample(self, row: Row, media: Sequence[str], split: str, where: str, at: int) -> Sample:
         options = lettered(self.options(row, where))
         answer, question = self.answer(row, options, where).strip(), self.question(row, where).strip()
-        choice = bool(options) or self.chosen(row)
+        if not options and self.chosen(row):
+            answer = ", ".join(named_options(answer, [])) or answer
+        choice = (len(answer) == 1 and self.chosen(row)) or bool(options)
         if choice and _SEVERAL.fullmatch(answer):
             question, options, choice = "\n".join([question, *options]), [], False
         free = "numerical" if self.numbers and number(answer) is not None else self.free or self.task
@@ -312,7 +315,7 @@ def kept_picture(root: Path, found: Any, where: str) -> str:
     name = f"{CACHE}/pictures/{hashlib.sha256(data).hexdigest()[:24]}"
     file = root / under(root, f"{name}.{_format(data, where)}", where)
     if not file.exists():
-        with below_root(file), replacing(file) as aside:
+        with writing_within(file), replacing(file) as aside:
             aside.write_bytes(data)
     return file.relative_to(root).as_posix()
 

@@ -19,7 +19,7 @@ from onethinker.data.sources.base import (
     Source,
     as_list,
     as_mapping,
-    find,
+    first_there,
     get,
     load_json,
     make,
@@ -178,7 +178,7 @@ def _grey_pictures(root: Path, place: str) -> Masks:
     def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
         source, rest = get(fields, "source", where, str), f"{video}_{text_of(fields, 'obj_id', where)}"
         names = [under(root, f"{place}/{way}_{rest}", where) for way in (source, source.lower())]
-        folder = find(root, tuple(names))
+        folder = first_there(root, names)
         for frame in frames:
             yield index_picture(root / under(root, f"{folder}/{frame}.png", where)) > 0
 

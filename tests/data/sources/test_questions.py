@@ -117,6 +117,11 @@ def test_mathverse_answers_that_are_no_letter(put: Put, png: Png, tmp_path: Path
     for sample in (*text, *picture):
         assert score(sample, f"<think>x</think><answer>{sample.truth}</answer>").accuracy == 1
     assert score(text[2], "<think>x</think><answer>C</answer>").accuracy == 0
+    put("testmini.parquet", [base | {"sample_index": str(at), "question": "", "answer": answer}
+                             for at, (_, answer) in enumerate(rows)])  # fmt: skip
+    alone = list(read("mathverse", tmp_path, "testmini"))  # an older file, without `question_for_eval`
+    assert [(s.task, s.truth) for s in alone] == [
+        ("math", "False"), ("multiple_choice", "C"), ("math", "C, D"), ("math", "090^\\circ T")]  # fmt: skip
     put("testmini.parquet", [base | {"sample_index": "1", "question": rows[1][0], "answer": "E"}])
     with pytest.raises(DataError, match=r"testmini\.parquet, row 0: the answer 'E' is none of 3 options"):
         list(read("mathverse", tmp_path, "testmini"))

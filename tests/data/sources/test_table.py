@@ -58,6 +58,7 @@ def test_clips_in_other_dress(put: Put, tmp_path: Path, on_disk: tuple[str, ...]
         ({"candidates": ["x"] * 40}, "field 'candidates' is a list of 40"),
         ({"video_path": "../../etc/passwd"}, "leaves the media root"),
         ({"video_path": None}, "no text in field 'video_path'"),
+        ({"video_path": "x" * 300 + ".mp4"}, "as a file's name; at most 255 bytes are one"),
         ({"question": "x" * (1 << 20)}, "at most 1,048,576 are read"),
         ({"question": "\ud800"}, "surrogates not allowed"),
         ({"id": [1]}, "field 'id' is a list of 1"),
@@ -69,6 +70,23 @@ def test_hostile_rows_name_file_and_row(put: Put, tmp_path: Path, change: dict[s
     put("videos/a.mp4", b"x")
     with pytest.raises(DataError, match=rf"lvb_val\.json, entry 1.*{message}"):
         list(read("longvideobench", tmp_path, "val"))
+
+
+def test_a_clips_name_is_no_pattern(put: Put, tmp_path: Path) -> None:
+    put(
+        "lvb_val.json",
+        [LONG | {"id": str(at), "video_path": name} for at, name in enumerate(("*.mp4", "**", "a[1].mp4"))],
+    )
+    put("videos/a.mp4", b"x")
+    found = [sample.media[0] for sample in read("longvideobench", tmp_path, "val")]
+    assert found == ["videos/*.mp4", "videos/**.mp4", "videos/a[1].mp4"]
+
+
+def test_a_folder_that_may_not_be_written_is_named(put: Put, png: Png, tmp_path: Path) -> None:
+    put("data/test-0.parquet", [{"question": "?", "options": ["a"], "answer": "0", "image": {"bytes": png(1)}}])
+    put("onethinker-media", b"a file where the folder is to be")
+    with pytest.raises(DataError, match=r"cannot be written .* link the set's files into a folder that you may write"):
+        list(read("ai2d", tmp_path, "test"))
 
 
 def test_ids_that_occur_twice_are_an_error(put: Put, tmp_path: Path) -> None:
