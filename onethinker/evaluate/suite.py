@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.sources import get_source
+from onethinker.data.sources.clips import clips_unwritten
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import EvalTarget
 from onethinker.sample import DataError, Samples, load_samples
@@ -20,7 +21,7 @@ from onethinker.util.files import write_whole
 from onethinker.util.runs import stamp
 
 SUITE = "suite.json"
-FIRST = 3
+FIRST = 2
 """Questions that a list opens of each benchmark."""
 
 
@@ -70,7 +71,8 @@ def _needed(place: Place, root: Path) -> list[Path]:
 @dataclass
 class Opened:
     """The first questions of benchmarks with their media, opened for a list that is to be made quickly: of those that
-    share their files, as RefCOCO's splits do, once. What has to be unpacked of them is, as the run itself would."""
+    share their files, as RefCOCO's splits do, once. Their pictures are unpacked, as the run would; clips of frames are
+    not yet made."""
 
     root: Path
     problems: dict[Any, str] = field(default_factory=dict)
@@ -90,7 +92,8 @@ class Opened:
     def _problem(self, found: Found) -> str:
         """Of its files, whatever rows of theirs the benchmark takes."""
         try:
-            samples = load(replace(found, benchmark=replace(found.benchmark, where={})), self.root, FIRST)
+            with clips_unwritten():
+                samples = load(replace(found, benchmark=replace(found.benchmark, where={})), self.root, FIRST)
             lost = [(s.id, path) for s in samples for path in s.paths(samples.root) if not path.is_file()]
         except (DataError, OSError) as error:
             return " ".join(str(error).split())

@@ -94,7 +94,7 @@ def test_the_list_says_which_category_a_file_lacks(root):
     assert sum(line[0] == "!" for line in lines) == 6 and "no row with {'category': ('gui_install'" in done.output
 
 
-def test_the_list_unpacks_no_more_than_it_opens(root):
+def test_the_list_makes_no_clips_and_names_a_frame_that_is_missing(root):
     folder = root / "GOT-10k/val"
     for number in range(9):
         sequence = folder / f"GOT-10k_Val_{number:06d}"
@@ -106,7 +106,10 @@ def test_the_list_unpacks_no_more_than_it_opens(root):
     (folder / "list.txt").write_text("".join(f"GOT-10k_Val_{number:06d}\n" for number in range(9)))
     done = run("--list", "--suite", "tracking", "--data-root", root)
     assert "✓" in done.output, done.output
-    assert len(list((root / "GOT-10k/onethinker-media").rglob("*.mp4"))) == 3
+    assert not (root / "GOT-10k/onethinker-media").exists()
+    (folder / "GOT-10k_Val_000001/00000001.jpg").unlink()
+    done = run("--list", "--suite", "tracking", "--data-root", root)
+    assert "half there: sample GOT-10k_Val_000001 needs" in done.output and "000001/00000001.jpg, which" in done.output
 
 
 def test_a_set_that_cannot_be_read_is_named_and_the_others_run(root, tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +28,18 @@ Size = tuple[int, int]
 
 _FRAME_SUFFIXES = (".jpg", ".JPG", ".jpeg", ".png")
 _PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
+_written = ContextVar("written", default=True)
+
+
+@contextmanager
+def clips_unwritten() -> Iterator[None]:
+    """Within the block no clip is written, which takes the better part of a minute for a hundred large frames: one that
+    is not there yet is named by a frame of it, the first that is missing if one is, or by the clip it is cut from."""
+    before = _written.set(False)
+    try:
+        yield
+    finally:
+        _written.reset(before)
 
 
 def video_at(root: Path, name: str, where: str) -> str:
@@ -84,12 +97,15 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
         raise DataError(f"{where}: {len(frames)} frames; expected 1 to {MAX_FRAMES:,}")
     clip = f"{CACHE}/{under(root / CACHE, f'{name}.mp4', where)}"
     names = [under(root, f"{folder}/{frame}", where) for frame in frames]
+    if not _written.get() and not (root / clip).exists():
+        found = [_frame(root, name) for name in names]
+        return next((name for name in found if not (root / name).exists()), found[0])
     shown = names[0]
 
     def pictures() -> Iterator[np.ndarray]:
         nonlocal shown
         for shown in names:
-            shown = first_there(root, [f"{shown.removesuffix('.jpg')}{way}" for way in _FRAME_SUFFIXES])
+            shown = _frame(root, shown)
             frame = open_image(root / shown)
             if frame.size != size:
                 raise DataError(f"{where}: {shown} has {frame.size} pixels; expected {size}, width and height")
@@ -102,6 +118,11 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
     except MediaError:
         return shown
     return clip
+
+
+def _frame(root: Path, name: str) -> str:
+    """The frame with the suffix that it has on the disk."""
+    return first_there(root, [f"{name.removesuffix('.jpg')}{way}" for way in _FRAME_SUFFIXES])
 
 
 def shown_size(width: int, height: int) -> Size:
@@ -119,6 +140,8 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
     clip, source = f"{CACHE}/{under(root / CACHE, f'{name}.mp4', where)}", root / video
     try:
         if not (root / clip).exists():
+            if not _written.get():
+                return video
             fps = probe(source).fps
             count = max(1, round((end - start) * fps))
             if count > MAX_FRAMES:

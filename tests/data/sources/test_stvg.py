@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from onethinker.data.sources import get_source, read
+from onethinker.data.sources.clips import clips_unwritten
 from onethinker.media import open_clip, probe
 from onethinker.sample import DataError
 
@@ -143,6 +144,15 @@ def test_hostile_vidstg_rows(vidstg: Path, put: Put, change: dict[str, Any], mes
     put("test_annotations.json", [ROW | change])
     with pytest.raises(DataError, match=rf"test_annotations\.json, entry 0: .*{message}"):
         list(read("vidstg", vidstg, "test"))
+
+
+def test_where_clips_are_not_to_be_written_the_whole_one_stands_for_its_stretch(vidstg: Path) -> None:
+    with clips_unwritten():
+        assert {s.media for s in read("vidstg", vidstg, "test")} == {("video/0000/77.mp4",)}
+    assert not (vidstg / "onethinker-media").exists()
+    list(read("vidstg", vidstg, "test"))
+    with clips_unwritten():
+        assert {s.media for s in read("vidstg", vidstg, "test")} == {("onethinker-media/vidstg/77-10-50.mp4",)}
 
 
 @pytest.mark.parametrize("data", [None, b"no clip"])
