@@ -105,7 +105,7 @@ AI2D = {"question": "?", "options": ["a"], "answer": "0"}
         (AI2D, "no field 'image'; it has 'question', 'options', 'answer'"),
         (
             AI2D | {"image": {"bytes": b"GIF89a?", "path": ""}},
-            r"field 'image': cannot be decoded \(cannot identify image file\)",
+            r"field 'image': cannot be decoded \(a kind of picture that is not read",
         ),
         (AI2D | {"image": {"bytes": None, "path": "/etc/passwd"}}, "None of a picture; expected its bytes"),
         ({"query": "?"}, "no field 'image'; it has 'query'"),
