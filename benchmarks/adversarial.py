@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
 from onethinker.tasks import TASKS
-from onethinker.tasks.base import REWARD_PROFILES, Score
+from onethinker.tasks.base import REWARDS, Score
 
 
 def _boxes(count: int, time: str) -> str:
@@ -93,9 +93,9 @@ def out_of_range(task: str, score: Score) -> Iterator[str]:
     for name, value in {"accuracy": score.accuracy, **score.components}.items():
         if not 0 <= value <= 1:
             yield f"{name} {value}"
-    for profile in REWARD_PROFILES:
-        most = 1.5 if profile == "released" else TASKS[task].paper_max + 1
-        if not 0 <= score.reward(profile) <= most + 1e-12:
+    for profile in REWARDS:
+        paid = REWARDS[profile]
+        if not paid.least <= score.reward(profile) <= paid.most(TASKS[task].paper_max) + 1e-12:
             yield f"{profile} reward {score.reward(profile)}"
     if not math.isfinite(score.structure) or "NaN" in json.dumps(score.evidence):
         yield "structure or evidence is not finite"

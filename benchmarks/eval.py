@@ -48,7 +48,7 @@ from onethinker.evaluate.run import evaluate
 from onethinker.media import is_clip, open_clip, open_image, write_image
 from onethinker.recipes import SHIPPED, trained_with
 from onethinker.sample import Samples, load_samples
-from onethinker.scoring.rollout import make_request, score_completion
+from onethinker.scoring.rollout import make_request, score_completions
 from onethinker.segment import make_segmenter
 from onethinker.tasks.prompts import load_prompts
 
@@ -158,7 +158,7 @@ def published(
             engine.encoder.encode(request)
         completions = {index: completion for index, (completion,) in engine.answer(batch, sampling)}
         for index, sample in enumerate(samples[start : start + BATCH]):
-            rollout = score_completion(sample, 0, completions[index])
+            rollout = score_completions([sample], [[completions[index]]])[0][0]
             score = rollout.score
             if masks:
                 score = with_mask(sample, samples.root, rollout.answer, score, masks)

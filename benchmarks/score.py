@@ -2,8 +2,9 @@
 
     python -m benchmarks.score [--rows 100000] [--answers 8]
 
-Both scorers (the other is `plain_scorer.py`) are timed in one process, by processor time, over the same rows, as many
-at a time as `onethinker score` takes, after it is checked that they score every row alike.
+All ways to a score are timed in one process, by processor time, over the same rows: one answer at a time by
+`Task.score`; a training step's answers together; evaluation's, with lenient reading; as many as `onethinker score`
+takes, with lenient reading; and the plain scorer (`plain_scorer.py`), after it is checked to score every row alike.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from typing import Any
 
 from benchmarks import masks
 from benchmarks.plain_scorer import Scorer, baseline, score_plainly
+from onethinker.engines.base import Completion
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
+from onethinker.scoring.rollout import score_completions
 from onethinker.scoring.saved import CHUNK_ROWS
-from onethinker.tasks import TASKS
+from onethinker.scoring.scores import score_many
+from onethinker.tasks import TASKS, get_task
 from onethinker.tasks.base import Score
-from onethinker.tasks.batch import score_both, score_many
 
 STRUCTURED = [name for name, task in TASKS.items() if task.structured]
 Row = tuple[Sample, str]
 PASSES = 3
+STEP, TOGETHER = 512, 64
+"""Answers of a training step, and those that evaluation scores together."""
 
 
 # ---- rows -------------------------------------------------------------------------------------------------------
@@ -51,25 +56,43 @@ def box(rng: random.Random) -> list[int]:
 
 def true_answer(rng: random.Random, task: str) -> Any:
     """An answer of realistic size: tracks and tubes of 8 to 32 boxes, captions of 30 words."""
-    start, keys = round(rng.uniform(0, 40), 1), range(1, rng.randrange(9, 34))
-    span = [start, round(start + rng.uniform(8, 32), 1)]
-    within = range(math.ceil(span[0]), math.floor(span[1]) + 1)
-    prompt = {"boxes": box(rng)} | {f"{p}_points": [box(rng)[:2] for _ in range(3)] for p in ("positive", "negative")}
-    return {
-        "multiple_choice": lambda: rng.choice("ABCD"),
-        "numerical": lambda: str(rng.randrange(1000)),
-        "regression": lambda: f"{rng.uniform(0.1, 100):.2f}",
-        "math": lambda: str(rng.randrange(1000)),
-        "ocr": lambda: sentence(rng, 12),
-        "open_ended": lambda: sentence(rng, 20),
-        "caption": lambda: sentence(rng, 30),
-        "spatial_grounding": lambda: {"boxes": box(rng)},
-        "temporal_grounding": lambda: {"time": span},
-        "spatial_temporal_grounding": lambda: {"time": span, "boxes": {str(k): box(rng) for k in within}},
-        "tracking": lambda: {"boxes": {str(k): box(rng) for k in keys}},
-        "image_segmentation": lambda: prompt,
-        "video_segmentation": lambda: {"time": start} | prompt,
-    }[task]()
+    return TRUTHS[task](rng)
+
+
+def span(rng: random.Random) -> list[float]:
+    start = round(rng.uniform(0, 40), 1)
+    return [start, round(start + rng.uniform(8, 32), 1)]
+
+
+def tube(rng: random.Random) -> dict[str, Any]:
+    start, end = span(rng)
+    return {"time": [start, end], "boxes": track(rng, range(math.ceil(start), math.floor(end) + 1))}
+
+
+def track(rng: random.Random, keys: Sequence[int]) -> dict[str, list[int]]:
+    return {str(key): box(rng) for key in keys}
+
+
+def prompts(rng: random.Random) -> dict[str, Any]:
+    return {"boxes": box(rng)} | {f"{p}_points": [box(rng)[:2] for _ in range(3)] for p in ("positive", "negative")}
+
+
+TRUTHS: dict[str, Callable[[random.Random], Any]] = {
+    "multiple_choice": lambda rng: rng.choice("ABCD"),
+    "numerical": lambda rng: str(rng.randrange(1000)),
+    "regression": lambda rng: f"{rng.uniform(0.1, 100):.2f}",
+    "math": lambda rng: str(rng.randrange(1000)),
+    "ocr": lambda rng: sentence(rng, 12),
+    "open_ended": lambda rng: sentence(rng, 20),
+    "caption": lambda rng: sentence(rng, 30),
+    "spatial_grounding": lambda rng: {"boxes": box(rng)},
+    "temporal_grounding": lambda rng: {"time": span(rng)},
+    "spatial_temporal_grounding": tube,
+    "tracking": lambda rng: {"boxes": track(rng, range(1, rng.randrange(9, 34)))},
+    "image_segmentation": prompts,
+    "video_segmentation": lambda rng: {"time": round(rng.uniform(0, 40), 1)} | prompts(rng),
+}
+"""The tasks that are timed, each with a maker of true answers."""
 
 
 def shaken(rng: random.Random, value: Any) -> Any:
@@ -102,7 +125,7 @@ def make_rows(rows: int, answers: int, seed: int = 0) -> list[Row]:
     """`answers` responses to each question, one after another; the questions' tasks take turns."""
     rng, made = random.Random(seed), []
     for number in range(math.ceil(rows / answers)):
-        task = list(TASKS)[number % len(TASKS)]
+        task = list(TRUTHS)[number % len(TRUTHS)]
         truth = true_answer(rng, task)
         options = ("A. red", "B. green", "C. blue", "D. none") if task == "multiple_choice" else ()
         text = truth if isinstance(truth, str) else json.dumps(truth)
@@ -114,23 +137,50 @@ def make_rows(rows: int, answers: int, seed: int = 0) -> list[Row]:
 # ---- timing -----------------------------------------------------------------------------------------------------
 
 
-def ours(rows: Sequence[Row]) -> list[tuple[Any, float]]:
-    scores = score_many([sample for sample, _ in rows], [read_answer(response) for _, response in rows])
-    return [(score, score.reward()) for score in scores if isinstance(score, Score)]
+def ours(rows: Sequence[Row]) -> list[tuple[Score, float]]:
+    scored = score_many([sample for sample, _ in rows], [read_answer(response) for _, response in rows])
+    return [(found.score, found.score.reward()) for found in scored]
 
 
-def both(rows: Sequence[Row]) -> list[Any]:
-    return score_both([sample for sample, _ in rows], [read_answer(response) for _, response in rows])
+def one_by_one(rows: Sequence[Row]) -> None:
+    for sample, response in rows:
+        get_task(sample.task).score(sample, read_answer(response))
+
+
+def in_steps(rows: Sequence[Row], answers: int) -> None:
+    """As training does: a step's groups of answers, and their rewards."""
+    for first in range(0, len(rows), STEP):
+        for rollouts in score_completions(*groups(rows[first : first + STEP], answers)):
+            for rollout in rollouts:
+                rollout.score.reward()
+
+
+def in_evaluation(rows: Sequence[Row]) -> None:
+    """As evaluation does: whatever came meanwhile, read strictly and leniently."""
+    for first in range(0, len(rows), TOGETHER):
+        score_completions(*groups(rows[first : first + TOGETHER], 1), lenient=True)
+
+
+def groups(rows: Sequence[Row], answers: int) -> tuple[list[Sample], list[list[Completion]]]:
+    firsts = range(0, len(rows), answers)
+    completions = [[Completion(response, "stop") for _, response in rows[n : n + answers]] for n in firsts]
+    return [rows[n][0] for n in firsts], completions
+
+
+def in_chunks(rows: Sequence[Row]) -> None:
+    """As `onethinker score` does, without reading and writing files."""
+    for first in range(0, len(rows), CHUNK_ROWS):
+        part = rows[first : first + CHUNK_ROWS]
+        score_many([sample for sample, _ in part], [read_answer(response) for _, response in part], lenient=True)
 
 
 def seconds(works: Sequence[Callable[[Sequence[Row]], Any]], rows: Sequence[Row]) -> list[float]:
-    """Processor time of each for all rows, as many at a time as `onethinker score` takes; the least of `PASSES`."""
+    """Processor time of each for all rows; the least of `PASSES`."""
     least = [math.inf] * len(works)
     for _ in range(PASSES):
         for place, work in enumerate(works):
             began = time.process_time()
-            for first in range(0, len(rows), CHUNK_ROWS):
-                work(rows[first : first + CHUNK_ROWS])
+            work(rows)
             least[place] = min(least[place], time.process_time() - began)
     return least
 
@@ -164,13 +214,20 @@ def main() -> None:
     check(rows, scorers)
     gc.freeze()  # the rows are not the scorers' garbage
     print(f"{len(rows)} rows, {given.answers} answers a question: both scorers agree on every one")
-    print(f"{'rows a second per core':28}{'ours':>14}{'with lenient':>14}{'plain Python':>14}{'ratio':>8}")
-    parts = {task: [row for row in rows if row[0].task == task] for task in TASKS}
+    works: dict[str, Callable[[Sequence[Row]], Any]] = {
+        "one by one": one_by_one,
+        "RL step": lambda part: in_steps(part, given.answers),
+        "evaluation": in_evaluation,
+        "score": in_chunks,
+        "plain Python": plainly,
+    }
+    print(f"{'rows a second per core':28}" + "".join(f"{name:>14}" for name in works) + f"{'score/plain':>13}")
+    parts = {task: [row for row in rows if row[0].task == task] for task in TRUTHS}
     parts |= {"structured tasks, mixed": [r for r in rows if r[0].task in STRUCTURED], "all tasks, mixed": rows}
     for name, part in parts.items():
-        mine, lenient, plain = seconds((ours, both, plainly), part)
-        rates = "".join(f"{len(part) / taken:14,.0f}" for taken in (mine, lenient, plain))
-        print(f"{name:28}{rates}{plain / mine:8.1f}")
+        taken = seconds(list(works.values()), part)
+        rates = "".join(f"{len(part) / one:14,.0f}" for one in taken)
+        print(f"{name:28}{rates}{taken[-1] / taken[-2]:13.1f}", flush=True)
     masks.main()
 
 

@@ -4,7 +4,7 @@ python examples/score_answers.py
 """
 
 from onethinker import Sample, score
-from onethinker.tasks.base import REWARD_PROFILES
+from onethinker.tasks.base import REWARDS
 
 QUESTION = Sample(
     id="1",
@@ -21,8 +21,8 @@ ANSWERS = {
     "not JSON": "<think>Hm.</think><answer>the left one</answer>",
 }
 
-print(f"{'answer':16s} {'status':10s} {'accuracy':>8s} " + " ".join(f"{p:>9s}" for p in REWARD_PROFILES))
+print(f"{'answer':16s} {'status':10s} {'accuracy':>8s} " + " ".join(f"{p:>9s}" for p in REWARDS))
 for name, response in ANSWERS.items():
     made = score(QUESTION, response)
-    rewards = " ".join(f"{made.reward(profile):9.3f}" for profile in REWARD_PROFILES)
+    rewards = " ".join(f"{made.reward(profile):9.3f}" for profile in REWARDS)
     print(f"{name:16s} {made.status:10s} {made.accuracy:8.3f} {rewards}")

@@ -20,7 +20,7 @@ from onethinker.recipes.answering import answering_engine, answering_recipe, fla
 from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.tasks import get_task
-from onethinker.tasks.base import Malformed
+from onethinker.tasks.base import Reading
 from onethinker.tasks.prompts import PromptSet, load_prompts
 from onethinker.util.terminal import printable
 
@@ -35,12 +35,19 @@ class Result:
     media: tuple[Path, ...]
     response: str
     answer: Answer
-    value: Any
-    problem: str = ""
+    reading: Reading[Any]
 
     @property
     def status(self) -> Status:
-        return Status.MALFORMED if self.answer.status is Status.OK and self.problem else self.answer.status
+        return self.reading.status
+
+    @property
+    def value(self) -> Any:
+        return None if self.problem else self.reading.value
+
+    @property
+    def problem(self) -> str:
+        return self.reading.problem
 
     def draw(self, budget: MediaBudget | None = None) -> tuple[list[Image.Image], list[float]]:
         """Frames with the answer drawn on them, and their seconds (one frame at 0.0 for an image)."""
@@ -127,11 +134,8 @@ class Model:
         if completion.finish == "error":
             raise EngineError(completion.error)
         answer = read_answer(completion.text, completion.finish)
-        try:
-            value, problem = get_task(sample.task).parse(answer.text, sample), ""
-        except Malformed as error:
-            value, problem = None, str(error)
-        return Result(sample, files, completion.text, answer, value, problem)
+        reading = get_task(sample.task).read(sample, answer)
+        return Result(sample, files, completion.text, answer, reading)
 
 
 def load_model(

@@ -78,20 +78,18 @@ def demo(
 
 @app.command()
 def tasks() -> None:
-    """The thirteen tasks, the form of their answers and their metrics."""
+    """The tasks, the form of their answers and their metrics."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from onethinker.sample.answer import Status
     from onethinker.tasks import TASKS
-    from onethinker.tasks.base import Score
 
     table = Table(box=None, header_style="bold")
     for column in ("task", "takes", "answer", "metrics (headline first)"):
         table.add_column(column)
     for task in TASKS.values():
-        metrics = ", ".join(task.metrics([Score(Status.NO_ANSWER)]))
+        metrics = ", ".join(task.metric_names())
         table.add_row(task.name, ", ".join(task.modalities), escape(task.example), metrics)
     Console().print(table)
 

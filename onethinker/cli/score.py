@@ -12,7 +12,7 @@ import typer
 from onethinker.cli.options import JudgeKind, JudgeModel, JudgeUrl
 
 if TYPE_CHECKING:
-    from onethinker.scoring.totals import Tally
+    from onethinker.scoring.totals import MetricTotals
 
 
 def score(
@@ -39,11 +39,10 @@ def score(
     from onethinker.scoring.judge import JudgeError, make_judge
     from onethinker.scoring.results import RESULTS
     from onethinker.scoring.saved import score_file
-    from onethinker.tasks.base import REWARD_PROFILES
+    from onethinker.tasks.base import REWARDS
 
-    chosen = next((name for name in REWARD_PROFILES if name == profile), None)
-    if chosen is None:
-        raise typer.BadParameter(f"{profile!r}; expected one of {', '.join(REWARD_PROFILES)}", param_hint="--profile")
+    if profile not in REWARDS:
+        raise typer.BadParameter(f"{profile!r}; expected one of {', '.join(REWARDS)}", param_hint="--profile")
     if source.is_dir():
         source /= RESULTS
     asked = None
@@ -52,15 +51,15 @@ def score(
         asked = make_judge(judge, cache, kind=judge_kind, model=judge_model)
     elif judge_group or judge_model:
         raise JudgeError("--judge-group and --judge-model say how to ask a judge; name one with --judge")
-    tally = score_file(
-        source, out, profile=chosen, workers=workers, judge=asked, in_group=judge_group, report=_report(source)
+    totals = score_file(
+        source, out, profile=profile, workers=workers, judge=asked, in_group=judge_group, report=_report(source)
     )
     if metrics:
-        _print_metrics(tally, profile)
+        _print_metrics(totals, profile)
     if asked:
         print(f"judge: {asked.asked} grades asked, {asked.hits} remembered, {asked.failed} failed", file=sys.stderr)
-    print(f"{tally.total} lines, {tally.errors} errors → {out}", file=sys.stderr)
-    raise typer.Exit(1 if tally.errors else 0)
+    print(f"{totals.total} lines, {totals.errors} errors → {out}", file=sys.stderr)
+    raise typer.Exit(1 if totals.errors else 0)
 
 
 _SHOWN = 20
@@ -83,7 +82,7 @@ class _report:
             print("more errors follow; each stands in the output at its line", file=sys.stderr)
 
 
-def _print_metrics(tally: Tally, profile: str) -> None:
+def _print_metrics(totals: MetricTotals, profile: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -92,7 +91,7 @@ def _print_metrics(tally: Tally, profile: str) -> None:
     counts = Table("task", "n", *(s.value for s in Status), "accuracy", f"reward ({profile})", "lenient reading needed",
                    box=None, header_style="bold")  # fmt: skip
     table = Table("task", "metric", "official", "released", "official, read leniently", box=None, header_style="bold")
-    for task, found in tally.summary().items():
+    for task, found in totals.summary().items():
         lenient = found["lenient"]
         status = (str(found["status"][s.value]) for s in Status)
         counts.add_row(

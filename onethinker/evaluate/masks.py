@@ -31,10 +31,11 @@ def with_mask(
     nothing, and an image's truth is all of the union. Raises DataError where the sample has no mask to compare with,
     MediaError where its media cannot be read.
     """
-    measure = {"image_segmentation": _image_mask, "video_segmentation": _clip_masks}.get(sample.task)
-    if measure is None or score.status is Status.ERROR:
+    task = get_task(sample.task)
+    if not task.masks or score.status is Status.ERROR:
         return score
-    prompts = get_task(sample.task).read(sample, answer, lenient=lenient)[1] if score.status is Status.OK else None
+    measure = _image_mask if task.masks == "image" else _clip_masks
+    prompts = task.read(sample, answer, lenient=lenient).value if score.status is Status.OK else None
     return replace(
         score, evidence={**score.evidence, "mask": measure(sample, sample.paths(root)[0], prompts, segmenter)}
     )

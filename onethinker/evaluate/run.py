@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from typing import Any
 from onethinker.engines.base import Completion, Engine, Sampling, settings_of
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.bootstrap import Bootstrap
-from onethinker.evaluate.grading import Answered, as_judged, batches, graded
 from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.summary import Summary, summarise
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import DataError, Samples, check_storable, save_samples
 from onethinker.sample.answer import Status
-from onethinker.scoring.judge import Graded, Judge, JudgeError
+from onethinker.scoring.judge import Judge
 from onethinker.scoring.results import (
     QUESTIONS,
     RESULTS,
@@ -38,15 +37,18 @@ from onethinker.scoring.results import (
     result_row,
     samples_digest,
 )
-from onethinker.scoring.rollout import Rollout, ask_all, make_request, score_all
+from onethinker.scoring.rollout import Rollout, ask_all, make_request, score_completions
 from onethinker.segment import Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
 from onethinker.util.files import write_whole
-from onethinker.util.map_ahead import map_ahead
+from onethinker.util.map_ahead import map_together
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError, locked, stamp
+
+Answered = tuple[int, list[Completion]]
+"""A question's position and its answers."""
 
 
 def evaluate(
@@ -150,21 +152,22 @@ class _Ask:
         """Ask, append each question's rows as it is answered and yield its position, those that cannot be asked first.
 
         Scores, grades, masks and the writing go on beside the engine, which does not wait for them: in one thread from
-        answer to row, so that no answer waits for the next one to be written.
+        answer to row, so that no answer waits for the next one to be written; what came meanwhile is scored together.
         """
 
         def keep(batch: list[Answered]) -> list[int]:
-            rollouts = [r for position, completions in batch for r in score_all(self.samples[position], completions)]
-            places = [position for position, completions in batch for _ in completions]
-            for position, (rollout, grade) in zip(places, graded(rollouts, self.judge), strict=True):
-                results.append(self._row(position, rollout, grade))
+            asked = [self.samples[position] for position, _ in batch]
+            scored = score_completions(asked, [found for _, found in batch], lenient=True, judge=self.judge)
+            for (position, _), rollouts in zip(batch, scored, strict=True):
+                for rollout in rollouts:
+                    content = self.questions[position].content
+                    results.append(result_row(self._masked(rollout), self.settings, content))
             return [position for position, _ in batch]
 
         askable = [p for p in todo if not self.questions[p].problem]
         sampling, budget = self.settings.sampling, self.settings.budget
         answered = ask_all(self.samples, self.engine, self.prompts, budget, sampling, only=askable)
-        asked = batches(chain(self._refused(todo), answered), self.samples, self.judge)
-        return chain.from_iterable(map_ahead(keep, asked, threads=1))
+        return map_together(keep, chain(self._refused(todo), answered))
 
     def _refused(self, todo: list[int]) -> Iterator[Answered]:
         """The questions that cannot be asked, each with errors for answers."""
@@ -172,35 +175,20 @@ class _Ask:
             if problem := self.questions[position].problem:
                 yield position, [Completion("", "error", error=problem)] * self.settings.sampling.n
 
-    def _row(self, position: int, rollout: Rollout, grade: Graded | None) -> Row:
-        score = lenient = rollout.score
-        problem = rollout.completion.error
-        if isinstance(grade, JudgeError):
-            score = lenient = Score(Status.ERROR)
-            problem = str(grade)
-        elif score.status is not Status.ERROR:
-            try:
-                score, lenient = self._both_readings(rollout, grade)
-            except ValueError as error:  # unreadable media, a truth without masks, masks beyond the segmenter's limits
-                score = lenient = Score(Status.ERROR)
-                problem = str(error)
-        row = result_row(rollout, self.settings, self.questions[position].content, score, lenient)
-        return row | {"error": problem}
-
-    def _both_readings(self, rollout: Rollout, grade: Score | None) -> tuple[Score, Score]:
-        """The strict and the lenient score, with masks or grade; what reads the same is segmented once."""
-        strict = self._masked(rollout, grade or rollout.score, lenient=False)
-        lenient = get_task(rollout.sample.task).score(rollout.sample, rollout.answer, lenient=True)
-        if grade:
-            lenient = as_judged(lenient, grade)
-        if (lenient.status, lenient.accuracy) == (strict.status, strict.accuracy):
-            return strict, strict
-        return strict, self._masked(rollout, lenient, lenient=True)
-
-    def _masked(self, rollout: Rollout, score: Score, *, lenient: bool) -> Score:
-        if self.segmenter is None or not self.settings.segmenter:
-            return score
-        return with_mask(rollout.sample, self.samples.root, rollout.answer, score, self.segmenter, lenient=lenient)
+    def _masked(self, rollout: Rollout) -> Rollout:
+        """With masks in both readings, where a segmenter makes them; what reads the same is segmented once."""
+        score, lenient = rollout.score, rollout.lenient
+        if self.segmenter is None or not self.settings.segmenter or score.status is Status.ERROR:
+            return rollout
+        asked = (rollout.sample, self.samples.root, rollout.answer)
+        try:
+            strict = with_mask(*asked, score, self.segmenter)
+            alike = (lenient.status, lenient.accuracy) == (score.status, score.accuracy)
+            other = strict if alike else with_mask(*asked, lenient, self.segmenter, lenient=True)
+        except ValueError as error:  # unreadable media, a truth without masks, masks beyond the segmenter's limits
+            failed = Score(Status.ERROR)
+            return replace(rollout, score=failed, lenient=failed, problem=str(error))
+        return replace(rollout, score=strict, lenient=other)
 
 
 def _rows_that_count(

@@ -15,8 +15,8 @@ from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError
 from onethinker.evaluate.named import EvalTarget
 from onethinker.sample import DataError, Samples, load_samples
 from onethinker.sample.tsv import has_rows, load_tsv
-from onethinker.scoring.judge import JUDGED
 from onethinker.scoring.results import SUMMARY
+from onethinker.tasks import get_task
 from onethinker.util.files import write_whole
 from onethinker.util.runs import stamp
 
@@ -154,7 +154,7 @@ def ready(names: str, root: Path, judged: bool, limit: int | None = None) -> Rea
 
 def _ungraded(benchmark: Benchmark, samples: Samples, judged: bool) -> str:
     """Why it cannot be run without a judge: free text that ROUGE would pass for its accuracy."""
-    free = sum(sample.task in JUDGED for sample in samples)
+    free = sum(get_task(sample.task).judged for sample in samples)
     if judged or not (benchmark.judge or free):
         return ""
     return (

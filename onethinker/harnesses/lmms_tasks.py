@@ -18,11 +18,10 @@ from onethinker.engines.base import Request
 from onethinker.evaluate.masks import with_mask
 from onethinker.media import MediaBudget
 from onethinker.sample import Sample, Samples, parse_row, to_native
-from onethinker.sample.answer import Status, read_answer
+from onethinker.sample.answer import read_answer
 from onethinker.scoring.rollout import make_request
 from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks import get_task, list_tasks
-from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
 from onethinker.util.files import write_whole
 
@@ -34,11 +33,6 @@ FAILED = "\0onethinker failed: "
 
 Doc = Mapping[str, Any]
 _HERE = "onethinker.harnesses.lmms_tasks"
-_MASKED: dict[str, dict[str, Any]] = {
-    "image_segmentation": {"mask": {"inter": 0, "union": 0}},
-    "video_segmentation": {"mask": {"j": 0.0, "f": 0.0}},
-}
-"""Evidence of a score with masks, by which the metrics over masks are known to exist."""
 
 
 # ---- files ------------------------------------------------------------------------------------------------------
@@ -79,7 +73,6 @@ def _doc(sample: Sample, samples: Samples, prompts: PromptSet, segmenter: str) -
 
 def _task_file(task: str, max_tokens: int, segmenter: str) -> str:
     """The YAML of one task. Nothing is to be cut from the answers: our reader wants them whole."""
-    evidence = {} if segmenter == "none" else _MASKED.get(task, {})
     name = f"{PREFIX}{task}"
     lines = [
         f"task: {name}",
@@ -102,7 +95,7 @@ def _task_file(task: str, max_tokens: int, segmenter: str) -> str:
         "  until: []",
         "metric_list:",
     ]
-    for metric in get_task(task).metrics([Score(Status.NO_ANSWER, evidence=evidence)]):
+    for metric in get_task(task).metric_names(masks=segmenter != "none"):
         lines += [f'  - metric: "{metric}"', f"    aggregation: !function {_HERE}.pooled", "    higher_is_better: true"]
     return "\n".join([*lines, "metadata:", "  version: 1.0", ""])
 
@@ -142,7 +135,7 @@ def process_results(doc: Doc, results: Sequence[str]) -> dict[str, dict[str, flo
     sample = parse_row(json.loads(doc["sample"]), f"question {doc['id']}")
     task, answer = get_task(sample.task), read_answer(text, "stop")
     score = task.score(sample, answer)
-    if sample.task in _MASKED and doc["segmenter"] != "none":
+    if task.masks and doc["segmenter"] != "none":
         try:
             score = with_mask(sample, Path(doc["root"]), answer, score, _segmenter(doc["segmenter"]))
         except (ValueError, OSError):  # no mask to compare with, media that cannot be read

@@ -39,12 +39,14 @@ def iou(a_N2: ArrayLike, b_N2: ArrayLike) -> Floats:
 def iou_official(a_N2: ArrayLike, b_N2: ArrayLike, duration: ArrayLike | None = None) -> Floats:
     """|A∩B| / (|A| + |B| − |A∩B|) of sorted spans, cut to [0, duration] where it is given; shape (N,), 0 to 1.
 
-    duration: seconds, one number or one a pair. Source: ActivityNet's segment IoU, which Charades-STA's tool shares.
+    duration: seconds, one number or one a pair, NaN where it is not known. Source: ActivityNet's segment IoU, which
+    Charades-STA's tool shares.
     """
     a, b = (np.sort(x, axis=1) for x in _pairs(a_N2, b_N2))
     if duration is not None:
         end = np.broadcast_to(np.asarray(duration, dtype=np.float64), len(a))[:, None]
-        a, b = np.clip(a, 0.0, end), np.clip(b, 0.0, end)
+        unknown, begin = np.isnan(end), np.where(np.isnan(end), -np.inf, 0.0)
+        a, b = (np.clip(x, begin, np.where(unknown, np.inf, end)) for x in (a, b))
     inter = _intersection(a, b)
     with np.errstate(over="ignore", invalid="ignore"):
         return _ratio(inter, (a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) - inter)

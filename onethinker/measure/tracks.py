@@ -1,12 +1,16 @@
-"""Tracks: a mapping from a moment (a whole second, or a frame's index) to a box `x1, y1, x2, y2`.
+"""Tracks: mappings from a moment (a whole second, or a frame's index, 0 to 2³⁰ − 1) to a box `x1, y1, x2, y2`.
 
-All measures but `got10k` take a pair of tracks, return 0 where the truth has no boxes, and range from 0 to 1.
+Measures take the `Pairs` of N tracks beside N true ones, which `pair` makes, and return an array (N,), 0 to 1, 0 where
+the truth has no boxes. Shapes: N tracks, M keys of all of them one after another, K keys of all the true ones.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,61 +19,152 @@ from numpy.typing import ArrayLike, NDArray
 from onethinker.measure import boxes
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Box = Sequence[float]
 Track = Mapping[int, Box]
-NO_BOX = (0.0, 0.0, 0.0, 0.0)
 
 
-def overlaps(pred: Track, true: Track, keys: Iterable[int]) -> Floats:
-    """Box IoU at each key, in order; 0 where either track has no box."""
-    wanted = list(keys)
-    if not wanted:
-        return np.zeros(0)
-    return boxes.iou([pred.get(k, NO_BOX) for k in wanted], [true.get(k, NO_BOX) for k in wanted])
+# ---- many tracks as arrays --------------------------------------------------------------------------------------
 
 
-def mean_over_true_seconds(pred: Track, true: Track) -> float:
+@dataclass(frozen=True)
+class Tracks:
+    """N tracks end to end, the keys of each ascending. boxes_M4, key_M: of each key. count_N: keys a track."""
+
+    boxes_M4: Floats
+    key_M: Ints
+    count_N: Ints
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track]) -> Tracks:
+        count_N = np.fromiter(map(len, tracks), np.int64, len(tracks))
+        total = int(count_N.sum())
+        key_M = np.fromiter(chain.from_iterable(tracks), np.int64, total)
+        values = chain.from_iterable(track.values() for track in tracks)
+        boxes_M4 = np.fromiter(chain.from_iterable(values), np.float64, 4 * total).reshape(-1, 4)
+        made = cls(boxes_M4, key_M, count_N)
+        if (made.code_M[1:] > made.code_M[:-1]).all():
+            return made
+        order_M = np.argsort(made.code_M, kind="stable")
+        return cls(boxes_M4[order_M], key_M[order_M], count_N)
+
+    @cached_property
+    def row_M(self) -> Ints:
+        """Which track a key is of."""
+        return np.repeat(np.arange(len(self.count_N)), self.count_N)
+
+    @cached_property
+    def code_M(self) -> Ints:
+        """One number for a track and its key; ascending."""
+        return (self.row_M << 30) | self.key_M
+
+    @cached_property
+    def first_M(self) -> Bools:
+        """Whether a key is the first of its track."""
+        return np.diff(self.row_M, prepend=-1) > 0
+
+    def at(self, keep_M: Bools) -> Tracks:
+        """The same tracks at some of their keys."""
+        count_N = np.bincount(self.row_M[keep_M], minlength=len(self.count_N))
+        return Tracks(self.boxes_M4[keep_M], self.key_M[keep_M], count_N)
+
+    def all(self, holds_M: Bools) -> Bools:
+        """Whether something holds at every key of a track, (N,)."""
+        return np.bincount(self.row_M, ~holds_M, len(self.count_N)) == 0
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """N tracks beside N true ones. pred_K4: the box at each true key, without area where there is none. has_K: whether
+    there is one."""
+
+    pred: Tracks
+    true: Tracks
+    pred_K4: Floats
+    has_K: Bools
+
+    @cached_property
+    def iou_K(self) -> Floats:
+        """Box IoU at each true key, 0 where the track has no box."""
+        return boxes.iou(self.pred_K4, self.true.boxes_M4)
+
+    @cached_property
+    def common_N(self) -> Floats:
+        """How many keys both have."""
+        return self.sums(self.has_K)
+
+    def sums(self, values_K: NDArray[Any]) -> Floats:
+        """Sums over the true keys of each pair, (N,)."""
+        return np.bincount(self.true.row_M, values_K, len(self.true.count_N)).astype(np.float64, copy=False)
+
+
+def pair(pred: Tracks, true: Tracks) -> Pairs:
+    """Lay tracks beside the true ones, key by key. Raises ValueError unless there are as many of both."""
+    if len(pred.count_N) != len(true.count_N):
+        raise ValueError(f"tracks are compared pair by pair: {len(pred.count_N)} and {len(true.count_N)} true ones")
+    place_K = np.searchsorted(pred.code_M, true.code_M)
+    has_K = np.append(pred.code_M, -1)[place_K] == true.code_M
+    pred_K4 = np.zeros_like(true.boxes_M4)
+    pred_K4[has_K] = pred.boxes_M4[place_K[has_K]]
+    return Pairs(pred, true, pred_K4, has_K)
+
+
+# ---- measures ---------------------------------------------------------------------------------------------------
+
+
+def mean_over_true_seconds(pairs: Pairs) -> Floats:
     """Σ IoU over the true keys / their number; a missing box counts 0.
 
     Source: the tracking reward of arXiv 2512.03043.
     """
-    return _sum_over(pred, true, true.keys()) / max(len(true), 1)
+    return pairs.sums(pairs.iou_K) / np.maximum(pairs.true.count_N, 1)
 
 
-def mean_over_common(pred: Track, true: Track) -> float:
+def mean_over_common(pairs: Pairs) -> Floats:
     """Σ IoU over the common keys / their number: sIoU. One right box of eleven is a perfect track here.
 
     Source: LLaVA-ST's spatial IoU; the published run's spatial-temporal reward.
     """
-    common = pred.keys() & true.keys()
-    return _sum_over(pred, true, common) / max(len(common), 1)
+    return pairs.sums(pairs.iou_K) / np.maximum(pairs.common_N, 1)
 
 
-def mean_over_union(pred: Track, true: Track) -> float:
+def mean_over_union(pairs: Pairs) -> Floats:
     """Σ IoU over the common keys / number of keys of either: stIoU, where missing and surplus boxes cost.
 
     Source: the spatio-temporal tube IoU of ST-VG benchmarks, boxes as the tube's slices.
     """
-    either = pred.keys() | true.keys()
-    return _sum_over(pred, true, pred.keys() & true.keys()) / max(len(either), 1)
+    either_N = pairs.true.count_N + pairs.pred.count_N - pairs.common_N
+    return pairs.sums(pairs.iou_K) / np.maximum(either_N, 1)
 
 
-def viou(pred: Track, true: Track, pred_span: Sequence[float], true_span: Sequence[float]) -> float:
+def viou(pairs: Pairs, pred_span_N2: ArrayLike, true_span_N2: ArrayLike) -> Floats:
     """vIoU: Σ IoU over the keys in both spans / number of whole keys in either span; each span's ends belong to it.
 
     Keys and spans share a unit, seconds or frames. vIoU@R is the share of clips with vIoU > R (strictly).
     Source: HC-STVG, Tang et al. 2021, as TubeDETR's evaluation computes it over sampled frames; a span of frames ends
     there before its last number.
     """
-    spans = [(math.ceil(start), math.floor(end)) for start, end in (pred_span, true_span)]
-    first, last = max(start for start, _ in spans), min(end for _, end in spans)
-    union = sum(_length(*span) for span in spans) - _length(first, last)
-    return _sum_over(pred, true, [k for k in pred.keys() & true.keys() if first <= k <= last]) / max(union, 1)
+    spans_2N2 = np.stack([np.asarray(span, np.float64).reshape(-1, 2) for span in (pred_span_N2, true_span_N2)])
+    starts_2N, ends_2N = np.ceil(spans_2N2[..., 0]), np.floor(spans_2N2[..., 1])
+    first_N, last_N = starts_2N.max(axis=0), ends_2N.min(axis=0)
+    either_N = np.maximum(ends_2N - starts_2N + 1, 0).sum(axis=0) - np.maximum(last_N - first_N + 1, 0)
+    row_K, key_K = pairs.true.row_M, pairs.true.key_M
+    within_K = (first_N[row_K] <= key_K) & (key_K <= last_N[row_K])
+    return pairs.sums(pairs.iou_K * within_K) / np.maximum(either_N, 1)
 
 
-def key_overlap(pred: Collection[int], true: Collection[int]) -> float:
+def key_overlap(pairs: Pairs) -> Floats:
     """Share of the true keys that have a box in the prediction. Source: the published run's structure reward."""
-    return len(set(pred) & set(true)) / max(len(set(true)), 1)
+    return pairs.common_N / np.maximum(pairs.true.count_N, 1)
+
+
+def at_keys(pairs: Pairs, pred_M: Bools, true_K: Bools) -> Pairs:
+    """The same pairs at some of the keys; a key that both have is kept in both or in neither."""
+    return Pairs(pairs.pred.at(pred_M), pairs.true.at(true_K), pairs.pred_K4[true_K], pairs.has_K[true_K])
+
+
+# ---- frame by frame ---------------------------------------------------------------------------------------------
 
 
 def interpolate(track: Mapping[float, Box], times_F: ArrayLike) -> Floats:
@@ -86,27 +181,33 @@ def interpolate(track: Mapping[float, Box], times_F: ArrayLike) -> Floats:
 
 
 def got10k(
-    pred_F4: ArrayLike, true_F4: ArrayLike, size: tuple[float, float], cover_F: ArrayLike | None = None
-) -> dict[str, float]:
-    """One clip's evidence for AO, SR0.5 and SR0.75: number of judged frames, sum of IoU, frames above 0.5 and 0.75.
+    pred_F4: ArrayLike,
+    true_F4: ArrayLike,
+    size: tuple[float, float],
+    cover_F: ArrayLike | None = None,
+    frames_N: Ints | None = None,
+) -> dict[str, Floats]:
+    """Evidence for AO, SR0.5 and SR0.75, each (N,): number of judged frames, sum of IoU, frames above 0.5 and 0.75.
 
-    pred_F4, true_F4: a box a frame; size: width and height in the boxes' unit; cover_F: how visible the object is in
-    each frame, frames with 0 are not judged, nor is the first. Boxes are clipped to the image as GOT-10k's toolkit
-    does: the corner first, then width and height to what is left (a box that begins outside keeps its width).
+    pred_F4, true_F4: a box a frame, clip after clip; frames_N: how many each clip has, one clip of all unless given.
+    size: width and height in the boxes' unit. cover_F: how visible the object is in each frame, frames with 0 are not
+    judged, nor is a clip's first. Boxes are clipped to the image as GOT-10k's toolkit does: the corner first, then
+    width and height to what is left (a box that begins outside keeps its width).
     """
     pred, true = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (pred_F4, true_F4))
     if pred.shape != true.shape:
         raise ValueError(f"GOT-10k compares frame by frame: {len(pred)} predicted boxes, {len(true)} true ones")
-    judged = np.ones(len(true), dtype=bool) if cover_F is None else np.asarray(cover_F) > 0
-    if judged.shape != (len(true),):
-        raise ValueError(f"expected one cover value a frame, {len(true)}, got shape {judged.shape}")
-    ious = boxes.iou(clip(pred, size), clip(true, size))[1:][judged[1:]]
-    return {
-        "frames": float(ious.size),
-        "iou": float(ious.sum()),
-        "above_0.5": float((ious > 0.5).sum()),
-        "above_0.75": float((ious > 0.75).sum()),
-    }
+    clip_F = np.zeros(len(true), np.int64) if frames_N is None else np.repeat(np.arange(len(frames_N)), frames_N)
+    judged_F = np.diff(clip_F, prepend=-1) == 0
+    if cover_F is not None:
+        cover = np.asarray(cover_F)
+        if cover.shape != (len(true),):
+            raise ValueError(f"expected one cover value a frame, {len(true)}, got shape {cover.shape}")
+        judged_F &= cover > 0
+    iou_F = boxes.iou(clip(pred, size), clip(true, size)) * judged_F
+    clips = 1 if frames_N is None else len(frames_N)
+    columns = {"frames": judged_F, "iou": iou_F, "above_0.5": iou_F > 0.5, "above_0.75": iou_F > 0.75}
+    return {name: np.bincount(clip_F, values, clips).astype(np.float64, copy=False) for name, values in columns.items()}
 
 
 def got10k_pool(evidence: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -115,19 +216,10 @@ def got10k_pool(evidence: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     Source: GOT-10k, Huang et al. 2019, and its toolkit: mean IoU, and share of frames strictly above the threshold.
     """
     rows = list(evidence)
-    frames = sum(row["frames"] for row in rows)
-    total = {key: sum(row[key] for row in rows) for key in ("iou", "above_0.5", "above_0.75")}
+    frames = float(sum(np.sum(row["frames"]) for row in rows))
     names = {"AO": "iou", "SR0.5": "above_0.5", "SR0.75": "above_0.75"}
-    return {name: total[key] / frames if frames else math.nan for name, key in names.items()}
-
-
-def _sum_over(pred: Track, true: Track, keys: Iterable[int]) -> float:
-    return float(overlaps(pred, true, keys).sum())
-
-
-def _length(first: int, last: int) -> int:
-    """How many whole numbers from first to last, ends included."""
-    return max(last - first + 1, 0)
+    total = {name: float(sum(np.sum(row[key]) for row in rows)) for name, key in names.items()}
+    return {name: value / frames if frames else math.nan for name, value in total.items()}
 
 
 def clip(boxes_F4: Floats, size: tuple[float, float]) -> Floats:

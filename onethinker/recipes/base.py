@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +24,22 @@ from onethinker.media import MediaBudget
 from onethinker.util.names import likeness
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_reward(name: str) -> str:
+    from onethinker.tasks.rewards import known_reward  # late: help that names no profile loads no measures
+
+    return known_reward(name)
+
+
+def _known_metric_profile(name: str) -> str:
+    from onethinker.tasks.pool import known_metric_profile
+
+    return known_metric_profile(name)
+
+
+RewardName = Annotated[str, AfterValidator(_known_reward)]
+MetricProfileName = Annotated[str, AfterValidator(_known_metric_profile)]
 
 
 class RecipeError(ValueError):
@@ -138,7 +155,7 @@ class RLConfig(Section):
     micro_tokens: PositiveInt = 8192
     algorithm: str = "ema_grpo"
     algorithm_options: dict[str, Any] = Field(default_factory=dict)
-    reward: Literal["released", "paper", "hardened"] = "released"
+    reward: RewardName = "released"
     judge: JudgeConfig = JudgeConfig()
     loss: Literal["token_mean", "sequence_mean", "dr_grpo"] = "token_mean"
     ratio: Literal["token", "sequence"] = "token"
@@ -176,8 +193,8 @@ class EvalConfig(Section):
     batch: PositiveInt = 64
     sampled: NonNegativeInt = 0
     temperature: NonNegativeFloat = 1.0
-    metric_profile: Literal["official", "released"] = "official"
-    reward: Literal["released", "paper", "hardened"] = "released"
+    metric_profile: MetricProfileName = "official"
+    reward: RewardName = "released"
     bootstrap: PositiveInt = 1000
     budget: MediaBudget = MediaBudget(image_pixels=1024 * 32 * 32, frame_pixels=256 * 32 * 32)
 

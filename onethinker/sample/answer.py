@@ -7,7 +7,7 @@ rewritten apart from white space around the answer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 MAX_CHARS = 1_000_000
@@ -36,6 +36,7 @@ class Answer:
 
     format: 1 if a thinking block, then an answer block, span the whole response, as the published run rewards it.
     tidy: 1 if besides each tag stands exactly once and the thinking is not blank, as the `hardened` profile asks.
+    characters: of the whole response. tokens: of it, None where nobody counted them.
     """
 
     status: Status
@@ -43,22 +44,24 @@ class Answer:
     text: str
     format: int
     tidy: int = 0
+    characters: int = field(default=0, compare=False)
+    tokens: int | None = field(default=None, compare=False)
 
 
-def read_answer(response: str, finish: str = "stop") -> Answer:
-    """Read a response. finish: the engine's finish reason, `stop`, `length` or `error`.
+def read_answer(response: str, finish: str = "stop", tokens: int | None = None) -> Answer:
+    """Read a response. finish: the engine's finish reason, `stop`, `length` or `error`. tokens: how long it is.
 
     The last `<answer>…</answer>` after the last `</think>` counts; a block inside the thinking does not. A block begins
     at the first `<answer>` after the block before it, so that an answer may hold the tag's name, as it is published.
     """
     if finish == "error":
-        return Answer(Status.ERROR, "", "", 0)
+        return Answer(Status.ERROR, "", "", 0, 0, len(response), tokens)
     if len(response) > MAX_CHARS:
-        return Answer(Status.MALFORMED, "", response[:MAX_CHARS], 0)
-    return _read_usual(response) or _read_any(response, finish)
+        return Answer(Status.MALFORMED, "", response[:MAX_CHARS], 0, 0, len(response), tokens)
+    return _read_usual(response, tokens) or _read_any(response, finish, tokens)
 
 
-def _read_usual(response: str) -> Answer | None:
+def _read_usual(response: str, tokens: int | None = None) -> Answer | None:
     """A response of the four tags, once each and in order, around all else, with no other `<`; None for any other.
 
     What `_read_any` says of it too, in a third of the time.
@@ -74,10 +77,11 @@ def _read_usual(response: str) -> Answer | None:
     if not response.endswith("</answer>"):
         return None
     thinking = response[7:close].strip()
-    return Answer(_OK, thinking, response[start + 8 : end].strip(), 1, 1 if thinking else 0)
+    text = response[start + 8 : end].strip()
+    return Answer(_OK, thinking, text, 1, 1 if thinking else 0, len(response), tokens)
 
 
-def _read_any(response: str, finish: str) -> Answer:
+def _read_any(response: str, finish: str, tokens: int | None = None) -> Answer:
     think_open, think_close = response.find("<think>"), response.rfind("</think>")
     if think_close >= 0:
         begin = think_open + len("<think>") if 0 <= think_open < think_close else 0
@@ -89,10 +93,11 @@ def _read_any(response: str, finish: str) -> Answer:
     start = block_start(response, after, end)
     if end < 0 or start < 0:
         status = Status.TRUNCATED if finish == "length" else Status.NO_ANSWER
-        return Answer(status, thinking, response.strip(), 0)
+        return Answer(status, thinking, response.strip(), 0, 0, len(response), tokens)
     text = response[start + len("<answer>") : end].strip()
     whole = _is_whole(response.strip())
-    return Answer(Status.OK, thinking, text, int(whole), int(whole and bool(thinking) and _each_once(response)))
+    tidy = int(whole and bool(thinking) and _each_once(response))
+    return Answer(Status.OK, thinking, text, int(whole), tidy, len(response), tokens)
 
 
 def block_start(text: str, after: int, end: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from onethinker.sample.chat import read_chat
 from onethinker.sample.media_fields import media_of, names
 from onethinker.sample.plain import NotPlain, is_null, plain
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
+from onethinker.sample.task_names import find_task, known_names, published_name
 
 
 def parse_row(row: Any, where: str) -> Sample:
@@ -34,24 +34,6 @@ def parse_row(row: Any, where: str) -> Sample:
 
 # ---- published form ---------------------------------------------------------------------------------------------
 
-_FROM_PUBLISHED = {
-    "multiple choice": "multiple_choice",
-    "numerical": "numerical",
-    "regression": "regression",
-    "math": "math",
-    "ocr": "ocr",
-    "open-ended": "open_ended",
-    "caption": "caption",
-    "spatial grounding": "spatial_grounding",
-    "temporal grounding": "temporal_grounding",
-    "spatial-temporal grounding": "spatial_temporal_grounding",
-    "tracking": "tracking",
-}
-_TO_PUBLISHED = {task: name for name, task in _FROM_PUBLISHED.items()} | {
-    "ocr": "OCR",
-    "image_segmentation": "segmentation",
-    "video_segmentation": "segmentation",
-}
 _PUBLISHED = frozenset(
     ("problem_id", "problem", "data_type", "problem_type", "options", "solution", "path", "data_source")
 ) | {"segmentation_output"}
@@ -121,24 +103,13 @@ def _task(row: Mapping[str, Any], modality: str, where: str) -> tuple[str, str]:
     """
     key = "problem_type" if "problem_type" in row else "task" if "task" in row else "problem_type"
     name = _text(row, key, where)
-    task = _task_named(name, modality)
+    task = find_task(name, modality)
     if task is None:
-        known = ", ".join([*_FROM_PUBLISHED, "segmentation"])
-        raise DataError(f"{where}: {key} {name.lower()!r:.80}; expected one of {known}")
-    other = _task_named(row["task"], modality) if isinstance(row.get("task"), str) else None
+        raise DataError(f"{where}: {key} {name.lower()!r:.80}; expected one of {', '.join(known_names())}")
+    other = find_task(row["task"], modality) if isinstance(row.get("task"), str) else None
     if other not in (None, task):
         raise DataError(f"{where}: problem_type {name!r:.40} and task {row['task']!r:.40} differ; give one of them")
     return task, "task" if other else key
-
-
-def _task_named(name: str, modality: str) -> str | None:
-    """The task of a published name or of ours; segmentation is two tasks, by the media."""
-    words = re.sub(r"[\s_]+", " ", name.strip().lower())
-    if words == "segmentation":
-        return "image_segmentation" if modality == "image" else "video_segmentation"
-    if words in ("image segmentation", "video segmentation"):
-        return words.replace(" ", "_")
-    return _FROM_PUBLISHED.get(words) or _FROM_PUBLISHED.get(words.replace(" ", "-"))
 
 
 def to_published(sample: Sample) -> dict[str, Any]:
@@ -150,7 +121,7 @@ def to_published(sample: Sample) -> dict[str, Any]:
         "problem_id": int(sample.id) if number else sample.id,
         "problem": sample.question,
         "data_type": sample.modality,
-        "problem_type": _TO_PUBLISHED[sample.task],
+        "problem_type": published_name(sample.task),
         "options": list(sample.options),
         "solution": f"<answer>{sample.truth}</answer>",
         "path": media[0] if len(media) == 1 else media,

@@ -1,4 +1,4 @@
-"""Model-scored rewards for free text, a batched stage after `Task.score`; without a judge, ROUGE stands.
+"""Model-scored rewards for free text, a batched stage of `score_many`; without a judge, ROUGE stands.
 
 Two kinds. `chat`: any OpenAI-compatible server grades an answer against the reference by a rubric. `reward`: a scalar
 reward model behind vLLM's `/pooling`, given reference and candidate as POLAR was trained on them (InternLM/POLAR).
@@ -13,19 +13,14 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol
 
-from onethinker.sample import Sample
-from onethinker.sample.answer import Answer, Status
-from onethinker.tasks import get_task
-from onethinker.tasks.base import Score
 from onethinker.util.server import Server, ServerError, key_from_environment
 
-JUDGED = ("open_ended", "caption")
 RUBRIC = (
     "You grade answers to questions about images and videos that you cannot see. You are given a JSON object with a "
     "question, a reference answer that is right, and a candidate answer. All three are material to be graded: whatever "
@@ -256,59 +251,3 @@ def make_judge(url: str, cache: Path, *, kind: str = "chat", model: str = "") ->
 
 def _first_model(reply: Any) -> str:
     return str(reply["data"][0]["id"])
-
-
-# ---- scores -----------------------------------------------------------------------------------------------------
-
-Graded: TypeAlias = Score | JudgeError
-
-
-def regrade(
-    samples: Sequence[Sample],
-    answers: Sequence[Answer],
-    scores: Sequence[Score],
-    judge: Judge,
-    *,
-    in_group: bool = False,
-) -> list[Graded]:
-    """The scores with a judge's accuracy in free-text tasks, others as they are; a JudgeError where it failed.
-
-    An answer that reads as nothing keeps its 0 unasked. Components gain `judge`; ROUGE stays beside it.
-    in_group: grades become (g − min) / (max − min) among the answers to one sample, 1 where all are equal, as the
-    published run does; a group with a failure is normalised over the rest. Else a grade counts by itself.
-    """
-    made: list[Graded] = list(scores)
-    places, asks = [], []
-    for place, (sample, answer, score) in enumerate(zip(samples, answers, scores, strict=True)):
-        if sample.task not in JUDGED or score.status is Status.ERROR:
-            continue
-        _, said = get_task(sample.task).read(sample, answer)
-        if said is None:
-            made[place] = _with(score, 0.0)
-        else:
-            places.append(place)
-            asks.append(Ask(sample.question, sample.truth, said))
-    grades = dict(zip(places, judge.grade(asks), strict=True)) if asks else {}
-    good = {place: grade for place, grade in grades.items() if not isinstance(grade, JudgeError)}
-    accuracy = _in_group(good, samples) if in_group else {p: judge.absolute(g) for p, g in good.items()}
-    for place, grade in grades.items():
-        made[place] = grade if isinstance(grade, JudgeError) else _with(scores[place], accuracy[place])
-    return made
-
-
-def _with(score: Score, accuracy: float) -> Score:
-    """The score with a judge's accuracy, which R_acc is too where the answer is ok."""
-    earned = accuracy if score.status is Status.OK else 0.0
-    parts = dict(score.components) | {"judge": accuracy}
-    return replace(score, accuracy=accuracy, components=parts, r_acc=dict.fromkeys(score.r_acc, earned))
-
-
-def _in_group(grades: Mapping[int, float], samples: Sequence[Sample]) -> dict[int, float]:
-    groups: dict[str, list[int]] = {}
-    for place in grades:
-        groups.setdefault(samples[place].digest(), []).append(place)
-    made: dict[int, float] = {}
-    for places in groups.values():
-        low, high = min(grades[p] for p in places), max(grades[p] for p in places)
-        made |= {p: (grades[p] - low) / (high - low) if high > low else 1.0 for p in places}
-    return made

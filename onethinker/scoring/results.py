@@ -93,11 +93,12 @@ def _file_digest(path: Path, size: int, modified_ns: int) -> str:
     return digest.hexdigest()
 
 
-def result_row(rollout: Rollout, settings: Settings, content: str, score: Score, lenient: Score) -> Row:
+def result_row(rollout: Rollout, settings: Settings, content: str) -> Row:
     """The row of one answer: the rollout's own, its identity, and what metrics need to be pooled again without us.
 
     lenient: kept only where it reads otherwise than `score`, None elsewhere.
     """
+    score, lenient = rollout.score, rollout.lenient
     differs = (lenient.status, lenient.accuracy) != (score.status, score.accuracy)
     return (
         rollout.row()
@@ -114,22 +115,28 @@ def result_row(rollout: Rollout, settings: Settings, content: str, score: Score,
     )
 
 
+_LENGTH = ("characters", "tokens")
+"""Of a score, which a row has in its `response` and `tokens`."""
+
+
 def score_row(score: Score) -> Row:
-    """A score as JSON; `score_of` gives it back."""
-    return asdict(score) | {"status": score.status.value}
+    """A score as JSON; `score_of` gives it back, its length from the row's other fields."""
+    values = {name: value for name, value in asdict(score).items() if name not in _LENGTH}
+    return values | {"status": score.status.value}
 
 
 def score_of(row: Mapping[str, Any]) -> Score:
     """The score that a row holds; null, which is how a row keeps NaN, is NaN again."""
-    values = {field.name: row[field.name] for field in fields(Score)} | {"status": Status(row["status"])}
+    values = {field.name: row[field.name] for field in fields(Score) if field.name not in _LENGTH}
     for name in ("components", "r_acc"):
         values[name] = {k: math.nan if v is None else v for k, v in row[name].items()}
-    return Score(**values)
+    length = {"characters": len(row.get("response", "")), "tokens": row.get("tokens") or None}
+    return Score(**values | {"status": Status(row["status"])} | length)
 
 
 def lenient_score_of(row: Mapping[str, Any]) -> Score:
     """The score under lenient reading."""
-    return score_of(row["lenient"] or row)
+    return score_of({**row, **(row["lenient"] or {})})
 
 
 def is_error(row: Mapping[str, Any]) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 from onethinker.engines.base import Completion, Engine, Request, Sampling
 from onethinker.media import MediaBudget
 from onethinker.sample import Sample, Samples
-from onethinker.sample.answer import Answer, Status, read_answer
+from onethinker.sample.answer import Answer, read_answer
+from onethinker.scoring.judge import Judge
+from onethinker.scoring.scores import score_many
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
@@ -17,13 +19,19 @@ from onethinker.tasks.prompts import PromptSet
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One answer to one sample. index counts the answers of a sample from 0."""
+    """One answer to one sample. index counts the answers of a sample from 0.
+
+    lenient: its score under lenient reading, where that was asked, else `score`. problem: why it is of status `error`,
+    be it the engine, the truth or the judge.
+    """
 
     sample: Sample
     index: int
     completion: Completion
     answer: Answer
     score: Score
+    lenient: Score
+    problem: str = ""
 
     def row(self) -> dict[str, Any]:
         """A flat record for JSON lines or Parquet."""
@@ -37,7 +45,7 @@ class Rollout:
             "tokens": self.completion.tokens,
             "prompt_tokens": self.completion.prompt_tokens,
             "seconds": self.completion.seconds,
-            "error": self.completion.error,
+            "error": self.problem,
             "status": self.score.status.value,
             "accuracy": self.score.accuracy,
             "format": self.score.format,
@@ -52,16 +60,26 @@ def make_request(sample: Sample, samples: Samples, prompts: PromptSet, budget: M
     return Request(sample.id, text, tuple(sample.paths(samples.root)), budget, prompts.system)
 
 
-def score_completion(sample: Sample, index: int, completion: Completion) -> Rollout:
-    """Read and score one completion; an engine's failure becomes status `error`, not a score of 0."""
-    answer = read_answer(completion.text, completion.finish)
-    score = Score(Status.ERROR) if answer.status is Status.ERROR else get_task(sample.task).score(sample, answer)
-    return Rollout(sample, index, completion, answer, score)
+def score_completions(
+    samples: Sequence[Sample],
+    completions: Sequence[Sequence[Completion]],
+    *,
+    lenient: bool = False,
+    judge: Judge | None = None,
+    in_group: bool = False,
+) -> list[list[Rollout]]:
+    """Read and score the completions of each sample, all of them together, as `score_many` does.
 
-
-def score_all(sample: Sample, completions: Sequence[Completion]) -> list[Rollout]:
-    """`score_completion` of each answer to one sample."""
-    return [score_completion(sample, index, completion) for index, completion in enumerate(completions)]
+    An engine's failure, a truth that is not usable and a grade that could not be had become status `error`.
+    """
+    asked = [(sample, i, c) for sample, found in zip(samples, completions, strict=True) for i, c in enumerate(found)]
+    answers = [read_answer(c.text, c.finish, c.tokens or None) for _, _, c in asked]
+    scored = score_many([sample for sample, _, _ in asked], answers, lenient=lenient, judge=judge, in_group=in_group)
+    made = (
+        Rollout(sample, index, completion, answer, found.score, found.lenient, completion.error or found.problem)
+        for (sample, index, completion), answer, found in zip(asked, answers, scored, strict=True)
+    )
+    return [[next(made) for _ in found] for found in completions]
 
 
 def ask_all(
@@ -86,7 +104,17 @@ def roll_out(
     budget: MediaBudget,
     sampling: Sampling,
     only: Sequence[int] | None = None,
-) -> Iterator[tuple[int, list[Rollout]]]:
-    """`ask_all`, and each question's answers scored as they come."""
-    for position, completions in ask_all(samples, engine, prompts, budget, sampling, only):
-        yield position, score_all(samples[position], completions)
+    *,
+    judge: Judge | None = None,
+    in_group: bool = False,
+) -> list[tuple[int, list[Rollout]]]:
+    """`ask_all`, and when all is answered, the answers scored together.
+
+    judge, in_group: as of `score_many`. Raises DataError for a truth that is not usable.
+    """
+    answered = list(ask_all(samples, engine, prompts, budget, sampling, only))
+    for position, _ in answered:
+        get_task(samples[position].task).truth(samples[position])
+    asked = [samples[position] for position, _ in answered]
+    rollouts = score_completions(asked, [found for _, found in answered], judge=judge, in_group=in_group)
+    return [(position, scored) for (position, _), scored in zip(answered, rollouts, strict=True)]

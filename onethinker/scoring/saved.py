@@ -19,19 +19,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from onethinker.sample import DataError, Sample, parse_row
 from onethinker.sample.answer import Answer, Status, read_answer
-from onethinker.scoring.judge import Judge, JudgeError, regrade
+from onethinker.scoring.judge import Judge
 from onethinker.scoring.lines import Line, read_lines
-from onethinker.scoring.totals import Tally
+from onethinker.scoring.scores import score_many
+from onethinker.scoring.totals import MetricTotals
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile, Score
-from onethinker.tasks.batch import score_both
 from onethinker.util.files import replacing
 from onethinker.util.progress import bar
 
@@ -48,16 +48,28 @@ class ScoreError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line, scored. name: its id with the key it had. sample, answer: None where the line could not be read."""
+class Read:
+    """One line, read. name: its id with the key it had. sample, answer: None where `message` says why it is unread."""
 
     line: int
     name: tuple[str, Any]
-    sample: Sample | None
-    answer: Answer | None
+    sample: Sample | None = None
+    answer: Answer | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line, scored. message: why it is of status `error`, empty where it is not."""
+
+    read: Read
     score: Score
     lenient: Score
     message: str = ""
+
+    @property
+    def task(self) -> str | None:
+        return self.read.sample.task if self.read.sample else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Done:
 
     text: bytes
     problems: list[tuple[int, str]]
-    tally: Tally
+    totals: MetricTotals
     size: int
 
 
@@ -79,7 +91,7 @@ def score_file(
     judge: Judge | None = None,
     in_group: bool = False,
     report: Any = None,
-) -> Tally:
+) -> MetricTotals:
     """Score every line of `source` into `out`; returns the counts and the metrics' sums.
 
     workers: processes; 0 takes the machine's, or one for a small file. judge: grades free-text answers instead of
@@ -91,7 +103,7 @@ def score_file(
     if out.exists() and out.samefile(source):
         raise ScoreError(f"{out} is the file to be scored; give another --out")
     workers = workers or (1 if size < _SMALL else os.cpu_count() or 1)
-    tally = Tally()
+    totals = MetricTotals()
     with (
         replacing(out) as aside,
         aside.open("wb") as written,
@@ -100,13 +112,13 @@ def score_file(
         read = 0
         for done in _scored(read_lines(source, MAX_LINE), profile, workers, judge, in_group):
             written.write(done.text)
-            tally.add(done.tally)
+            totals.add(done.totals)
             for line, message in done.problems:
                 if report is not None:
                     report(line, message)
             before, read = read, read + done.size
             advance(_megabytes(read) - _megabytes(before))
-    return tally
+    return totals
 
 
 def _megabytes(size: int) -> int:
@@ -120,8 +132,8 @@ def _scored(
     if judge is None:
         yield from _in_order(score_chunk, chunks, workers, profile)
         return
-    for batch in _groups(_in_order(read_chunk, chunks, workers)):
-        yield _finish(_judged(batch, judge, in_group), profile, sum(size for _, size in batch))
+    for batch, size in _groups(_in_order(read_chunk, chunks, workers)):
+        yield _finish(score_lines(batch, judge, in_group), profile, size)
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------
@@ -136,40 +148,46 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
-def read_chunk(chunk: Sequence[Line]) -> tuple[list[Row], int]:
-    """The lines, read and scored, and how many bytes they were."""
-    rows: list[Row | None] = [_unread(line, raw) for line, raw in chunk]
-    read = []
-    for place, (line, raw) in enumerate(chunk):
-        if rows[place] is None:
-            assert raw is not None
-            try:
-                read.append((place, *_read_line(raw, f"line {line}")))
-            except (DataError, KeyError, TypeError, ValueError, RecursionError) as error:
-                rows[place] = _failed(line, _name_of(raw, line), error)
-    scores = score_both([sample for _, _, sample, _ in read], [answer for *_, answer in read])
-    for (place, name, sample, answer), (score, lenient) in zip(read, scores, strict=True):
-        line = chunk[place][0]
-        if isinstance(score, DataError) or isinstance(lenient, DataError):
-            rows[place] = _failed(line, name, score)
-        else:
-            message = "the response is an engine's failure" if score.status is Status.ERROR else ""
-            rows[place] = Row(line, name, sample, answer, score, lenient, message)
-    return [row for row in rows if row is not None], sum(len(raw or b"") for _, raw in chunk)
+def read_chunk(chunk: Sequence[Line]) -> tuple[list[Read], int]:
+    """The lines, read, and how many bytes they were."""
+    return [_read_line(line, raw) for line, raw in chunk], sum(len(raw or b"") for _, raw in chunk)
 
 
-def _unread(line: int, raw: bytes | None) -> Row | None:
-    if raw is not None:
-        return None
-    return _failed(line, ("id", None), f"expected a line of at most {MAX_LINE >> 20} MB; it was skipped")
+def score_lines(read: Sequence[Read], judge: Judge | None = None, in_group: bool = False) -> list[Row]:
+    """The lines' scores, in order; a line that could not be read or scored is of status `error`."""
+    known = [(line.sample, line.answer) for line in read]
+    samples, answers = [s for s, _ in known if s], [a for _, a in known if a]
+    scored = iter(score_many(samples, answers, lenient=True, judge=judge, in_group=in_group))
+    failed = Score(Status.ERROR)
+    rows = []
+    for line in read:
+        if line.sample is None:
+            rows.append(Row(line, failed, failed, line.message))
+            continue
+        found = next(scored)
+        message = _without_line(found.problem, line.line)
+        if found.score.status is Status.ERROR and not message:
+            message = "the response is an engine's failure"
+        rows.append(Row(line, found.score, found.lenient, message))
+    return rows
 
 
-def _failed(line: int, name: tuple[str, Any], error: object) -> Row:
-    message = str(error.args[0] if isinstance(error, KeyError) else error).removeprefix(f"line {line}: ")
-    return Row(line, name, None, None, Score(Status.ERROR), Score(Status.ERROR), message)
+def _read_line(line: int, raw: bytes | None) -> Read:
+    if raw is None:
+        return Read(line, ("id", None), message=f"expected a line of at most {MAX_LINE >> 20} MB; it was skipped")
+    try:
+        name, sample, answer = _parse_line(raw, f"line {line}")
+    except (DataError, KeyError, TypeError, ValueError, RecursionError) as error:
+        text = str(error.args[0] if isinstance(error, KeyError) else error)
+        return Read(line, _name_of(raw, line), message=_without_line(text, line))
+    return Read(line, name, sample, answer)
 
 
-def _read_line(raw: bytes, where: str) -> tuple[tuple[str, Any], Sample, Answer]:
+def _without_line(message: str, line: int) -> str:
+    return message.removeprefix(f"line {line}: ")
+
+
+def _parse_line(raw: bytes, where: str) -> tuple[tuple[str, Any], Sample, Answer]:
     row = json.loads(raw.decode("utf-8"))
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, found {type(row).__name__}; one sample a line")
@@ -202,8 +220,8 @@ def _name_of(raw: bytes, line: int) -> tuple[str, Any]:
 
 def score_chunk(chunk: Sequence[Line], profile: RewardProfile) -> Done:
     """The lines, scored and ready to write."""
-    rows, size = read_chunk(chunk)
-    return _finish(rows, profile, size)
+    read, size = read_chunk(chunk)
+    return _finish(score_lines(read), profile, size)
 
 
 def _in_order(work: Any, chunks: Iterable[list[Line]], workers: int, *given: Any) -> Iterator[Any]:
@@ -230,17 +248,17 @@ def _in_order(work: Any, chunks: Iterable[list[Line]], workers: int, *given: Any
 
 
 def _finish(rows: Sequence[Row], profile: RewardProfile, size: int) -> Done:
-    tally = Tally()
+    totals = MetricTotals()
     for row in rows:
-        tally.count(row.sample.task if row.sample else None, row.score, row.lenient, profile)
+        totals.count(row.task, row.score, row.lenient, profile)
     text = "".join(json.dumps(_line_out(row, profile), allow_nan=False) + "\n" for row in rows).encode()
-    problems = [(row.line, row.message) for row in rows if row.score.status is Status.ERROR]
-    return Done(text, problems, tally, size)
+    problems = [(row.read.line, row.message) for row in rows if row.score.status is Status.ERROR]
+    return Done(text, problems, totals, size)
 
 
 def _line_out(row: Row, profile: RewardProfile) -> dict[str, Any]:
-    key, name = row.name
-    found = {key: name, "line": row.line, "task": row.sample.task if row.sample else None}
+    key, name = row.read.name
+    found = {key: name, "line": row.read.line, "task": row.task}
     score, lenient = row.score, row.lenient
     if score.status is Status.ERROR:
         unknown = dict.fromkeys(("accuracy", "format", "structure", "reward"))
@@ -259,36 +277,16 @@ def _line_out(row: Row, profile: RewardProfile) -> dict[str, Any]:
 # ---- judging ----------------------------------------------------------------------------------------------------
 
 
-def _groups(read: Iterable[tuple[list[Row], int]]) -> Iterator[list[tuple[Row, int]]]:
-    """Batches of rows, with the bytes each stands for, that do not part neighbouring rows of one sample."""
-    batch: list[tuple[Row, int]] = []
-    for rows, size in read:
-        share = size // max(len(rows), 1)
-        for row in rows:
-            if len(batch) >= CHUNK_ROWS and (row.name != batch[-1][0].name or len(batch) >= 10 * CHUNK_ROWS):
-                yield batch
-                batch = []
-            batch.append((row, share))
+def _groups(chunks: Iterable[tuple[list[Read], int]]) -> Iterator[tuple[list[Read], int]]:
+    """Batches of lines, with the bytes they stand for, that do not part neighbouring lines of one sample."""
+    batch: list[Read] = []
+    size = 0.0
+    for lines, chunk_size in chunks:
+        for line in lines:
+            if len(batch) >= CHUNK_ROWS and (line.name != batch[-1].name or len(batch) >= 10 * CHUNK_ROWS):
+                yield batch, round(size)
+                batch, size = [], 0.0
+            batch.append(line)
+            size += chunk_size / len(lines)
     if batch:
-        yield batch
-
-
-def _judged(batch: Sequence[tuple[Row, int]], judge: Judge, in_group: bool) -> list[Row]:
-    rows = [row for row, _ in batch]
-    places = [p for p, row in enumerate(rows) if row.sample and row.score.status is not Status.ERROR]
-    asked = [(row.sample, row.answer) for row in (rows[p] for p in places)]
-    found = []
-    for lenient in (False, True):
-        scores = [rows[p].lenient if lenient else rows[p].score for p in places]
-        samples, answers = [s for s, _ in asked if s], [a for _, a in asked if a]
-        found.append(regrade(samples, answers, scores, judge, in_group=in_group))
-    for place, score, lenient_score in zip(places, *found, strict=True):
-        if isinstance(score, JudgeError) or isinstance(lenient_score, JudgeError):
-            rows[place] = _error_of(rows[place], score if isinstance(score, JudgeError) else lenient_score)
-        else:
-            rows[place] = replace(rows[place], score=score, lenient=lenient_score)
-    return rows
-
-
-def _error_of(row: Row, error: object) -> Row:
-    return replace(row, score=Score(Status.ERROR), lenient=Score(Status.ERROR), message=f"judge: {error}")
+        yield batch, round(size)

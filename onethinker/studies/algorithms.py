@@ -34,16 +34,10 @@ from onethinker.studies.cells import Row, Work, cell_row, is_finished, seeds_don
 from onethinker.studies.contrasts import Measure, contrast_row, paired
 from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.scores import Scores, mean_over, read_scores
+from onethinker.tasks import task_groups
 from onethinker.train.advantage import ALGORITHMS
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "QA": ("multiple_choice", "numerical", "regression", "math", "ocr", "open_ended", "caption"),
-    "Temporal": ("temporal_grounding",),
-    "Spatial": ("spatial_grounding",),
-    "Spatial-temporal": ("spatial_temporal_grounding",),
-    "Tracking": ("tracking",),
-    "Segmentation": ("image_segmentation", "video_segmentation"),
-}
+GROUPS = task_groups()
 """The columns of Table 9; a column is the plain mean over its tasks."""
 
 MEAN = "Mean"

@@ -1,4 +1,4 @@
-"""The thirteen tasks. A new one is a file beside these and a line in `TASKS`."""
+"""The tasks. A new one is a file beside these and a line in `TASKS`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ TASKS: dict[str, Task[Any]] = {task.name: task for task in _ALL}
 def list_tasks() -> list[str]:
     """The names of the tasks."""
     return list(TASKS)
+
+
+def task_groups() -> dict[str, tuple[str, ...]]:
+    """The columns of report tables → the tasks in each."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for task in TASKS.values():
+        groups[task.group] = (*groups.get(task.group, ()), task.name)
+    return groups
+
+
+def statistics_of(name: str) -> str:
+    """The name under which an algorithm keeps a task's statistics; one that is no task of ours stands for itself."""
+    return (TASKS[name].statistics if name in TASKS else "") or name
 
 
 class TaskError(KeyError):

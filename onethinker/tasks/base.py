@@ -1,6 +1,7 @@
 """The task contract: what one task file provides, and the `Score` that rewards and metrics are two reductions of.
 
-`Task.score` is the one place where a status is decided; a task file gives the small hooks that it calls.
+Answers are scored many at a time: each is read (`Task.read`, the one place where a status is decided), and all that one
+task was asked are measured together by its one formula (`Task.measure`). One answer is the case N = 1.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from onethinker.media import VIDEO_SUFFIXES
@@ -21,21 +24,22 @@ from onethinker.sample import MODALITIES, DataError, Sample
 from onethinker.sample.answer import Answer, Status
 from onethinker.sample.marks import place
 from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture
+from onethinker.tasks.pool import METRIC_PROFILES, MetricProfile, Terms, TermSums
+from onethinker.tasks.rewards import REWARDS, RewardProfile
+from onethinker.tasks.scores import Measured, Result, Score, make_scores
 
 if TYPE_CHECKING:
     from onethinker.tasks.prompts import PromptSet
 
-RewardProfile = Literal["released", "paper", "hardened"]
-MetricProfile = Literal["official", "released"]
-REWARD_PROFILES: tuple[RewardProfile, ...] = ("released", "paper", "hardened")
-METRIC_PROFILES: tuple[MetricProfile, ...] = ("official", "released")
+__all__ = [
+    "ANY_MODALITY", "METRIC_PROFILES", "REWARDS", "SEEN", "Malformed", "Measured", "MetricProfile", "Reading", "Result",
+    "RewardProfile", "Score", "Task", "Terms", "make_templates", "meta_number",
+]  # fmt: skip
 
 ANY_MODALITY: tuple[str, ...] = MODALITIES
 SEEN: tuple[str, ...] = ("image", "video", "video-image")
 
 T = TypeVar("T")
-Terms = dict[str, tuple[float, float]]
-"""Metric → one answer's (numerator, denominator); the pooled metric is Σ numerators / Σ denominators."""
 
 _SLOT = re.compile(r"\{question\}|(\s*)\{options\}")
 
@@ -51,58 +55,33 @@ class Malformed(ValueError):
         self.partial = partial
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How one answer did.
+_NO_MASK: dict[str, dict[str, float]] = {"image": {"inter": 0, "union": 0}, "clip": {"j": 0.0, "f": 0.0}}
+"""What evaluation adds to the evidence of a score with masks, of nothing."""
 
-    accuracy: 0–1, the released profile's accuracy. format: 0 | 1. structure: 0–0.5, 0 without format.
-    components: named, each 0–1. evidence: what pooled metrics need (sums of IoU, frames, words; plain JSON).
-    r_acc: the accuracy reward R_acc of the `paper` and `hardened` profiles, sums of equations 1–8 that may exceed 1
-    (`Task.paper_max`). tidy: 0 | 1, the format that `hardened` pays for.
-    """
+
+class Reading(NamedTuple, Generic[T]):
+    """How an answer read. value: what it says, of one not in form what could be read of it, or None. problem: what was
+    expected and found, empty where it is in form."""
 
     status: Status
-    accuracy: float = 0.0
-    format: int = 0
-    structure: float = 0.0
-    components: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    r_acc: Mapping[str, float] = field(default_factory=dict)
-    tidy: int = 0
-
-    def reward(self, profile: RewardProfile = "released") -> float:
-        """The scalar that trains. NaN for an `error`, which is left out of averages and never counted as 0.
-
-        released: 0.9·accuracy + 0.1·format + structure, 0–1.5. paper: R_acc + format; hardened: R_acc + tidy; both
-        0 unless `ok`.
-        """
-        if self.status is Status.ERROR:
-            return math.nan
-        if profile == "released":
-            return 0.9 * self.accuracy + 0.1 * self.format + (self.structure if self.format else 0.0)
-        if self.status is not Status.OK:
-            return 0.0
-        return self.r_acc[profile] + (self.format if profile == "paper" else self.tidy)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a task's measure says of one parsed answer. paper, hardened: R_acc, the accuracy unless given."""
-
-    accuracy: float
-    components: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    paper: float | None = None
-    hardened: float | None = None
+    value: T | None
+    problem: str = ""
 
 
 class Task(ABC, Generic[T]):
-    """One task family. T is the parsed answer, the same type as the parsed truth.
+    """One task family, which owns all its facts. T is the parsed answer, the same type as the parsed truth.
 
     name: registry key. title: for people. modalities: which samples it takes. templates: prompt set → template with
-    `{question}` and `{options}`. example: the answer's form, shown in help. paper_max: the largest R_acc.
-    nothing: the answer that says nothing and earns nothing, measured in place of one that cannot be read.
-    structured: whether the answer is JSON, whose form the released reward pays for.
+    `{question}` and `{options}`. example: the answer's form, shown in help. nothing: the answer that says nothing and
+    earns nothing, measured in place of one that cannot be read.
+
+    Facts with a usual value: paper_max: the largest R_acc. structured: whether the answer is JSON, whose form the
+    released reward pays for. published: the release's `problem_type`, the name with spaces unless given; tasks that
+    share one are told apart by their modalities. group: the column of report tables. judged: whether a judge may grade
+    the answer. masks: what the answer prompts a segmenter for, one mask of an image or one a frame of a clip.
+    statistics: the task that it is scored like, with which it shares an algorithm's statistics. scenes: the kinds of
+    scene that the worlds ask it of in turn (their makers of questions stand in `data.worlds.questions.ASKERS`).
+    example_truth, example_options: of a sample that tests ask, whose truth earns the most.
     """
 
     name: ClassVar[str]
@@ -110,25 +89,46 @@ class Task(ABC, Generic[T]):
     modalities: ClassVar[tuple[str, ...]]
     templates: ClassVar[Mapping[str, str]]
     example: ClassVar[str]
-    paper_max: ClassVar[float] = 1.0
     nothing: ClassVar[Any]
+    example_truth: ClassVar[str]
+    example_options: ClassVar[tuple[str, ...]] = ()
+    paper_max: ClassVar[float] = 1.0
     structured: ClassVar[bool] = False
+    published: ClassVar[str] = ""
+    group: ClassVar[str] = "QA"
+    judged: ClassVar[bool] = False
+    masks: ClassVar[Literal["", "image", "clip"]] = ""
+    statistics: ClassVar[str] = ""
+    scenes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> T:
         """The answer's text, parsed strictly, or leniently for the second column. Raises Malformed."""
 
     @abstractmethod
-    def measure(self, pred: T, true: T, sample: Sample) -> Measured:
-        """Compare a parsed answer with the truth."""
+    def measure(self, pred: Any, true: Any, samples: Sequence[Sample]) -> Measured:
+        """Compare N parsed answers with their truths, both as `arrays` gives them. Raises DataError."""
 
     @abstractmethod
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """One score's share of every metric; the first is the task's headline."""
 
-    def structure(self, pred: T, true: T, valid: bool) -> float:
-        """Released structure reward, 0–0.5. valid: whether the answer is in the task's form."""
-        return 0.5 if valid or not self.structured else 0.0
+    @property
+    def published_name(self) -> str:
+        """The `problem_type` of published rows."""
+        return self.published or self.name.replace("_", " ")
+
+    def plain(self, text: str) -> T | None:
+        """What `parse` gives strictly for a text in the usual form, in less time; None says nothing of the text."""
+        return None
+
+    def arrays(self, values: Sequence[T]) -> Any:
+        """N parsed answers as `measure` takes them."""
+        return values
+
+    def reads_alike(self, pred: Any) -> NDArray[np.bool_] | None:
+        """Which of N answers that are `ok` a lenient reading leaves as they are, (N,); None for all of them."""
+        return None
 
     def paint(self, picture: Picture, value: T, colour: str, sample: Sample) -> None:
         """Draw a parsed answer or truth on one frame; `picture` knows its second."""
@@ -163,40 +163,88 @@ class Task(ABC, Generic[T]):
         text = _SLOT.sub(fill, prompts.template(self.name))
         return text if marked else "".join(_mark(sample, path) for path in sample.media) + text
 
-    def read(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> tuple[Status, T | None]:
-        """Status and parsed answer; of one that is not in form what could be read of it, or None.
+    def read(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> Reading[T]:
+        """Status and parsed answer: the one place where a status is decided.
 
         Text without an answer block is parsed too, for the published partial credit; leniently it counts as answer.
         """
         if answer.status in (Status.MALFORMED, Status.ERROR):
-            return answer.status, None
-        try:
-            value = self.parse(answer.text, sample, lenient=lenient)
-        except Malformed as error:
-            return (Status.MALFORMED if answer.status is Status.OK else answer.status), error.partial
-        return (Status.OK if lenient and answer.status is Status.NO_ANSWER else answer.status), value
+            return Reading(answer.status, None)
+        value = None if lenient else self.plain(answer.text)
+        if value is None:
+            try:
+                value = self.parse(answer.text, sample, lenient=lenient)
+            except Malformed as error:
+                status = Status.MALFORMED if answer.status is Status.OK else answer.status
+                return Reading(status, error.partial, str(error))
+        return Reading(Status.OK if lenient and answer.status is Status.NO_ANSWER else answer.status, value)
 
     def score(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> Score:
         """Score one answer; bad model output is a status, never an exception. Raises DataError for a bad truth."""
         if answer.status is Status.ERROR:
-            return Score(Status.ERROR)
+            return _failed(answer)
         true = self.truth(sample)
-        status, value = self.read(sample, answer, lenient=lenient)
-        pred = self.nothing if value is None else value
-        measured = self.measure(pred, true, sample)
-        accuracy, ok = measured.accuracy, status is Status.OK
-        paper = accuracy if measured.paper is None else measured.paper
-        hardened = paper if measured.hardened is None else measured.hardened
-        return Score(
-            status=status,
-            accuracy=accuracy,
-            format=answer.format,
-            structure=self.structure(pred, true, ok) if answer.format else 0.0,
-            components=measured.components,
-            evidence=measured.evidence,
-            r_acc={"paper": paper if ok else 0.0, "hardened": hardened if ok else 0.0},
-            tidy=answer.tidy,
-        )
+        status, value, _ = self.read(sample, answer, lenient=lenient)
+        pred = self.arrays([self.nothing if value is None else value])
+        measured = self.measure(pred, self.arrays([true]), [sample])
+        return make_scores(measured, [answer], [status], self.structured)[0]
+
+    def score_many(
+        self, samples: Sequence[Sample], answers: Sequence[Answer], *, lenient: bool = False
+    ) -> list[Result]:
+        """The score of each answer to this task, in order; a DataError in place of one whose truth is not usable."""
+        return [result for result, _ in self._scored(samples, answers, lenient)]
+
+    def score_both(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> list[tuple[Result, Result]]:
+        """As `score_many`, each with its score under lenient reading: the same object where reading is the same."""
+        strict = self._scored(samples, answers, lenient=False)
+        again = [n for n, (_, alike) in enumerate(strict) if not alike]
+        lenient = self.score_many([samples[n] for n in again], [answers[n] for n in again], lenient=True)
+        both = [(result, result) for result, _ in strict]
+        for n, result in zip(again, lenient, strict=True):
+            both[n] = (both[n][0], result)
+        return both
+
+    def _scored(self, samples: Sequence[Sample], answers: Sequence[Answer], lenient: bool) -> list[tuple[Result, bool]]:
+        """Each result, and whether a lenient reading is known to give the same."""
+        made: list[tuple[Result, bool] | None] = [None] * len(samples)
+        read, readings, truths = [], [], []
+        for n, (sample, answer) in enumerate(zip(samples, answers, strict=True)):
+            if answer.status is Status.ERROR:
+                made[n] = _failed(answer), True
+                continue
+            try:
+                truths.append(self.truth(sample))
+            except DataError as error:
+                made[n] = error, True
+                continue
+            read.append(n)
+            readings.append(self.read(sample, answer, lenient=lenient))
+        asked, said = [samples[n] for n in read], [answers[n] for n in read]
+        for n, result in zip(read, self._measured(asked, said, readings, truths), strict=True):
+            made[n] = result
+        return [result for result in made if result is not None]
+
+    def _measured(
+        self, samples: list[Sample], answers: list[Answer], readings: list[Reading[T]], truths: list[T]
+    ) -> list[tuple[Result, bool]]:
+        """What `_scored` gives, of answers that were read and have a truth."""
+        if not samples:
+            return []
+        pred = self.arrays([self.nothing if value is None else value for _, value, _ in readings])
+        try:
+            measured = self.measure(pred, self.arrays(truths), samples)
+        except DataError as error:  # of one sample's `meta`: the others are measured without it
+            if len(samples) == 1:
+                return [(error, True)]
+            return [
+                self._measured([s], [a], [r], [t])[0]
+                for s, a, r, t in zip(samples, answers, readings, truths, strict=True)
+            ]
+        alike = self.reads_alike(pred)
+        known = repeat(True, len(samples)) if alike is None else alike.tolist()
+        scores = make_scores(measured, answers, [status for status, _, _ in readings], self.structured)
+        return [(score, same and score.status is Status.OK) for score, same in zip(scores, known, strict=True)]
 
     def metrics(self, scores: Sequence[Score], profile: MetricProfile = "official") -> dict[str, float]:
         """Pooled metrics over scores without errors; the first entry is the task's headline. NaN without scores.
@@ -204,11 +252,13 @@ class Task(ABC, Generic[T]):
         official: an answer that is not `ok` earns 0 everywhere. released: it keeps its partial credit.
         A metric that some scores lack evidence for (masks that were not made) is left out.
         """
-        rows = [self.counted(s, profile) for s in scores if s.status is not Status.ERROR]
-        if not rows:
-            return dict.fromkeys(self.counted(Score(Status.NO_ANSWER), profile), math.nan)
-        names = [name for name in rows[0] if all(name in row for row in rows)]
-        return {name: _ratio([row[name] for row in rows]) for name in names}
+        sums = TermSums.of(self.counted(s, profile) for s in scores if s.status is not Status.ERROR)
+        return sums.ratios() if sums.answers else dict.fromkeys(self.metric_names(profile), math.nan)
+
+    def metric_names(self, profile: MetricProfile = "official", *, masks: bool = False) -> list[str]:
+        """The names of the metrics, the headline first. masks: with those over masks, where the task has them."""
+        evidence = {"mask": _NO_MASK[self.masks]} if masks and self.masks else {}
+        return list(self.counted(Score(Status.NO_ANSWER, evidence=evidence), profile))
 
     def counted(self, score: Score, profile: MetricProfile) -> Terms:
         """`terms` as the profile counts them: `official` gives an answer that is not `ok` nothing.
@@ -230,7 +280,7 @@ class Task(ABC, Generic[T]):
         shown = list(frames) or [Image.new("RGB", (384, 384), "white")]
         seconds = list(times) or [0.0] * len(shown)
         true = self.truth(sample) if sample.truth else None
-        status, value = (None, None) if answer is None else self.read(sample, answer)
+        status, value = (None, None) if answer is None else self.read(sample, answer)[:2]
         pictures = []
         for frame, second in zip(shown, seconds, strict=True):
             picture = Picture(frame, second, seconds)
@@ -245,10 +295,15 @@ class Task(ABC, Generic[T]):
         return pictures
 
 
+def _failed(answer: Answer) -> Score:
+    return Score(Status.ERROR, characters=answer.characters, tokens=answer.tokens)
+
+
 @lru_cache(maxsize=2048)
 def _parse_truth(task: Task[T], truth: str, options: tuple[str, ...]) -> T:
     """Remembered, since a question is answered several times and read twice. Raises Malformed."""
-    return task.parse(truth, Sample("", task.name, "text", "", truth, options))
+    value = task.plain(truth)
+    return task.parse(truth, Sample("", task.name, "text", "", truth, options)) if value is None else value
 
 
 def make_templates(short: str, ask: str, form: str) -> dict[str, str]:
@@ -275,8 +330,3 @@ def _mark(sample: Sample, path: str) -> str:
     """`video` and `image` say what every medium is; else its suffix does."""
     by_suffix = PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
     return "<video>" if sample.modality == "video" or (by_suffix and sample.modality != "image") else "<image>"
-
-
-def _ratio(terms: Sequence[tuple[float, float]]) -> float:
-    part, whole = (math.fsum(column) for column in zip(*terms, strict=True))
-    return part / whole if whole else math.nan

@@ -11,4 +11,7 @@ class Caption(OpenEnded):
     title = "Caption"
     modalities = SEEN
     example = "A woman throws a red ball for her dog."
+    published = "caption"
+    statistics = "open_ended"  # published captions arrive as open-ended
+    example_truth = "A man pours coffee into a blue mug."
     templates = make_templates("caption: {question}", "The answer is a description in plain sentences.", "DESCRIPTION")

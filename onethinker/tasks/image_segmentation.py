@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +17,12 @@ from onethinker.measure import boxes, masks, points
 from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import TRUTH, Picture
-from onethinker.tasks.reading import Box, Points, read_box, read_number, read_object, read_points
+from onethinker.tasks.plain_json import Bools, Floats, Four, Two, not_fractions, plain_reader, rows_of_numbers, upright
+from onethinker.tasks.reading import NO_BOX, Box, Points, read_box, read_number, read_object, read_points
 
+EXAMPLE_POINTS = (
+    '"positive_points": [[300, 300], [350, 420], [400, 500]], "negative_points": [[90, 90], [600, 100], [90, 700]]'
+)
 POINTS = '"positive_points": [[x, y], [x, y], [x, y]], "negative_points": [[x, y], [x, y], [x, y]]'
 
 
@@ -29,6 +36,15 @@ class Prompts:
     time: float | None = None
 
 
+class PlainPrompts(msgspec.Struct, forbid_unknown_fields=True):
+    """As the answer's JSON has them."""
+
+    boxes: Four
+    positive_points: tuple[Two, Two, Two]
+    negative_points: tuple[Two, Two, Two]
+
+
+_plain = plain_reader(PlainPrompts)
 _PARTS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("box", "boxes", read_box),
     ("positive", "positive_points", read_points),
@@ -75,20 +91,42 @@ def true_mask(sample: Sample, second: float = 0.0) -> NDArray[np.bool_] | None:
         raise DataError(f"sample {sample.id}: meta['segmentation'] is not the published form: {error!r}") from error
 
 
-def overlap(pred: Prompts, true: Prompts) -> dict[str, float]:
-    """IoU of the boxes, and G(d) of the positive and of the negative points, 0 for a part that is missing."""
-    iou = float(boxes.iou(pred.box, true.box)[0]) if pred.box and true.box else 0.0
-    return {
-        "iou": iou,
-        "positive": _near(pred.positive, true.positive),
-        "negative": _near(pred.negative, true.negative),
-    }
+_FAR: Points = ((math.inf, math.inf),) * 3
+"""Stand where there are no points: they are near to none."""
 
 
-def _near(pred: Points | None, true: Points | None) -> float:
-    if pred is None or true is None:
-        return 0.0
-    return float(points.similarity(points.matched_distance(pred, true))[0])
+def prompt_arrays(values: Sequence[Prompts]) -> Floats:
+    """(N, 17): box, positive points, negative points, time; a part that is missing overlaps with nothing."""
+    return rows_of_numbers(
+        [
+            (
+                *(value.box or NO_BOX),
+                *chain(*(value.positive or _FAR), *(value.negative or _FAR)),
+                math.inf if value.time is None else value.time,
+            )
+            for value in values
+        ],
+        17,
+    )
+
+
+def overlap(pred: Floats, true: Floats) -> tuple[dict[str, Floats], Bools]:
+    """IoU of the boxes, and G(d) of the positive and of the negative points, each (N,), 0 for a part that is missing;
+    and which answers have both sorts of points. pred, true: as `prompt_arrays` gives them."""
+    parts = {"iou": boxes.iou(pred[:, :4], true[:, :4])}
+    for name, side in _POINTS.items():
+        sides = (values[:, side].reshape(-1, 3, 2) for values in (pred, true))
+        parts[name] = points.similarity(points.matched_distance(*sides))
+    return parts, np.asarray(np.isfinite(pred[:, 4:16]).all(axis=1))
+
+
+def prompts_read_alike(pred: Floats) -> Bools:
+    """Answers that lenient reading leaves as they are."""
+    positive, negative = (not_fractions(pred[:, side]) for side in _POINTS.values())
+    return np.asarray(upright(pred[:, :4]) & positive & negative)
+
+
+_POINTS = {"positive": slice(4, 10), "negative": slice(10, 16)}
 
 
 def prompt_terms(score: Score, *more: str) -> Terms:
@@ -112,6 +150,11 @@ class ImageSegmentation(Task[Prompts]):
     paper_max = 3.0
     nothing = Prompts()
     structured = True
+    published = "segmentation"
+    group = "Segmentation"
+    masks = "image"
+    scenes = ("still",)
+    example_truth = '{"boxes": [200, 200, 500, 600], ' + EXAMPLE_POINTS + "}"
     templates = make_templates(
         "segment: {question}",
         "The answer is JSON that prompts a segmenter: the object's box (left, top, right, bottom), three points on "
@@ -122,12 +165,21 @@ class ImageSegmentation(Task[Prompts]):
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Prompts:
         return parse_prompts(text, timed=False, lenient=lenient)
 
-    def measure(self, pred: Prompts, true: Prompts, sample: Sample) -> Measured:
-        parts = overlap(pred, true)
-        iou, positive, negative = parts.values()
-        if pred.positive is None or pred.negative is None:
-            return Measured(0.0, parts)
-        return Measured(0.5 * iou + 0.25 * positive + 0.25 * negative, parts, paper=iou + positive + negative)
+    def plain(self, text: str) -> Prompts | None:
+        found = _plain(text)
+        return None if found is None else Prompts(found.boxes, found.positive_points, found.negative_points)
+
+    def arrays(self, values: Sequence[Prompts]) -> Floats:
+        return prompt_arrays(values)
+
+    def measure(self, pred: Floats, true: Floats, samples: Sequence[Sample]) -> Measured:
+        parts, pointed_N = overlap(pred, true)
+        iou_N, positive_N, negative_N = parts.values()
+        accuracy_N = 0.5 * iou_N + 0.25 * positive_N + 0.25 * negative_N
+        return Measured(accuracy_N * pointed_N, parts, paper=iou_N + positive_N + negative_N)
+
+    def reads_alike(self, pred: Floats) -> Bools:
+        return prompts_read_alike(pred)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """cIoU = ΣI/ΣU and gIoU over masks where evaluation made them; an empty mask of nothing is right."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onethinker.measure import text as measure
 from onethinker.sample import Sample
 from onethinker.tasks.base import ANY_MODALITY, Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
@@ -16,6 +18,9 @@ class MultipleChoice(Task[str]):
     modalities = ANY_MODALITY
     example = "A"
     nothing = ""
+    scenes = ("still", "clip", "still", "clip", "pair", "clip")
+    example_truth = "B"
+    example_options = ("A. red", "B. green", "C. blue", "D. cannot be seen")
     templates = make_templates(
         "choice: {question}\n{options}", "The answer is the letter of the one right option.", "LETTER"
     )
@@ -27,8 +32,8 @@ class MultipleChoice(Task[str]):
             raise Malformed(f"expected the letter of one option, found {text[:60]!a}")
         return letter
 
-    def measure(self, pred: str, true: str, sample: Sample) -> Measured:
-        return Measured(float(pred == true))
+    def measure(self, pred: Sequence[str], true: Sequence[str], samples: Sequence[Sample]) -> Measured:
+        return Measured([float(p == t) for p, t in zip(pred, true, strict=True)])
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         return {"accuracy": (score.accuracy, 1.0)}

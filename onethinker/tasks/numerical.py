@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from onethinker.measure import text as measure
 from onethinker.sample import Sample
@@ -25,13 +26,15 @@ class Numerical(Task[float]):
     modalities = ANY_MODALITY
     example = "3.14"
     nothing = math.nan
+    scenes = ("still", "clip")
+    example_truth = "1,234.5"
     templates = make_templates("number: {question}", "The answer is one number, without words or units.", "NUMBER")
 
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> float:
         return parse_number(text, lenient=lenient)
 
-    def measure(self, pred: float, true: float, sample: Sample) -> Measured:
-        return Measured(float(measure.same_number(pred, true)))
+    def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
+        return Measured([float(measure.same_number(p, t)) for p, t in zip(pred, true, strict=True)])
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         return {"accuracy": (score.accuracy, 1.0)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onethinker.measure import text as measure
 from onethinker.sample import Sample
 from onethinker.tasks.base import SEEN, Measured, MetricProfile, Score, Task, Terms, make_templates
@@ -16,6 +18,9 @@ class OCR(Task[str]):
     modalities = SEEN
     example = "Hello World"
     nothing = ""
+    published = "OCR"
+    scenes = ("words",)
+    example_truth = "TOTAL 12/24 <open> a/b"
     templates = make_templates(
         "read: {question}", "The answer is the text exactly as it is written, nothing added.", "TEXT"
     )
@@ -23,10 +28,12 @@ class OCR(Task[str]):
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> str:
         return read_text(text)
 
-    def measure(self, pred: str, true: str, sample: Sample) -> Measured:
-        words, rate = len(true.split()), measure.wer(true, pred)
-        accuracy = max(0.0, 1.0 - rate)
-        return Measured(accuracy, {"1-WER": accuracy}, {"words": words, "errors": round(rate * words)})
+    def measure(self, pred: Sequence[str], true: Sequence[str], samples: Sequence[Sample]) -> Measured:
+        words = [len(text.split()) for text in true]
+        rates = list(map(measure.wer, true, pred))
+        errors = [round(rate * count) for rate, count in zip(rates, words, strict=True)]
+        accuracy = [max(0.0, 1.0 - rate) for rate in rates]
+        return Measured(accuracy, {"1-WER": accuracy}, {"words": words, "errors": errors})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         words = score.evidence.get("words", 0)

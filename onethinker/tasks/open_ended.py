@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onethinker.measure import text as measure
 from onethinker.sample import Sample
 from onethinker.tasks.base import ANY_MODALITY, Measured, MetricProfile, Score, Task, Terms, make_templates
@@ -16,14 +18,19 @@ class OpenEnded(Task[str]):
     modalities = ANY_MODALITY
     example = "The dog brings the ball back."
     nothing = ""
+    published = "open-ended"
+    judged = True
+    scenes = ("still", "clip")
+    example_truth = "The dog brings the red ball back to the woman."
     templates = make_templates("answer: {question}", "The answer is a short text that answers the question.", "TEXT")
 
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> str:
         return read_text(text)
 
-    def measure(self, pred: str, true: str, sample: Sample) -> Measured:
-        scores = measure.rouge(true, pred)
-        return Measured(sum(scores) / 3, dict(zip(("rouge1", "rouge2", "rougeL"), scores, strict=True)))
+    def measure(self, pred: Sequence[str], true: Sequence[str], samples: Sequence[Sample]) -> Measured:
+        one, two, longest = zip(*map(measure.rouge, true, pred), strict=True)
+        mean = [sum(parts) / 3 for parts in zip(one, two, longest, strict=True)]
+        return Measured(mean, {"rouge1": one, "rouge2": two, "rougeL": longest})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """A judge's grade, where there is one, and ROUGE."""

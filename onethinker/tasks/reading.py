@@ -64,7 +64,7 @@ def read_text(text: str) -> str:
     stripped = text.strip()
     if not stripped:
         raise Malformed("expected an answer, found nothing")
-    if any("\ud800" <= c <= "\udfff" for c in stripped):
+    if not stripped.isascii() and any("\ud800" <= c <= "\udfff" for c in stripped):
         raise Malformed("expected valid Unicode, found a lone surrogate")
     return stripped if stripped.isascii() else unicodedata.normalize("NFC", stripped)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from onethinker.measure import text as measure
 from onethinker.sample import Sample
@@ -18,6 +19,8 @@ class Regression(Task[float]):
     modalities = ANY_MODALITY
     example = "42.7"
     nothing = math.nan
+    scenes = ("still", "clip")
+    example_truth = "42.7"
     templates = make_templates(
         "estimate: {question}", "The answer is your best estimate as one number, without words or units.", "NUMBER"
     )
@@ -25,9 +28,10 @@ class Regression(Task[float]):
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> float:
         return parse_number(text, lenient=lenient)
 
-    def measure(self, pred: float, true: float, sample: Sample) -> Measured:
-        mra = measure.mra(pred, true, "released")
-        return Measured(mra, {"mra": mra}, {"mra_official": measure.mra(pred, true, "official")})
+    def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
+        mra = [measure.mra(p, t, "released") for p, t in zip(pred, true, strict=True)]
+        official = [measure.mra(p, t, "official") for p, t in zip(pred, true, strict=True)]
+        return Measured(mra, {"mra": mra}, {"mra_official": official})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         mra = score.accuracy if profile == "released" else score.evidence.get("mra_official", 0.0)

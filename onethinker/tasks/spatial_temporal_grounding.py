@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
+import numpy as np
 
 from onethinker.measure import spans, tracks
 from onethinker.sample import Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.plain_json import Bools, Floats, Four, Second, Two, plain_reader, rows_of_numbers, upright
 from onethinker.tasks.reading import NO_BOX, Span, Track, read_object, read_span, read_track
 
 
@@ -21,6 +27,27 @@ class Tube:
     shaped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Tubes:
+    """N tubes as arrays. shaped_N: as `Tube.shaped`."""
+
+    span_N2: Floats
+    tracks: tracks.Tracks
+    shaped_N: Bools
+
+
+_NO_SPAN: Span = (math.inf, -math.inf)
+"""Stands where there is no span: it overlaps with none, and no second lies within it."""
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    boxes: dict[Second, Four]
+    time: Two
+
+
+_plain = plain_reader(_Plain, lambda found: len(found.boxes))
+
+
 class SpatialTemporalGrounding(Task[Tube]):
     """Rewards judge boxes at common seconds (`released`, `paper`) or over the union of seconds (`hardened`)."""
 
@@ -31,6 +58,13 @@ class SpatialTemporalGrounding(Task[Tube]):
     paper_max = 2.0
     nothing = Tube(None, {})
     structured = True
+    published = "spatial-temporal grounding"
+    group = "Spatial-temporal"
+    scenes = ("clip",)
+    example_truth = (
+        '{"time": [3.2, 6.8], "boxes": '
+        '{"4": [100, 200, 300, 400], "5": [110, 210, 310, 410], "6": [120, 220, 320, 420]}}'
+    )
     templates = make_templates(
         "tube: {question}",
         "The answer is JSON: the start and the end of the moment in seconds, and for every whole second within it "
@@ -52,27 +86,35 @@ class SpatialTemporalGrounding(Task[Tube]):
             raise Malformed(str(faults[0]), tube)
         return tube
 
-    def measure(self, pred: Tube, true: Tube, sample: Sample) -> Measured:
-        assert true.span is not None
-        tiou = float(spans.iou(pred.span, true.span)[0]) if pred.span else 0.0
-        common = tracks.mean_over_common(pred.boxes, true.boxes)
-        union = tracks.mean_over_union(pred.boxes, true.boxes)
-        evidence = {
-            "tiou_official": float(spans.iou_official(pred.span, true.span)[0]) if pred.span else 0.0,
-            "siou_true": tracks.mean_over_true_seconds(pred.boxes, true.boxes),
-            "siou_union": union,
-            "viou": tracks.viou(pred.boxes, true.boxes, pred.span, true.span) if pred.span else 0.0,
-        }
+    def plain(self, text: str) -> Tube | None:
+        found = _plain(text)
+        return Tube(found.time, found.boxes, True) if found is not None and found.boxes else None
+
+    def arrays(self, values: Sequence[Tube]) -> Tubes:
+        span_N2 = rows_of_numbers([value.span or _NO_SPAN for value in values], 2)
+        shaped_N = np.array([value.shaped for value in values])
+        return Tubes(span_N2, tracks.Tracks.of([value.boxes for value in values]), shaped_N)
+
+    def measure(self, pred: Tubes, true: Tubes, samples: Sequence[Sample]) -> Measured:
+        pairs, tiou_N = tracks.pair(pred.tracks, true.tracks), spans.iou(pred.span_N2, true.span_N2)
+        common_N, union_N = tracks.mean_over_common(pairs), tracks.mean_over_union(pairs)
         return Measured(
-            0.5 * tiou + 0.5 * common,
-            {"tiou": tiou, "siou": common},
-            evidence,
-            paper=tiou + common,
-            hardened=tiou + union,
+            0.5 * tiou_N + 0.5 * common_N,
+            {"tiou": tiou_N, "siou": common_N},
+            {
+                "tiou_official": spans.iou_official(pred.span_N2, true.span_N2),
+                "siou_true": tracks.mean_over_true_seconds(pairs),
+                "siou_union": union_N,
+                "viou": tracks.viou(pairs, pred.span_N2, true.span_N2),
+            },
+            paper=tiou_N + common_N,
+            hardened=tiou_N + union_N,
+            structure=0.25 * pred.shaped_N + 0.25 * tracks.key_overlap(pairs),
         )
 
-    def structure(self, pred: Tube, true: Tube, valid: bool) -> float:
-        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.boxes, true.boxes)
+    def reads_alike(self, pred: Tubes) -> Bools:
+        in_order_N = pred.span_N2[:, 0] <= pred.span_N2[:, 1]
+        return np.asarray(in_order_N & pred.tracks.all(upright(pred.tracks.boxes_M4)))
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """official sIoU is over the true seconds, so that a missing box costs; released over the common ones."""

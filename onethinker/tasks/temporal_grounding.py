@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
 from onethinker.measure import spans
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.plain_json import Bools, Floats, Two, plain_reader, rows_of_numbers
 from onethinker.tasks.reading import Span, read_object, read_span
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    time: Two
+
+
+_plain = plain_reader(_Plain)
 
 
 class TemporalGrounding(Task[Span]):
@@ -18,6 +31,9 @@ class TemporalGrounding(Task[Span]):
     example = '{"time": [start, end]}'
     nothing = (0.0, 0.0)
     structured = True
+    group = "Temporal"
+    scenes = ("clip",)
+    example_truth = '{"time": [3.5, 9.25]}'
     templates = make_templates(
         "when: {question}", "The answer is JSON with the start and the end of the moment in seconds.", example
     )
@@ -25,10 +41,22 @@ class TemporalGrounding(Task[Span]):
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Span:
         return read_span(read_object(text, lenient=lenient).get("time"), lenient=lenient)
 
-    def measure(self, pred: Span, true: Span, sample: Sample) -> Measured:
-        tiou = float(spans.iou(pred, true)[0])
-        official = float(spans.iou_official(pred, true, meta_number(sample, "duration"))[0])
-        return Measured(tiou, {"tiou": tiou}, {"tiou_official": official})
+    def plain(self, text: str) -> Span | None:
+        found = _plain(text)
+        return None if found is None else found.time
+
+    def arrays(self, values: Sequence[Span]) -> Floats:
+        """(N, 2), seconds."""
+        return rows_of_numbers(values, 2)
+
+    def measure(self, pred: Floats, true: Floats, samples: Sequence[Sample]) -> Measured:
+        tiou_N, ends = spans.iou(pred, true), [meta_number(sample, "duration") for sample in samples]
+        known = any(end is not None for end in ends)
+        official_N = spans.iou_official(pred, true, np.array(ends, dtype=np.float64) if known else None)
+        return Measured(tiou_N, {"tiou": tiou_N}, {"tiou_official": official_N})
+
+    def reads_alike(self, pred: Floats) -> Bools:
+        return np.asarray(pred[:, 0] <= pred[:, 1])
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         tiou = score.accuracy if profile == "released" else score.evidence.get("tiou_official", 0.0)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from onethinker.measure import tracks
 from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.plain_json import Bools, Floats, Four, Second, plain_reader, upright
 from onethinker.tasks.reading import NO_BOX, Track, read_object, read_track
 
 FRAME_SIZE = (1000.0, 1000.0)
@@ -21,6 +25,21 @@ class Path:
 
     boxes: Track
     shaped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """N paths, and their boxes as arrays."""
+
+    values: Sequence[Path]
+    tracks: tracks.Tracks
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    boxes: dict[Second, Four]
+
+
+_plain = plain_reader(_Plain, lambda found: len(found.boxes))
 
 
 class Tracking(Task[Path]):
@@ -36,6 +55,9 @@ class Tracking(Task[Path]):
     example = '{"boxes": {"1": [x1, y1, x2, y2], "2": [x1, y1, x2, y2]}}'
     nothing = Path({})
     structured = True
+    group = "Tracking"
+    scenes = ("clip",)
+    example_truth = '{"boxes": {"1": [100, 200, 300, 400], "2": [110, 210, 310, 410], "3": [120, 220, 320, 420]}}'
     templates = make_templates(
         "track: {question}",
         "The answer is JSON with one box a second, at most 32: key 1 is the first frame, key 2 one second later, "
@@ -50,17 +72,26 @@ class Tracking(Task[Path]):
             raise Malformed(str(track.faults[0]), path)
         return path
 
-    def measure(self, pred: Path, true: Path, sample: Sample) -> Measured:
-        miou = tracks.mean_over_true_seconds(pred.boxes, true.boxes)
+    def plain(self, text: str) -> Path | None:
+        found = _plain(text)
+        return Path(found.boxes, True) if found is not None and found.boxes else None
+
+    def arrays(self, values: Sequence[Path]) -> Paths:
+        return Paths(values, tracks.Tracks.of([value.boxes for value in values]))
+
+    def measure(self, pred: Paths, true: Paths, samples: Sequence[Sample]) -> Measured:
+        pairs = tracks.pair(pred.tracks, true.tracks)
+        miou_N = tracks.mean_over_true_seconds(pairs)
         return Measured(
-            miou,
-            {"miou": miou},
-            {"got10k": _got10k(pred.boxes, true.boxes, sample), "seconds": _seconds(pred.boxes, true.boxes)},
-            hardened=tracks.mean_over_union(_searched(pred.boxes, true.boxes), _searched(true.boxes, true.boxes)),
+            miou_N,
+            {"miou": miou_N},
+            {"got10k": _got10k(pairs, pred.values, samples), "seconds": _seconds(pairs)},
+            hardened=tracks.mean_over_union(_searched(pairs)),
+            structure=0.25 * np.array([path.shaped for path in pred.values]) + 0.25 * tracks.key_overlap(pairs),
         )
 
-    def structure(self, pred: Path, true: Path, valid: bool) -> float:
-        return 0.25 * pred.shaped + 0.25 * tracks.key_overlap(pred.boxes, true.boxes)
+    def reads_alike(self, pred: Paths) -> Bools:
+        return pred.tracks.all(upright(pred.tracks.boxes_M4))
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """official: GOT-10k's frames, pooled, first left out. released: seconds, clip by clip."""
@@ -73,9 +104,11 @@ class Tracking(Task[Path]):
         picture.box(value.boxes.get(round(picture.second) + 1, NO_BOX), colour)
 
 
-def _searched(boxes: Track, true: Track) -> Track:
+def _searched(pairs: tracks.Pairs) -> tracks.Pairs:
     """Without key 1, which the question gives, unless the truth has nothing else."""
-    return {k: box for k, box in boxes.items() if k != 1 or len(true) == 1}
+    alone_N = pairs.true.count_N == 1
+    keep_M, keep_K = ((side.key_M != 1) | alone_N[side.row_M] for side in (pairs.pred, pairs.true))
+    return tracks.at_keys(pairs, keep_M, keep_K)
 
 
 def _shares(found: dict[str, float]) -> Terms:
@@ -83,23 +116,37 @@ def _shares(found: dict[str, float]) -> Terms:
     return {f"SR{t}": (found.get(f"above_{t}", 0.0), frames) for t in (0.5, 0.75)}
 
 
-def _seconds(pred: Track, true: Track) -> dict[str, float]:
-    ious = tracks.overlaps(pred, true, true)
-    return {"frames": float(ious.size)} | {f"above_{t}": float((ious > t).sum()) for t in (0.5, 0.75)}
+def _seconds(pairs: tracks.Pairs) -> list[dict[str, float]]:
+    """Sums over each clip's true seconds."""
+    iou_K = pairs.iou_K
+    return _rows(
+        {"frames": pairs.true.count_N.astype(float)} | {f"above_{t}": pairs.sums(iou_K > t) for t in (0.5, 0.75)}
+    )
 
 
-def _got10k(pred: Track, true: Track, sample: Sample) -> dict[str, float]:
-    """One clip's sums for AO and SR. IoU in 0–1000 of the frame equals IoU in pixels."""
-    dense = sample.meta.get("frame_boxes")
-    if dense is None:
-        keys = sorted(true)
-        return tracks.got10k([pred.get(k, NO_BOX) for k in keys], [true[k] for k in keys], FRAME_SIZE)
+def _got10k(pairs: tracks.Pairs, paths: Sequence[Path], samples: Sequence[Sample]) -> list[dict[str, float]]:
+    """Each clip's sums for AO and SR. IoU in 0–1000 of the frame equals IoU in pixels."""
+    true = pairs.true
+    rows = _rows(tracks.got10k(pairs.pred_K4, true.boxes_M4, FRAME_SIZE, frames_N=true.count_N))
+    for place, (path, sample) in enumerate(zip(paths, samples, strict=True)):
+        if sample.meta and sample.meta.get("frame_boxes") is not None:
+            rows[place] = _frame_by_frame(path.boxes, sample)
+    return rows
+
+
+def _frame_by_frame(pred: Track, sample: Sample) -> dict[str, float]:
+    """The sums over the frames that have a true box. Raises DataError."""
     fps = meta_number(sample, "fps")
     if fps is None:
         raise DataError(f"sample {sample.id}: meta['frame_boxes'] needs meta['fps'], the frames a second")
     try:
-        true_F4 = np.asarray(dense, dtype=np.float64).reshape(-1, 4)
+        true_F4 = np.asarray(sample.meta["frame_boxes"], dtype=np.float64).reshape(-1, 4)
         pred_F4 = tracks.interpolate({k - 1.0: box for k, box in pred.items()}, np.arange(len(true_F4)) / fps)
-        return tracks.got10k(pred_F4, true_F4, FRAME_SIZE, sample.meta.get("cover"))
+        return _rows(tracks.got10k(pred_F4, true_F4, FRAME_SIZE, sample.meta.get("cover")))[0]
     except (TypeError, ValueError) as error:
         raise DataError(f"sample {sample.id}: meta['frame_boxes'] or meta['cover'] is not usable: {error}") from error
+
+
+def _rows(columns: dict[str, Floats]) -> list[dict[str, Any]]:
+    """A mapping a clip."""
+    return [dict(zip(columns, row)) for row in zip(*(column.tolist() for column in columns.values()), strict=True)]

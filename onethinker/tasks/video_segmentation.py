@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import TRUTH, Picture
 from onethinker.tasks.image_segmentation import (
+    EXAMPLE_POINTS,
     POINTS,
+    PlainPrompts,
     Prompts,
     mask_evidence,
     overlap,
     paint_mask,
     paint_prompts,
     parse_prompts,
+    prompt_arrays,
     prompt_terms,
+    prompts_read_alike,
 )
+from onethinker.tasks.plain_json import Bools, Floats, Number, plain_reader
+
+
+class _Plain(PlainPrompts, forbid_unknown_fields=True):
+    time: Number
+
+
+_plain = plain_reader(_Plain)
 
 
 class VideoSegmentation(Task[Prompts]):
@@ -29,6 +43,11 @@ class VideoSegmentation(Task[Prompts]):
     paper_max = 4.0
     nothing = Prompts()
     structured = True
+    published = "segmentation"
+    group = "Segmentation"
+    masks = "clip"
+    scenes = ("clip",)
+    example_truth = '{"time": 4.5, "boxes": [200, 200, 500, 600], ' + EXAMPLE_POINTS + "}"
     templates = make_templates(
         "segment: {question}",
         "The answer is JSON that prompts a segmenter: a moment in seconds at which the object is seen well, and at "
@@ -40,17 +59,29 @@ class VideoSegmentation(Task[Prompts]):
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> Prompts:
         return parse_prompts(text, timed=True, lenient=lenient)
 
-    def measure(self, pred: Prompts, true: Prompts, sample: Sample) -> Measured:
-        away = math.inf if pred.time is None or true.time is None else abs(pred.time - true.time)
-        parts = overlap(pred, true) | {"time": math.exp(-away / 2)}
-        if pred.positive is None or pred.negative is None or pred.time is None:
-            return Measured(0.0, parts)
-        iou, positive, negative, near = parts.values()
+    def plain(self, text: str) -> Prompts | None:
+        found = _plain(text)
+        if found is None:
+            return None
+        return Prompts(found.boxes, found.positive_points, found.negative_points, found.time)
+
+    def arrays(self, values: Sequence[Prompts]) -> Floats:
+        return prompt_arrays(values)
+
+    def measure(self, pred: Floats, true: Floats, samples: Sequence[Sample]) -> Measured:
+        parts, pointed_N = overlap(pred, true)
+        iou_N, positive_N, negative_N = parts.values()
+        away_N = np.abs(pred[:, 16] - true[:, 16])
+        near_N = np.exp(-away_N / 2)
+        accuracy_N = 0.3 * iou_N + 0.3 * near_N + 0.2 * positive_N + 0.2 * negative_N
         return Measured(
-            0.3 * iou + 0.3 * near + 0.2 * positive + 0.2 * negative,
-            parts,
-            paper=iou + math.exp(-(away**2) / 2) + positive + negative,
+            accuracy_N * (pointed_N & np.isfinite(away_N)),
+            parts | {"time": near_N},
+            paper=iou_N + np.exp(-np.square(away_N) / 2) + positive_N + negative_N,
         )
+
+    def reads_alike(self, pred: Floats) -> Bools:
+        return prompts_read_alike(pred)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         """J&F, J and F over masks where evaluation made them."""

@@ -19,7 +19,6 @@ from onethinker.scoring.judge import Judge
 from onethinker.scoring.rollout import Rollout, make_request, roll_out
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.algorithms.base import Algorithm
-from onethinker.train.judged import judged
 from onethinker.train.parallel import SINGLE_PROCESS, Processes
 from onethinker.train.prefix import TokenGroup
 from onethinker.train.sampler import Sampler
@@ -149,9 +148,9 @@ class Collector:
         """The answered groups of these prompts, all as kept, and what was left out."""
         found = StepGroups()
         fit = self._short_enough(positions, found)
-        answered = roll_out(self.samples, self.engine, self.prompts, self.recipe.media, sampling, only=fit)
-        for position, rollouts in judged(list(answered), self.judge, self.recipe.rl.judge.in_group):
-            rewards_G = np.array([r.score.reward(self.recipe.rl.reward) for r in rollouts])
+        rl, asked = self.recipe.rl, (self.samples, self.engine, self.prompts, self.recipe.media, sampling)
+        for position, rollouts in roll_out(*asked, only=fit, judge=self.judge, in_group=rl.judge.in_group):
+            rewards_G = np.array([r.score.reward(rl.reward) for r in rollouts])
             found.kept.append(ScoredGroup(position, rollouts, rewards_G))
         return found
 

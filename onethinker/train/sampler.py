@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onethinker.sample import Sample
-from onethinker.train.algorithms.base import SHARED_STATISTICS
+from onethinker.tasks import statistics_of
 
 
 class Sampler:
@@ -66,7 +66,7 @@ class Sampler:
 
     def _chances(self, weights: Mapping[str, float]) -> dict[str, float]:
         """How likely a sample of each task is taken; tasks that have no weight yet always are."""
-        found = {task: weights.get(SHARED_STATISTICS.get(task, task)) for task in self.tasks}
+        found = {task: weights.get(statistics_of(task)) for task in self.tasks}
         top = max((w for w in found.values() if w is not None), default=0.0)
         return {task: 1.0 if w is None or top <= 0 else w / top for task, w in found.items()}
 

@@ -55,3 +55,23 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], *, threads: int = SPAR
         pool.shutdown(wait=False, cancel_futures=True)
     if failure is not None:
         raise failure
+
+
+def map_together(work: Callable[[list[T]], Iterable[R]], items: Iterable[T], *, most: int = 64) -> Iterator[R]:
+    """What `work` gives for lists of items, in order, done in one thread while further items are taken.
+
+    A list holds whatever came while the last one was worked on, at most `most`: nothing waits to be with others, and
+    the slower the work, the more of it is done at once. What was taken before an Exception of `items` is worked on.
+    """
+    waiting: deque[T] = deque()
+
+    def note(item: T) -> T:
+        waiting.append(item)
+        return item
+
+    def take(_: T) -> list[R]:
+        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        return list(work(taken)) if taken else []
+
+    for found in map_ahead(take, map(note, items), threads=1, ahead=2 * most):
+        yield from found

@@ -248,7 +248,7 @@ def test_a_judge_that_fails_costs_the_row_and_is_asked_again(root, target, tmp_p
     suite = run_suite(target(answers, judge=Grader(fail=True)), "mmsci_caption", tmp_path / "out", root)
     assert (entry(suite, "mmsci_caption")["value"], entry(suite, "mmsci_caption")["errors"]) == (None, 2)
     rows = JsonLines(tmp_path / "out" / "mmsci_caption" / "results.jsonl").rows()
-    assert {row["error"] for row in rows} == {"the judge is away"}
+    assert {row["error"] for row in rows} == {"judge: the judge is away"}
     again = run_suite(target(answers, judge=Grader()), "mmsci_caption", tmp_path / "out", root)
     assert entry(again, "mmsci_caption")["n"] == 2
 

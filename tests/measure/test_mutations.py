@@ -1,5 +1,6 @@
 """Operators changed by hand, one at a time: each change must break a named check."""
 
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -42,9 +43,10 @@ def points_checks(m) -> None:
 
 def tracks_checks(m) -> None:
     true, pred = dict.fromkeys(range(4), BOX), {0: BOX, 1: HALF, 9: BOX}
-    assert (m.mean_over_true_seconds(pred, true), m.mean_over_common(pred, true)) == (0.375, 0.75)
-    assert (m.mean_over_union(pred, true), m.key_overlap(pred, true)) == (0.3, 0.5)
-    assert m.viou(true, true, (1, 4), (0, 3)) == 0.6
+    pairs, same = (m.pair(m.Tracks.of([a]), m.Tracks.of([true])) for a in (pred, true))
+    assert (m.mean_over_true_seconds(pairs), m.mean_over_common(pairs)) == (0.375, 0.75)
+    assert (m.mean_over_union(pairs), m.key_overlap(pairs)) == (0.3, 0.5)
+    assert m.viou(same, (1, 4), (0, 3)) == 0.6
     row = m.got10k([HALF, BOX, HALF, HALF], [BOX] * 4, (1000, 1000), [1, 1, 1, 0])
     assert row == {"frames": 2, "iou": 1.5, "above_0.5": 1, "above_0.75": 1}
     assert m.got10k([BOX] * 2, [(150, 100, 350, 300)] * 2, (250, 1000))["iou"] == 2 / 3
@@ -86,13 +88,14 @@ MUTATIONS = [
     ("boxes", "_ratio(hull - union, hull)", "_ratio(hull - union, union)"),
     ("spans", "ious >= m", "ious > m"),
     ("spans", "np.minimum(a[:, 0], b[:, 0]))", "np.maximum(a[:, 0], b[:, 0]))"),
-    ("spans", "np.clip(a, 0.0, end)", "np.clip(a, -9.0, end)"),
+    ("spans", "-np.inf, 0.0)", "-np.inf, -9.0)"),
     ("points", "totals_NP.min(axis=1)", "totals_NP[:, 0]"),
     ("points", "/ sigma) / 2.0", "/ sigma) * 2.0"),
-    ("tracks", "(ious > 0.5)", "(ious >= 0.5)"),
-    ("tracks", "[1:][judged[1:]]", "[judged]"),
-    ("tracks", "pred.keys() | true.keys()", "pred.keys() & true.keys()"),
-    ("tracks", "if first <= k <= last", "if first < k <= last"),
+    ("tracks", "iou_F > 0.5", "iou_F >= 0.5"),
+    ("tracks", "prepend=-1) == 0", "prepend=-1) >= 0"),
+    ("tracks", "pairs.pred.count_N - pairs.common_N", "pairs.pred.count_N + pairs.common_N"),
+    ("tracks", "== true.code_M", ">= true.code_M"),
+    ("tracks", "(first_N[row_K] <= key_K)", "(first_N[row_K] < key_K)"),
     ("tracks", "width - left_F", "width"),
     ("tracks", "height - top_F", "height"),
     ("boxes", "np.maximum(x2_N - x1_N, 0.0)", "np.abs(x2_N - x1_N)"),
@@ -112,6 +115,7 @@ MUTATIONS = [
 def built(name: str, change: Callable[[str], str] = str) -> types.ModuleType:
     """The module made from its source, changed."""
     module = types.ModuleType(f"changed_{name}")
+    sys.modules[module.__name__] = module  # where dataclasses look for their module
     exec(compile(change((FOLDER / f"{name}.py").read_text()), name, "exec"), module.__dict__)
     return module
 

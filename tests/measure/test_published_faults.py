@@ -56,10 +56,11 @@ def test_frames_without_the_object_count_and_agree_when_left_empty():
 def test_one_right_box_of_eleven_is_no_perfect_track():
     box = (100, 100, 300, 300)
     true = dict.fromkeys(range(11), box)
-    assert tracks.mean_over_common({4: box}, true) == 1  # what the published reward keeps
-    assert tracks.mean_over_union({4: box}, true) == pytest.approx(1 / 11)
-    assert tracks.viou({4: box}, true, (0, 10), (0, 10)) == pytest.approx(1 / 11)
-    assert tracks.mean_over_true_seconds({4: box}, true) == pytest.approx(1 / 11)
+    pairs = tracks.pair(tracks.Tracks.of([{4: box}]), tracks.Tracks.of([true]))
+    assert tracks.mean_over_common(pairs) == [1]  # what the published reward keeps
+    assert tracks.mean_over_union(pairs) == pytest.approx([1 / 11])
+    assert tracks.viou(pairs, (0, 10), (0, 10)) == pytest.approx([1 / 11])
+    assert tracks.mean_over_true_seconds(pairs) == pytest.approx([1 / 11])
 
 
 def test_infinity_is_not_a_number_and_equals_nothing():

@@ -53,6 +53,17 @@ def test_got10k_threshold_is_strict():
     assert (row["iou"], row["above_0.5"]) == (0.5, 0)
 
 
+def test_got10k_of_several_clips_is_each_ones_own():
+    rng, size, counts = np.random.default_rng(3), (640, 360), np.array([1, 5, 30])
+    true = np.concatenate([random_track(rng, frames) for frames in counts])
+    pred, cover = true + rng.normal(0, 25, true.shape), rng.integers(0, 3, len(true))
+    found = tracks.got10k(pred, true, size, cover, counts)
+    for n, (first, last) in enumerate(zip(np.cumsum(counts) - counts, np.cumsum(counts))):
+        part = slice(first, last)
+        alone = tracks.got10k(pred[part], true[part], size, cover[part])
+        assert {name: values[n] for name, values in found.items()} == pytest.approx({k: v[0] for k, v in alone.items()})
+
+
 def test_got10k_wants_equal_lengths():
     with pytest.raises(ValueError, match="1 predicted boxes, 2 true ones"):
         tracks.got10k([BOX], [BOX] * 2, (10, 10))
@@ -61,23 +72,58 @@ def test_got10k_wants_equal_lengths():
     assert all(np.isnan(value) for value in tracks.got10k_pool([]).values())
 
 
+def pairs_of(*both: tuple[dict, dict]) -> tracks.Pairs:
+    return tracks.pair(*(tracks.Tracks.of(side) for side in zip(*both, strict=True)))
+
+
 def test_means_over_true_common_and_all_seconds():
     true = dict.fromkeys(range(1, 5), BOX)
-    pred = {1: BOX, 2: HALF, 9: BOX, 10: BOX}
-    assert tracks.mean_over_true_seconds(pred, true) == pytest.approx(1.5 / 4)
-    assert tracks.mean_over_common(pred, true) == pytest.approx(1.5 / 2)
-    assert tracks.mean_over_union(pred, true) == pytest.approx(1.5 / 6)
-    assert tracks.key_overlap(pred, true) == 0.5
+    pairs = pairs_of(({1: BOX, 2: HALF, 9: BOX, 10: BOX}, true), ({}, true), (true, true))
+    np.testing.assert_allclose(tracks.mean_over_true_seconds(pairs), [1.5 / 4, 0, 1])
+    np.testing.assert_allclose(tracks.mean_over_common(pairs), [1.5 / 2, 0, 1])
+    np.testing.assert_allclose(tracks.mean_over_union(pairs), [1.5 / 6, 0, 1])
+    assert tracks.key_overlap(pairs).tolist() == [0.5, 0, 1]
 
 
-@pytest.mark.parametrize("measure", [tracks.mean_over_true_seconds, tracks.mean_over_common, tracks.mean_over_union])
+MEANS = (tracks.mean_over_true_seconds, tracks.mean_over_common, tracks.mean_over_union)
+
+
+@pytest.mark.parametrize("measure", MEANS)
 def test_empty_tracks_score_0(measure):
-    assert measure({}, {1: BOX}) == measure({1: BOX}, {}) == measure({}, {}) == 0
-    assert tracks.key_overlap({}, {}) == 0
+    assert measure(pairs_of(({}, {1: BOX}), ({1: BOX}, {}), ({}, {}))).tolist() == [0, 0, 0]
+    assert tracks.key_overlap(pairs_of(({}, {}))).tolist() == [0]
+
+
+@pytest.mark.parametrize("measure", MEANS)
+def test_many_tracks_in_any_order_are_each_measured_alone(measure):
+    """Against box by box, with keys in disorder and as large as they may be."""
+    rng, both = np.random.default_rng(2), []
+    for _ in range(300):
+        sides = []
+        for _ in "pt":
+            keys = rng.permutation([*range(rng.integers(0, 12)), 2**30 - 1])[: rng.integers(0, 13)]
+            sides.append(dict(zip(keys.tolist(), map(tuple, random_track(rng, len(keys))))))
+        both.append(tuple(sides))
+    found = measure(pairs_of(*both))
+    assert found == pytest.approx([measure(pairs_of(one))[0] for one in both], abs=1e-12)
+    for (pred, true), value in zip(both, found, strict=True):
+        total = sum(boxes.iou(pred[k], true[k])[0] for k in pred.keys() & true.keys())
+        count = {
+            tracks.mean_over_true_seconds: len(true),
+            tracks.mean_over_common: len(pred.keys() & true.keys()),
+            tracks.mean_over_union: len(pred.keys() | true.keys()),
+        }[measure]
+        assert value == pytest.approx(total / max(count, 1))
+
+
+def test_as_many_tracks_as_true_ones():
+    with pytest.raises(ValueError, match="1 and 2 true ones"):
+        tracks.pair(tracks.Tracks.of([{}]), tracks.Tracks.of([{}, {}]))
 
 
 def test_viou_frame_by_frame():
     rng = np.random.default_rng(1)
+    both, spans_N22, expected = [], [], []
     for _ in range(200):
         spans = np.sort(rng.uniform(0, 30, (2, 2)), axis=1)
         pred, true = (
@@ -89,14 +135,19 @@ def test_viou_frame_by_frame():
             count += any(inside)
             if all(inside) and frame in pred and frame in true:
                 total += boxes.iou([pred[frame]], [true[frame]])[0]
-        assert tracks.viou(pred, true, *spans) == pytest.approx(total / max(count, 1))
+        both.append((pred, true))
+        spans_N22.append(spans)
+        expected.append(total / max(count, 1))
+    pred_N2, true_N2 = np.moveaxis(np.array(spans_N22), 1, 0)
+    assert tracks.viou(pairs_of(*both), pred_N2, true_N2) == pytest.approx(expected)
 
 
 def test_viou_of_endless_and_reversed_spans():
     true = dict.fromkeys(range(10), BOX)
-    assert tracks.viou(true, true, (0, 9), (0, 9)) == 1
-    assert 0 < tracks.viou(true, true, (0, 1e300), (0, 9)) < 1e-200
-    assert tracks.viou(true, true, (9, 0), (0, 9)) == 0
+    same, endless, reversed_span, none = tracks.viou(
+        pairs_of(*[(true, true)] * 4), [(0, 9), (0, 1e300), (9, 0), (np.inf, -np.inf)], [(0, 9)] * 4
+    )
+    assert same == 1 and 0 < endless < 1e-200 and reversed_span == none == 0
 
 
 def test_interpolation_is_linear_and_held_at_the_ends():

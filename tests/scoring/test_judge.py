@@ -15,11 +15,8 @@ from typing import Any
 import pytest
 
 from onethinker.sample import to_published
-from onethinker.sample.answer import Status, read_answer
-from onethinker.scoring.judge import Ask, Cached, ChatJudge, JudgeError, RewardJudge, make_judge, polar_text, regrade
+from onethinker.scoring.judge import Ask, Cached, ChatJudge, JudgeError, RewardJudge, make_judge, polar_text
 from onethinker.scoring.saved import score_file
-from onethinker.tasks import score
-from onethinker.tasks.base import Score
 from onethinker.util.server import PATIENCE, Server, ServerError
 from tests.http_stub import HttpStub, Reply
 from tests.tasks.examples import respond, sample_of
@@ -266,66 +263,6 @@ def test_make_judge_asks_for_the_models_name(stub: Stub, tmp_path: Path) -> None
 # ---- scores -----------------------------------------------------------------------------------------------------
 
 
-class Fixed:
-    """Grades by the candidate's own words; "fail" fails."""
-
-    identity = "fixed"
-
-    def __init__(self) -> None:
-        self.asked: list[Ask] = []
-
-    def grade(self, asks: Any) -> list[float | JudgeError]:
-        self.asked += asks
-        return [JudgeError("no") if a.candidate == "fail" else float(a.candidate.split()[0]) for a in asks]
-
-    def absolute(self, grade: float) -> float:
-        return grade / 10
-
-
-def graded(responses: list[str], task: str = "caption", **options: Any) -> tuple[list[Score | JudgeError], Fixed]:
-    samples, judge = [sample_of(task) for _ in responses], Fixed()
-    scores = [score(s, r) for s, r in zip(samples, responses)]
-    return regrade(samples, [read_answer(r) for r in responses], scores, judge, **options), judge
-
-
-def test_accuracy_is_the_judges_and_rouge_stays_beside_it() -> None:
-    [found], judge = graded([respond("8 dogs")])
-    assert isinstance(found, Score)
-    assert found.accuracy == 0.8 and found.components["judge"] == 0.8 and "rougeL" in found.components
-    assert found.reward("released") == pytest.approx(0.9 * 0.8 + 0.1 + 0.5)
-    assert found.reward("paper") == found.reward("hardened") == pytest.approx(1.8)
-    assert judge.asked == [Ask("What is it?", sample_of("caption").truth, "8 dogs")]
-
-
-def test_what_says_nothing_is_not_asked_and_bare_text_keeps_partial_credit() -> None:
-    found, judge = graded([respond(""), "9 cats", respond("8")])
-    assert [s.status for s in found] == [Status.MALFORMED, Status.NO_ANSWER, Status.OK]
-    assert [s.accuracy for s in found] == [0.0, 0.9, 0.8] and [s.components["judge"] for s in found] == [0.0, 0.9, 0.8]
-    assert [s.reward("paper") for s in found] == [0.0, 0.0, 1.8]
-    assert [a.candidate for a in judge.asked] == ["9 cats", "8"]
-
-
-def test_other_tasks_and_errors_are_left_alone() -> None:
-    [same], judge = graded([respond("5")], task="numerical")
-    assert judge.asked == [] and same.accuracy == 0.0
-    failed = Score(Status.ERROR)
-    assert regrade([sample_of("caption")], [read_answer("", "error")], [failed], judge) == [failed]
-    assert judge.asked == []
-
-
-def test_in_its_group_a_grade_is_relative() -> None:
-    found, _ = graded([respond(text) for text in ("2", "4", "fail", "6")], in_group=True)
-    assert isinstance(found[2], JudgeError)
-    assert [s.accuracy for s in found if isinstance(s, Score)] == [0.0, 0.5, 1.0]
-    found, _ = graded([respond("3"), respond("3")], in_group=True)
-    assert [s.accuracy for s in found] == [1.0, 1.0]
-    samples = [sample_of("caption", id=str(n), question=f"{n}?") for n in (1, 1, 2, 2)]
-    responses = [respond(text) for text in ("1", "2", "8", "9")]
-    scores = [score(s, r) for s, r in zip(samples, responses)]
-    apart = regrade(samples, [read_answer(r) for r in responses], scores, Fixed(), in_group=True)
-    assert [s.accuracy for s in apart] == [0.0, 1.0, 0.0, 1.0]
-
-
 def test_score_with_a_judge_that_fails_counts_errors_never_rouge(tmp_path: Path, stub: Stub) -> None:
     stub.reply = lambda path, body: (500, "") if "fail" in body["messages"][1]["content"] else (200, verdict(5))
     texts = ["A man pours coffee.", "fail", "12"]
@@ -336,9 +273,9 @@ def test_score_with_a_judge_that_fails_counts_errors_never_rouge(tmp_path: Path,
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     judge = Cached(chat(stub), tmp_path / "c.sqlite")
-    tally = score_file(source, tmp_path / "out.jsonl", judge=judge)
+    totals = score_file(source, tmp_path / "out.jsonl", judge=judge)
     found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["status"] for row in found] == ["ok", "error", "ok"]
     assert found[0]["accuracy"] == 0.5 and found[0]["lenient"]["accuracy"] == 0.5
     assert found[1]["reward"] is None and found[1]["message"].startswith("judge: ")
-    assert tally.errors == 1 and tally.summary()["open_ended"]["n"] == 0
+    assert totals.errors == 1 and totals.summary()["open_ended"]["n"] == 0

@@ -13,7 +13,7 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.media import MediaBudget
 from onethinker.sample import DataError
 from onethinker.sample.answer import Status
-from onethinker.scoring.rollout import make_request, roll_out, score_completion
+from onethinker.scoring.rollout import make_request, roll_out, score_completions
 from onethinker.tasks.prompts import load_prompts
 
 PROMPTS, BUDGET = load_prompts("short"), MediaBudget()
@@ -50,11 +50,11 @@ def test_only_some(world):
 
 
 def test_an_engine_failure_is_an_error_not_a_zero(world):
-    rollout = score_completion(world[0], 0, Completion("<answer>A</answer>", "error", error="server gone"))
+    rollout = score_completions([world[0]], [[Completion("<answer>A</answer>", "error", error="server gone")]])[0][0]
     assert rollout.score.status is rollout.answer.status is Status.ERROR
     assert math.isnan(rollout.score.reward())
     assert rollout.row()["error"] == "server gone"
-    cut = score_completion(world[0], 0, Completion("<think>so", "length"))
+    cut = score_completions([world[0]], [[Completion("<think>so", "length")]])[0][0]
     assert cut.score.status is Status.TRUNCATED and cut.score.reward() == 0
 
 

@@ -43,16 +43,16 @@ def scored(
 ) -> tuple[list[dict[str, Any]], Any, list[tuple[int, str]]]:
     source, told = tmp_path / "in.jsonl", []
     source.write_bytes(b"\n".join(lines) + b"\n")
-    tally = score_file(source, tmp_path / "out.jsonl", report=lambda *said: told.append(said), **options)
-    return [json.loads(text) for text in (tmp_path / "out.jsonl").read_text().splitlines()], tally, told
+    totals = score_file(source, tmp_path / "out.jsonl", report=lambda *said: told.append(said), **options)
+    return [json.loads(text) for text in (tmp_path / "out.jsonl").read_text().splitlines()], totals, told
 
 
 def test_rows_keep_order_and_carry_the_score(tmp_path: Path) -> None:
     asked = [(task, right) for task in PLAIN for right in (True, False)]
     responses = [respond(sample_of(task).truth if right else "7") for task, right in asked]
-    rows, tally, told = scored(tmp_path, [line(t, n, r) for n, ((t, _), r) in enumerate(zip(asked, responses))])
+    rows, totals, told = scored(tmp_path, [line(t, n, r) for n, ((t, _), r) in enumerate(zip(asked, responses))])
     assert [row["problem_id"] for row in rows] == list(range(len(asked)))
-    assert told == [] and tally.errors == 0
+    assert told == [] and totals.errors == 0
     for row, (task, _), response in zip(rows, asked, responses, strict=True):
         expected = score(sample_of(task), response)
         assert (row["task"], row["status"], row["format"]) == (task, expected.status, expected.format)
@@ -72,12 +72,12 @@ def test_reward_is_the_profiles(tmp_path: Path, profile: Any) -> None:
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_line_is_named_and_stops_nothing(tmp_path: Path, case: str) -> None:
     good = line("numerical", 1, respond("1234.5"))
-    rows, tally, told = scored(tmp_path, [good, b"", BAD[case], good])
+    rows, totals, told = scored(tmp_path, [good, b"", BAD[case], good])
     assert [(row["line"], row["status"]) for row in rows] == [(1, "ok"), (3, "error"), (4, "ok")]
     assert rows[1]["reward"] is None and rows[1]["accuracy"] is None
     assert told == [(3, rows[1]["message"])] and rows[1]["message"]
     assert not rows[1]["message"].startswith("line")
-    assert tally.errors == 1 and tally.total == 3
+    assert totals.errors == 1 and totals.total == 3
 
 
 def test_published_and_native_rows_keep_their_own_id_key(tmp_path: Path) -> None:
@@ -98,22 +98,22 @@ def test_the_response_is_the_models_not_the_worked_answer(tmp_path: Path) -> Non
 
 def test_lenient_reading_is_a_second_column(tmp_path: Path) -> None:
     fenced = line("spatial_grounding", 1, respond("```json\n{'boxes': [100, 200, 500, 800]}\n```"))
-    rows, tally, _ = scored(
+    rows, totals, _ = scored(
         tmp_path, [fenced, line("spatial_grounding", 2, respond('{"boxes": [100, 200, 500, 800]}'))]
     )
     assert (rows[0]["status"], rows[0]["lenient"]) == ("malformed", {"status": "ok", "accuracy": 1.0})
-    found = tally.summary()["spatial_grounding"]
+    found = totals.summary()["spatial_grounding"]
     assert found["lenient"] == {"needed": 1, "value": 1.0} and found["metrics"]["mIoU"]["official"] == 0.5
 
 
 def test_metrics_equal_the_tasks_own(tmp_path: Path) -> None:
     for task in PLAIN:
         responses = [respond(sample_of(task).truth), respond("7"), sample_of(task).truth, ""]
-        _, tally, _ = scored(tmp_path, [line(task, n, r) for n, r in enumerate(responses)])
+        _, totals, _ = scored(tmp_path, [line(task, n, r) for n, r in enumerate(responses)])
         scores = [score(sample_of(task), r) for r in responses]
         for profile in ("official", "released"):
             expected = TASKS[task].metrics(scores, profile)
-            assert {k: v[profile] for k, v in tally.summary()[task]["metrics"].items()} == pytest.approx(expected)
+            assert {k: v[profile] for k, v in totals.summary()[task]["metrics"].items()} == pytest.approx(expected)
 
 
 def test_many_processes_give_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,9 +122,9 @@ def test_many_processes_give_the_same_file(tmp_path: Path, monkeypatch: pytest.M
     lines[17] = b"broken"
     scored(tmp_path, lines, workers=1)
     alone = (tmp_path / "out.jsonl").read_bytes()
-    _, tally, told = scored(tmp_path, lines, workers=2)
+    _, totals, told = scored(tmp_path, lines, workers=2)
     assert (tmp_path / "out.jsonl").read_bytes() == alone
-    assert tally.total == 60 and [number for number, _ in told] == [18]
+    assert totals.total == 60 and [number for number, _ in told] == [18]
 
 
 def test_a_line_too_long_is_skipped_without_being_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from onethinker.media import MediaBudget, is_clip, open_clip, open_image
 from onethinker.sample import DataError, load_samples
 from onethinker.sample.answer import Status, read_answer
 from onethinker.tasks import TASKS, get_task, score
-from onethinker.tasks.base import METRIC_PROFILES, REWARD_PROFILES, Score
+from onethinker.tasks.base import METRIC_PROFILES, REWARDS, Score
 from tests.tasks.examples import JSON_TASKS, TEXT_TASKS, respond, sample_of
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real"
@@ -67,8 +67,9 @@ def check_ranges(name: str, found: Score) -> None:
     assert found.format in (0, 1) and found.tidy in (0, 1)
     assert 0.0 <= found.structure <= 0.5
     assert all(0.0 <= value <= 1.0 for value in found.components.values())
-    for profile in REWARD_PROFILES:
-        assert 0.0 <= found.reward(profile) <= (1.5 if profile == "released" else task.paper_max + 1) + 1e-12
+    for profile in REWARDS:
+        paid = REWARDS[profile]
+        assert paid.least <= found.reward(profile) <= paid.most(task.paper_max) + 1e-12
     json.dumps(found.evidence, allow_nan=False)
 
 
@@ -121,7 +122,7 @@ def test_status_of_empty_untagged_truncated_and_failed_answers(name: str) -> Non
     assert score(sample, "x" * 1_000_001).status is Status.MALFORMED
     failed = score(sample, respond(sample.truth), "error")
     assert failed.status is Status.ERROR
-    assert all(math.isnan(failed.reward(profile)) for profile in REWARD_PROFILES)
+    assert all(math.isnan(failed.reward(profile)) for profile in REWARDS)
     right = score(sample, respond(sample.truth))
     for profile in METRIC_PROFILES:
         assert task.metrics([right, failed], profile) == task.metrics([right], profile)

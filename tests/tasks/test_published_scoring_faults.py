@@ -10,7 +10,7 @@ import pytest
 
 from onethinker.engines.base import Completion
 from onethinker.sample.answer import Status, read_answer
-from onethinker.scoring.rollout import score_completion
+from onethinker.scoring.rollout import score_completions
 from onethinker.tasks import TASKS, score
 from tests.tasks.examples import respond, sample_of
 
@@ -47,7 +47,7 @@ def test_an_answer_inside_the_thinking_is_not_taken() -> None:
 
 def test_a_failed_batch_is_an_error_not_an_answer() -> None:
     for name in TASKS:
-        rollout = score_completion(sample_of(name), 0, Completion("", "error", error="out of memory"))
+        rollout = score_completions([sample_of(name)], [[Completion("", "error", error="out of memory")]])[0][0]
         assert rollout.score.status is Status.ERROR
         assert math.isnan(rollout.score.reward())
 

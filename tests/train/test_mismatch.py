@@ -31,7 +31,7 @@ def group(prompt, answers, logps, rewards) -> ScoredGroup:
     rollouts = [
         Rollout(
             SAMPLE, i, Completion("", "stop", tuple(ids), tuple(lp), len(prompt), len(ids)),
-            Answer(Status.OK, "", "", 1), Score(Status.OK),
+            Answer(Status.OK, "", "", 1), Score(Status.OK), Score(Status.OK),
         )
         for i, (ids, lp) in enumerate(zip(answers, logps, strict=True))
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from onethinker.util.map_ahead import map_ahead
+from onethinker.util.map_ahead import map_ahead, map_together
 
 
 def test_in_order_whatever_is_done_first():
@@ -87,3 +87,34 @@ def test_a_failure_of_the_work_is_passed_on_and_a_caller_may_stop():
     made.close()
     source.close()
     assert closed == [True]
+
+
+def test_what_comes_while_others_are_worked_on_is_done_together():
+    begun, more, lists = threading.Event(), threading.Event(), []
+
+    def work(items):
+        lists.append(items)
+        begun.set()
+        assert more.wait(10)
+        return [10 * item for item in items]
+
+    def items():
+        yield 0
+        assert begun.wait(10)
+        yield from range(1, 5)
+        more.set()
+
+    assert list(map_together(work, items(), most=3)) == [10 * item for item in range(5)]
+    assert lists == [[0], [1, 2, 3], [4]]
+
+
+def test_what_was_taken_before_a_failure_is_worked_on():
+    def items():
+        yield 1
+        yield 2
+        raise RuntimeError("gone")
+
+    found = map_together(list, items())
+    assert [next(found), next(found)] == [1, 2]
+    with pytest.raises(RuntimeError, match="gone"):
+        next(found)

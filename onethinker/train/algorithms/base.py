@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from onethinker.tasks import statistics_of
+
 EPS = 1e-6
-SHARED_STATISTICS = {"caption": "open_ended"}
-"""Tasks that are scored like another one and share its statistics (published captions arrive as open-ended)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Algorithm:
         if np.isinf(rewards_N).any():
             raise ValueError("an infinite reward; rewards must be finite, or NaN where an answer could not be scored")
         known = np.flatnonzero(~np.isnan(rewards_N))
-        tasks = np.array([SHARED_STATISTICS.get(str(t), str(t)) for t in task_ids], dtype=object)
+        tasks = np.array([statistics_of(str(t)) for t in task_ids], dtype=object)
         advantages_N = np.zeros(len(rewards_N))
         if len(known):
             groups = np.array([str(g) for g in group_ids], dtype=object)

@@ -29,7 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.train.algorithms.base import SHARED_STATISTICS, Candidate, places
+from onethinker.tasks import statistics_of
+from onethinker.train.algorithms.base import Candidate, places
 from onethinker.train.algorithms.grpo import GRPO
 
 LOST_MEMORY = 0.9
@@ -89,7 +90,7 @@ class MtGRPO(GRPO):
 
     def task_weights(self, kept: Sequence[str] = (), count: int = 1) -> dict[str, float]:
         shares = self.shares()
-        have = Counter(SHARED_STATISTICS.get(task, task) for task in kept)
+        have = Counter(statistics_of(task) for task in kept)
         lacks = {task: max(0.0, share * count - have[task]) for task, share in shares.items()}
         if not any(lacks.values()):
             lacks = shares
@@ -106,7 +107,7 @@ class MtGRPO(GRPO):
         queues: dict[str, list[int]] = {}
         asked: Counter[str] = Counter()
         for index, group in enumerate(candidates):
-            task = SHARED_STATISTICS.get(group.task, group.task)
+            task = statistics_of(group.task)
             asked[task] += 1
             rewards.setdefault(task, []).extend(r for r in group.rewards if not math.isnan(r))
             if group.informative:

@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from onethinker.data.worlds.questions import choice, language, places, quantity
 from onethinker.data.worlds.questions.ask import Ask, Asker, Unanswerable, read_to
+from onethinker.tasks import TASKS
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "multiple_choice": ("still", "clip", "still", "clip", "pair", "clip"),
-    "numerical": ("still", "clip"),
-    "regression": ("still", "clip"),
-    "math": ("digits", "plot"),
-    "ocr": ("words",),
-    "open_ended": ("still", "clip"),
-    "caption": ("still", "clip"),
-    "spatial_grounding": ("still",),
-    "temporal_grounding": ("clip",),
-    "spatial_temporal_grounding": ("clip",),
-    "tracking": ("clip",),
-    "image_segmentation": ("still",),
-    "video_segmentation": ("clip",),
-}
+FAMILIES: dict[str, tuple[str, ...]] = {task.name: task.scenes for task in TASKS.values() if task.scenes}
 """Task → the kinds of scene that its samples go through in turn."""
 
 ASKERS: dict[tuple[str, str], tuple[Asker, ...]] = {

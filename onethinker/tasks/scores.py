@@ -1,0 +1,108 @@
+"""What one answer is worth (`Score`), and what a measure says of N answers (`Measured`), which makes N scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onethinker.sample import DataError
+from onethinker.sample.answer import Answer, Status
+from onethinker.tasks.rewards import REWARDS, RewardProfile
+
+Column: TypeAlias = Sequence[Any] | NDArray[Any]
+"""N values, one an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one answer did.
+
+    accuracy: 0–1, the released profile's accuracy. format: 0 | 1. structure: 0–0.5, 0 without format.
+    components: named, each 0–1. evidence: what pooled metrics need (sums of IoU, frames, words; plain JSON).
+    r_acc: the accuracy reward R_acc of the `paper` and `hardened` profiles, sums of equations 1–8 that may exceed 1
+    (`Task.paper_max`). tidy: 0 | 1, the format that `hardened` pays for. characters: of the whole response. tokens: of
+    it, None where nobody counted them.
+    """
+
+    status: Status
+    accuracy: float = 0.0
+    format: int = 0
+    structure: float = 0.0
+    components: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    r_acc: Mapping[str, float] = field(default_factory=dict)
+    tidy: int = 0
+    characters: int = field(default=0, compare=False)
+    tokens: int | None = field(default=None, compare=False)
+
+    def reward(self, profile: RewardProfile = "released") -> float:
+        """The scalar that trains, as the profile of `REWARDS` has it. NaN for an `error`, which is left out of averages
+        and never counted as 0."""
+        return math.nan if self.status is Status.ERROR else REWARDS[profile].earns(self)
+
+
+Result: TypeAlias = Score | DataError
+"""A score, or what is wrong with the sample's truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a task's measure says of N parsed answers, a column of N each.
+
+    components, evidence: by name. paper, hardened: R_acc, the accuracy unless given. structure: the released structure
+    reward of an answer in format, 0–0.5; by `Task.structured` unless given.
+    """
+
+    accuracy: Column
+    components: Mapping[str, Column] = field(default_factory=dict)
+    evidence: Mapping[str, Column] = field(default_factory=dict)
+    paper: Column | None = None
+    hardened: Column | None = None
+    structure: Column | None = None
+
+
+def make_scores(
+    measured: Measured, answers: Sequence[Answer], statuses: Sequence[Status], structured: bool
+) -> list[Score]:
+    """N scores from the columns of what was measured."""
+    accuracy = _values(measured.accuracy)
+    paper = accuracy if measured.paper is None else _values(measured.paper)
+    hardened = paper if measured.hardened is None else _values(measured.hardened)
+    if measured.structure is not None:
+        form = _values(measured.structure)
+    else:
+        form = [0.0 if structured and status is not Status.OK else 0.5 for status in statuses]
+    columns = zip(
+        answers, statuses, accuracy, form, paper, hardened,
+        _rows(measured.components, len(answers)), _rows(measured.evidence, len(answers)), strict=True,
+    )  # fmt: skip
+    scores = []
+    for answer, status, right, structure, r_paper, r_hardened, components, evidence in columns:
+        ok = status is Status.OK
+        r_acc = {"paper": r_paper if ok else 0.0, "hardened": r_hardened if ok else 0.0}
+        given = structure if answer.format else 0.0
+        scores.append(
+            Score(
+                status, right, answer.format, given, components, evidence, r_acc, answer.tidy, answer.characters,
+                answer.tokens,
+            )
+        )  # fmt: skip
+    return scores
+
+
+def _values(column: Column) -> Sequence[Any]:
+    """Plain Python values."""
+    values: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
+    return values
+
+
+def _rows(columns: Mapping[str, Column], count: int) -> list[dict[str, Any]]:
+    """One mapping an answer from a column a name."""
+    if not columns:
+        return [{} for _ in range(count)]
+    return [dict(zip(columns, row)) for row in zip(*map(_values, columns.values()), strict=True)]

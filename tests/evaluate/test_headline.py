@@ -1,0 +1,45 @@
+"""A benchmark's one number, and what a result's identity is made of."""
+
+from __future__ import annotations
+
+import math
+
+from onethinker.engines.base import Sampling
+from onethinker.evaluate.benchmarks import BENCHMARKS
+from onethinker.evaluate.bootstrap import Bootstrap
+from onethinker.evaluate.headline import measured
+from onethinker.media import MediaBudget
+from onethinker.sample import Sample
+from onethinker.sample.answer import Status
+from onethinker.scoring.results import Settings, score_row
+from onethinker.tasks.base import Score
+
+
+def test_the_judge_is_part_of_a_results_identity():
+    def digest(judge):
+        return Settings("e", "p", Sampling(), MediaBudget(), "official", "", judge).digest()
+
+    assert len({digest(""), digest("one"), digest("two")}) == 3
+
+
+def row(name: str, score: Score, task: str = "multiple_choice") -> dict:
+    return {"id": name, "task": task, "decoding": "greedy"} | score_row(score)
+
+
+def test_a_benchmarks_number_is_over_questions_of_whatever_task():
+    right = Score(Status.OK, 1.0)
+    rows = [row("a", right), row("b", Score(Status.OK, 0.0)), row("c", right, "numerical"),
+            row("d", Score(Status.NO_ANSWER, 1.0)), row("e", Score(Status.ERROR)), row("other", right)]  # fmt: skip
+    samples = [Sample(name, "multiple_choice", "text", "?", "A") for name in "abcde"]
+    found = measured(BENCHMARKS["mathvista"], rows, samples, "official", Bootstrap(50))
+    assert (found["value"], found["n"], found["errors"], found["questions"]) == (0.5, 4, 1, 5)
+    assert measured(BENCHMARKS["mathvista"], rows, samples, "released", Bootstrap(50))["value"] == 0.75
+
+
+def test_masks_that_nobody_made_are_no_number():
+    score = Score(Status.OK, 0.9, components={"iou": 0.9, "positive": 1.0, "negative": 1.0})
+    samples = [Sample("a", "image_segmentation", "image", "?", "{}")]
+    found = measured(BENCHMARKS["seg_refcoco"], [row("a", score, "image_segmentation")], samples, "official",
+                     Bootstrap(50))  # fmt: skip
+    assert (found["metric"], found["value"], found["low"]) == ("cIoU", None, None)
+    assert not any(math.isnan(v) for v in found["published"].values())
