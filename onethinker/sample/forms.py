@@ -60,7 +60,7 @@ def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
     row = {key: value for key, value in row.items() if not is_null(value)}
     question = _text(row, "problem", where)
     media, kind, read = media_of(row, where, "path", marked)
-    modality = _text(row, "data_type", where, kind).lower()
+    modality = _text(row, "data_type", where, kind).strip().lower()
     if modality not in MODALITIES:
         raise DataError(f"{where}: data_type {modality!r:.80}; expected one of {', '.join(MODALITIES)}")
     task, said = _task(row, modality, where)

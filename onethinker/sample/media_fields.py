@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -27,6 +28,12 @@ _SUFFIXES = VIDEO_SUFFIXES | {
     *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff"),
     *(".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".pnm", ".ico"),
 }
+_OTHERWISE = {
+    *("additional_path", "problem", "problem_id", "problem_type", "data_type", "options", "solution", "answer"),
+    *("data_source", "problem_reserved_text", "segmentation_output", "response", "messages", "system"),
+    *("id", "task", "modality", "question", "truth", "source", "meta"),
+}
+"""Fields that are read as something else."""
 Names = tuple[str, ...]
 
 
@@ -36,16 +43,16 @@ def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> t
     ordered: `path` or `media`. marked: the text whose marks order media that are given by kind. Raises DataError.
     """
     named, extra = names(row, ordered, where), names(row, "additional_path", where)
-    others = [key for key, value in row.items() if key not in (ordered, "additional_path") and _looks(key, value)]
-    empty = {key for key, value in row.items() if _is_read(key) and value in ([], (), "", b"")}
+    others = [key for key, value in row.items() if key != ordered and key not in _OTHERWISE and _looks(key, value)]
+    empty = {key for key, value in row.items() if _is_read(key) and value in ([], (), "", b"", [None])}
     if named:
         media = named + extra
         return media, _modality_by_suffix(media), empty | _check_same(row, others, media, where)
-    images, videos = (_of_kind(row, others, kind, where) for kind in (_IMAGES, _VIDEOS))
+    images, videos = (_of_kind(row, others, kind, where) for kind in ("image", "video"))
     unread = [key for key in others if not _is_read(key)]
     seen = images or videos or row.get("data_type") == "text"
     for key in unread:
-        if _UNREAD.fullmatch(key) or not seen:
+        if _kind(key) or not seen:
             raise _refused(row, key, where)
     media = _in_order(images, videos, MARK.findall(marked))
     media += tuple(name for name in extra if name not in media)
@@ -85,7 +92,7 @@ def unpacked(row: Mapping[str, Any], save: Callable[[Any], str]) -> Mapping[str,
 def names(row: Mapping[str, Any], key: str, where: str) -> Names:
     """Paths of media: one, a list, or nothing; each as text or, as `datasets` writes it, `{path, bytes: null}`."""
     value = row.get(key)
-    if value is None or value in ("", b""):
+    if value is None or value in ("", b"", [None]):
         return ()
     items = value if isinstance(value, list | tuple) else [value]
     if any(map(is_embedded, items)):
@@ -106,19 +113,33 @@ def _path(value: Any) -> Any:
     )
 
 
+@lru_cache(maxsize=1024)
+def _kind(key: str) -> str:
+    """What the name says: `image`, `video`, `unread` or nothing."""
+    kinds = {"image": _IMAGES, "video": _VIDEOS, "unread": _UNREAD}
+    return next((kind for kind, name in kinds.items() if name.fullmatch(key)), "")
+
+
 def _is_read(key: str) -> bool:
     """Whether the name plainly says a kind of media."""
-    return bool(_IMAGES.fullmatch(key) or _VIDEOS.fullmatch(key))
+    return _kind(key) in ("image", "video")
 
 
 def _looks(key: str, value: Any) -> bool:
     """Whether a field looks like media by its name and form, or by what it holds alone."""
     items = value if isinstance(value, list | tuple) else [value]
-    if not items or not all(isinstance(item, str | bytes | Mapping | list | tuple) and item for item in items):
+    if not items or not all(map(_may_be_medium, items)):
         return False
-    if _is_read(key) or _UNREAD.fullmatch(key):
+    if _kind(key):
         return True
     return all((is_embedded(item) and not isinstance(item, bytes)) or _has_suffix(_path(item)) for item in items)
+
+
+def _may_be_medium(item: Any) -> bool:
+    """Whether the value has a medium's form; an object such as `{width, height}` only tells of one."""
+    if isinstance(item, Mapping):
+        return bool(item.keys() & {"path", "bytes", "url"})
+    return isinstance(item, str | bytes | list | tuple) and bool(item)
 
 
 def _has_suffix(name: Any) -> bool:
@@ -126,7 +147,7 @@ def _has_suffix(name: Any) -> bool:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    return f".{name.rpartition('.')[2]}".lower()
 
 
 def _check_same(row: Mapping[str, Any], others: Sequence[str], named: Names, where: str) -> set[str]:
@@ -141,7 +162,7 @@ def _check_same(row: Mapping[str, Any], others: Sequence[str], named: Names, whe
         paths = [item.get("path") if isinstance(item, Mapping) else item for item in items]
         if all(isinstance(path, str) and (path in known or _base(path) in known) for path in paths):
             read |= {key} if any(map(is_embedded, items)) else set()
-        elif (_is_read(key) or _UNREAD.fullmatch(key)) and not all(map(is_embedded, items)):
+        elif _kind(key) and not all(map(is_embedded, items)):
             raise DataError(
                 f"{where}: field {key!r} is {value!r:.80} beside {', '.join(named)!r:.80}; expected all of a "
                 "row's media in one field, so that none is passed over"
@@ -153,9 +174,9 @@ def _base(name: str) -> str:
     return PurePosixPath(name).name
 
 
-def _of_kind(row: Mapping[str, Any], others: Sequence[str], kind: re.Pattern[str], where: str) -> Names:
+def _of_kind(row: Mapping[str, Any], others: Sequence[str], kind: str, where: str) -> Names:
     """The media that the fields of one kind give. Raises DataError where two differ."""
-    given = {key: names(row, key, where) for key in others if kind.fullmatch(key)}
+    given = {key: names(row, key, where) for key in others if _kind(key) == kind}
     if len(set(given.values())) > 1:
         raise DataError(f"{where}: fields {' and '.join(map(repr, given))} name different media; give one of them")
     return next(iter(given.values()), ())

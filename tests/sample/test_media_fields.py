@@ -73,6 +73,19 @@ def test_a_plain_text_question_keeps_a_name_that_looks_like_a_file() -> None:
     assert parse_row(ROW | {"data_type": "text", "origin": "scan.png"}, "here").meta == {"origin": "scan.png"}
 
 
+def test_a_native_row_with_the_published_field_is_refused() -> None:
+    with pytest.raises(DataError, match="field 'path'"):
+        parse_row(NATIVE | {"path": "a.png"}, "here")
+
+
+def test_what_only_tells_of_media_is_a_column() -> None:
+    for more in ({"image": {"width": 3}}, {"clip": {"start": 1}}, {"photo": 12}, {"frames": [1, 2]}):
+        for row in (ROW, ROW | {"path": "a.png"}):
+            assert parse_row(row | more, "here").meta == more
+    for nothing in (None, [], "", [None]):
+        assert parse_row(ROW | {"images": nothing}, "here").meta == {}
+
+
 def test_pictures_within_a_file_are_unpacked_beside_it(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
