@@ -11,6 +11,7 @@ import av
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = (b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")
+_MAX_BYTES = 256 * 1024**2
 _JPEG_KEPT = (0xE0, 0xE1, 0xEE)  # JFIF, EXIF (the orientation), Adobe (the colours)
 
 
@@ -20,6 +21,8 @@ def without_metadata(file: Path) -> bytes | None:
     PNG: text, profiles and ancillary chunks whose checksum is wrong. JPEG: comments and application segments, and the
     end marker is set where it is missing after whole pixels. HEIF and AVIF: the EXIF item. Damaged pixels stay damaged.
     """
+    if file.stat().st_size > _MAX_BYTES:
+        return None
     data = file.read_bytes()
     if data.startswith(_PNG):
         return _png(data)
@@ -57,7 +60,7 @@ def _jpeg(data: bytes) -> bytes | None:
         at += 2 + size
     parts.append(data[at:])
     bare = b"".join(parts)
-    if b"\xff\xd9" in bare[-4096:]:
+    if b"\xff\xd9" in data[at:]:
         return bare
     return bare + b"\xff\xd9" if _has_all_pixels(bare) else None
 

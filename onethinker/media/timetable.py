@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -15,8 +17,7 @@ _UNTIMED = ("avi", "asf")
 _BACK_SECONDS, _AHEAD_SECONDS = 0.1, 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One packet's header, in units of the stream's time base; the packet's bytes are not kept."""
 
     pts: int | None
@@ -53,8 +54,9 @@ class Timetable:
 
 def read_stamps(container: av.container.InputContainer, stream: av.VideoStream) -> list[Stamp]:
     """The headers of all packets that hold something, in the file's order."""
+    new = partial(tuple.__new__, Stamp)  # an hour has 100,000 packets: three times as fast as Stamp(…)
     return [
-        Stamp(p.pts, p.dts, p.duration or 0, p.is_keyframe, not p.is_discard, p.pos)
+        new((p.pts, p.dts, p.duration or 0, p.is_keyframe, not p.is_discard, p.pos))
         for p in container.demux(stream)
         if p.size
     ]
@@ -76,7 +78,7 @@ def exact_edit(cut: list[Stamp], uncut: list[Stamp]) -> list[Stamp] | None:
         return None
     before = [t for t in times if t <= 0]
     first = max(before) if before else min(shown)
-    return [replace(u, is_shown=c.is_shown or t == first) for u, c, t in zip(uncut, cut, times)]
+    return [u._replace(is_shown=c.is_shown or t == first) for u, c, t in zip(uncut, cut, times)]
 
 
 def build(
@@ -89,7 +91,7 @@ def build(
     unit, rate, name = float(stream.time_base or 1), float(stream.average_rate or 25), container.format.name
     if name == "matroska,webm" and any(s.pts is not None for s in stamps):
         # After a cut, pictures shown before the first key frame have times below zero, which are read as none.
-        stamps = [replace(s, is_shown=False) if s.pts is None else s for s in stamps]
+        stamps = [s._replace(is_shown=False) if s.pts is None else s for s in stamps]
     shown = np.array([s.is_shown for s in stamps], bool)
     times = [s.dts if name in _UNTIMED else s.pts for s in stamps]
     known = [t for t, is_shown in zip(times, shown) if is_shown and t is not None]
@@ -124,11 +126,9 @@ def build(
 
 def _leading(stamps: list[Stamp], positions_P: np.ndarray) -> np.ndarray:
     """(P,) whether a packet's frame is shown before that of the last key packet."""
-    key, leading = -1, np.zeros(len(stamps), bool)
-    for i, stamp in enumerate(stamps):
-        key = int(positions_P[i]) if stamp.is_key else key
-        leading[i] = positions_P[i] < key
-    return leading
+    is_key = np.array([s.is_key for s in stamps], bool)
+    last_key = np.maximum.accumulate(np.where(is_key, np.arange(len(stamps)), -1))
+    return (last_key >= 0) & (positions_P < positions_P[last_key])
 
 
 def _ascends(times: list[int]) -> bool:
