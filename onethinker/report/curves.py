@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from onethinker.report.figures import Curve, legend, panel, span
+from onethinker.report.figures import Curve, Panel, panel, span
 from onethinker.report.read import MetricRow
 from onethinker.report.tables import STATUSES
 
@@ -18,7 +18,7 @@ MOST_POINTS = 400
 """Of a drawn line; longer ones are averaged in equal stretches of steps."""
 
 _PANELS = {
-    "sft": {"loss": "Loss", "accuracy": "Token accuracy", "lr": "Learning rate", "grad_norm": "Gradient norm"},
+    "sft": {"loss": "Loss", "lr": "Learning rate", "grad_norm": "Gradient norm"},
     "rl": {
         "reward": "Mean reward",
         "accuracy": "Mean accuracy",
@@ -72,15 +72,17 @@ def curve(rows: Sequence[MetricRow], key: str, label: str, class_: str) -> Curve
     return Curve(label, class_, x, y, smooth(y, window) if len(x) > 8 else None)
 
 
-def stage_panels(rows: Sequence[MetricRow], stage: str) -> list[str]:
+def stage_panels(rows: Sequence[MetricRow], stage: str) -> list[Panel]:
     """The panels of `sft` or `rl` over all tasks together."""
     class_ = f"stage-{stage}"
     found = ((key, title, curve(rows, key, title, class_)) for key, title in _PANELS[stage].items())
-    return [panel(title, [c], bounds=span([c], from_zero=key in _FROM_ZERO)) for key, title, c in found if c]
+    panels = (panel(title, [c], bounds=span([c], from_zero=key in _FROM_ZERO)) for key, title, c in found if c)
+    return [drawn for drawn in panels if drawn]
 
 
-def task_panels(rows: Sequence[MetricRow], titles: dict[str, str]) -> tuple[str, list[str]]:
-    """A legend and a panel a task on one scale: the reward, and the standard deviation by which EMA-GRPO divides."""
+def task_panels(rows: Sequence[MetricRow], titles: dict[str, str]) -> tuple[list[Curve], list[Panel]]:
+    """A panel a task on one scale: the reward, and the standard deviation by which EMA-GRPO divides. With one curve of
+    each kind, for the legend of them all."""
     logged = {key.partition("/")[2] for row in rows for key in row if key.startswith(("reward/", "ema_std/"))}
     drawn: dict[str, list[Curve]] = {}
     for task in [*(t for t in titles if t in logged), *sorted(logged - titles.keys())]:
@@ -90,16 +92,14 @@ def task_panels(rows: Sequence[MetricRow], titles: dict[str, str]) -> tuple[str,
         ]
         if some := [c for c in found if c]:
             drawn[titles.get(task, task.replace("_", " "))] = some
-    if not drawn:
-        return "", []
-    bounds = span([c for some in drawn.values() for c in some], from_zero=True)
-    names = {c.label: c for some in drawn.values() for c in some}
-    panels = [panel(t, some, bounds=bounds, named=False, size=(240, 150)) for t, some in drawn.items()]
-    return legend(list(names.values())), panels
+    every = [c for some in drawn.values() for c in some]
+    bounds = span(every, from_zero=True)
+    panels = (panel(t, some, bounds=bounds, named=False, size=(240, 150)) for t, some in drawn.items())
+    return list({c.label: c for c in every}.values()), [each for each in panels if each]
 
 
-def status_panel(rollouts: Sequence[Path]) -> str:
-    """How the sampled answers of each RL step read, as shares; empty without rollouts."""
+def status_panel(rollouts: Sequence[Path]) -> Panel | None:
+    """How the sampled answers of each RL step read, as shares; None without rollouts."""
     counts: dict[int, Counter[str]] = {}
     for file in rollouts:
         columns = pq.read_table(file, columns=["step", "status"]).to_pydict()
@@ -108,4 +108,4 @@ def status_panel(rollouts: Sequence[Path]) -> str:
     steps = [float(step) for step in sorted(counts)]
     shares = {status: [counts[s][status] / counts[s].total() for s in sorted(counts)] for status in STATUSES}
     drawn = [Curve(STATUSES[s], f"status-{s}", *thin(steps, y)) for s, y in shares.items() if any(y)]
-    return panel("How sampled answers read (share)", drawn, bounds=(0.0, 1.0)) if drawn else ""
+    return panel("How sampled answers read (share)", drawn, bounds=(0.0, 1.0)) if drawn else None

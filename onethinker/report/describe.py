@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from onethinker.report.read import Evaluation, MetricRow, Run
-from onethinker.report.tables import NOTHING, UNREAD, duration, percent, plain
+from onethinker.report.tables import NOTHING, UNREAD, Tile, duration, percent, plain
 
 
 def recipe_of(run: Run) -> dict[str, Any]:
     """The recipe as the latest stage's config holds it, empty if no config does."""
-    for name in ("rl", "sft", "run"):
+    return _recipe(run, ("rl", "sft", "run"))
+
+
+def _recipe(run: Run, stages: Sequence[str]) -> dict[str, Any]:
+    for name in stages:
         config = run.configs.get(name, {})
         recipe = config.get("recipe", config)
         if isinstance(recipe, dict) and "model" in recipe:
@@ -23,7 +28,7 @@ def sentences(run: Run) -> list[str]:
     recipe = recipe_of(run)
     said = []
     if recipe:
-        base = recipe["model"].get("base", "?")
+        base = _recipe(run, ("run", "sft", "rl"))["model"].get("base", "?")  # RL's own is what SFT made
         said.append(
             f"Recipe {recipe.get('name', '?')} (seed {recipe.get('seed', 0)}) starts from {base} "
             f"with the prompt set {recipe.get('prompts', '?')}."
@@ -73,8 +78,8 @@ def _evaluation(evaluation: Evaluation, count: int) -> str:
     )
 
 
-def tiles(run: Run) -> list[tuple[str, str, str]]:
-    """The few numbers to see first: (before, after, what it is); before is empty where there is one number only."""
+def tiles(run: Run) -> list[Tile]:
+    """The first and the last main evaluation's means, and what of the last could not be read."""
     main = run.main or run.evaluations
     if not main:
         return []
@@ -83,12 +88,12 @@ def tiles(run: Run) -> list[tuple[str, str, str]]:
     if "sampled_reward" in last["mean"]:
         found.append(_tile(first, last, "sampled_reward", plain, "mean reward of sampled answers"))
     unread = sum(e["status"].get(s, 0) for e in last["tasks"].values() for s in UNREAD)
-    found.append(("", f"{unread / max(1, last['n']):.1%}", f"of the last answers not readable ({unread:,})"))
-    found.append(("", f"{last['questions']:,}", f"questions, {last['errors']} errors, {last['missing']} missing"))
+    found.append(Tile("", f"{unread / max(1, last['n']):.1%}", f"of the last answers not readable ({unread:,})"))
+    found.append(Tile("", f"{last['questions']:,}", f"questions, {last['errors']} errors, {last['missing']} missing"))
     return found
 
 
-def _tile(first: dict[str, Any], last: dict[str, Any], key: str, write: Any, words: str) -> tuple[str, str, str]:
+def _tile(first: dict[str, Any], last: dict[str, Any], key: str, write: Any, words: str) -> Tile:
     before, after = (side["mean"].get(key, {}).get("value") for side in (first, last))
     same = first is last or before is None
-    return "" if same else write(before), write(after) if after is not None else NOTHING, words
+    return Tile("" if same else write(before), write(after) if after is not None else NOTHING, words)

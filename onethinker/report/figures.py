@@ -1,4 +1,4 @@
-"""The figures of a report, as SVG: bars a task, a radar, and curves."""
+"""The figures of a report, as SVG: bars a task, a radar, and curves. All text in them is escaped."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from onethinker.report import svg
 from onethinker.report.svg import Point, Scale
-
-Number = Mapping[str, float | None]
+from onethinker.report.tables import Number
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,19 @@ class Curve:
     smooth: Sequence[float] | None = None
 
 
-def legend(series: Sequence[Series | Curve]) -> str:
-    """The names of the series with their colours, in HTML."""
-    items = (
-        svg.tag("span", svg.tag("i", class_=f"swatch {s.class_}") + svg.tag("span", _escaped(s.label))) for s in series
-    )
-    return svg.tag("div", "".join(items), class_="legend")
+@dataclass(frozen=True)
+class Panel:
+    """A small drawing of curves below its title. named: with a legend."""
+
+    title: str
+    curves: Sequence[Curve]
+    drawing: Markup
+    named: bool
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _drawing(width: int, height: int, parts: Sequence[str], label: str) -> Markup:
+    """What `svg` made of escaped text, marked so that a template takes it as it is. label: for screen readers."""
+    return Markup(svg.figure(width, height, "".join(parts), label))
 
 
 # ---- bars -------------------------------------------------------------------------------------------------------
@@ -49,7 +53,7 @@ def _escaped(text: str) -> str:
 _LABELS, _VALUES, _BAR, _GAP, _SLIM = 212, 150, 11, 18, 9
 
 
-def bars(rows: Sequence[str], series: Sequence[Series], width: int = 1000) -> str:
+def bars(rows: Sequence[str], series: Sequence[Series], width: int = 1000) -> Markup:
     """A group of bars a row, with intervals as whiskers, and the last series' gain over the first at the right."""
     group = len(series) * (_BAR + 3)
     height = len(rows) * (group + _GAP) + 34
@@ -65,7 +69,7 @@ def bars(rows: Sequence[str], series: Sequence[Series], width: int = 1000) -> st
         body.append(svg.text(row, _LABELS - 14, top + group / 2 + 3, "name", "end"))
         body += [_bar(row, s, top + i * (_BAR + 3), scale) for i, s in enumerate(series)]
         body.append(_gain_text(row, series, width, top + group / 2 + 4))
-    return svg.figure(width, height, "".join(grid + body), "Each task's headline metric in every evaluation")
+    return _drawing(width, height, grid + body, "Each task's headline metric in every evaluation")
 
 
 def _bar(row: str, series: Series, y: float, scale: Scale) -> str:
@@ -97,12 +101,12 @@ def _gain_text(row: str, series: Sequence[Series], width: int, y: float) -> str:
     return said
 
 
-def gains(rows: Sequence[str], base: Series, series: Sequence[Series], width: int = 1000) -> str:
+def gains(rows: Sequence[str], base: Series, series: Sequence[Series], width: int = 1000) -> Markup:
     """For each row a bar a series, from 0 to what it has more than `base`, in points of a percent; less goes left."""
     found = {row: [_difference(row, base, s) for s in series] for row in rows}
     known = [value for values in found.values() for value in values if value is not None]
     if not known:
-        return ""
+        return Markup()
     group = len(series) * (_BAR + 3)
     height = len(rows) * (group + _SLIM) + 34
     low, high = min(0.0, *known), max(0.0, *known)
@@ -121,7 +125,7 @@ def gains(rows: Sequence[str], base: Series, series: Sequence[Series], width: in
             if gain is not None:
                 body.append(_gain_bar(f"{row}, {s.label}", gain, top + i * (_BAR + 3), scale, s.class_))
     zero = svg.line((scale(0), 8), (scale(0), height - 26), "whisker")
-    return svg.figure(width, height, "".join([*grid, *body, zero]), f"Points more than {base.label}")
+    return _drawing(width, height, [*grid, *body, zero], f"Points more than {base.label}")
 
 
 def _difference(row: str, base: Series, series: Series) -> float | None:
@@ -145,10 +149,10 @@ _UPRIGHT = 16
 """Axes whose names have room side by side; those of more stand along them."""
 
 
-def radar(rows: Sequence[str], series: Sequence[Series], label: str = "Headline metric of every task") -> str:
+def radar(rows: Sequence[str], series: Sequence[Series], label: str = "Headline metric of every task") -> Markup:
     """One axis a row, all from 0 at the centre to 100% at the rim; needs three rows, empty with fewer."""
     if len(rows) < 3:
-        return ""
+        return Markup()
     upright = len(rows) <= _UPRIGHT
     width, height = 2 * (_REACH + 150), 2 * (_REACH + (34 if upright else 150))
     centre = (width / 2, height / 2)
@@ -170,7 +174,7 @@ def radar(rows: Sequence[str], series: Sequence[Series], label: str = "Headline 
     scale = [
         svg.text(f"{share:.0%}", centre[0] + 4, centre[1] - _REACH * share + 4, "tick") for share in (0.25, 0.5, 0.75)
     ]
-    return svg.figure(width, height, "".join(rings + spokes + shapes + scale + names), label)
+    return _drawing(width, height, rings + spokes + shapes + scale + names, label)
 
 
 def _value(series: Series, row: str) -> float:
@@ -207,15 +211,15 @@ def panel(
     bounds: tuple[float, float] | None = None,
     named: bool = True,
     size: tuple[int, int] = (340, 190),
-) -> str:
-    """Curves over steps under a title; empty without a finite value.
+) -> Panel | None:
+    """Curves over steps under a title, None without a finite value.
 
     bounds: of the vertical axis where it is not to fit the curves. named: with a legend if there are several.
     """
     xs = [x for c in curves for x in c.x]
     low, high = bounds or span(curves)
     if not math.isfinite(low):
-        return ""
+        return None
     width, height = size
     across = Scale(min(xs), max(xs), _LEFT, width - _RIGHT)
     up = Scale(low, high, height - _BOTTOM, _TOP)
@@ -227,9 +231,8 @@ def panel(
     grid += [
         svg.text(svg.short(t), across(t), height - 6, anchor="middle") for t in svg.ticks(min(xs), max(xs), width // 68)
     ]
-    drawn = "".join(_curve(curve, across, up) for curve in curves)
-    head = svg.tag("h4", _escaped(title)) + (legend(curves) if named and len(curves) > 1 else "")
-    return svg.tag("div", head + svg.figure(width, height, "".join(grid) + drawn, title), class_="panel")
+    drawn = [_curve(curve, across, up) for curve in curves]
+    return Panel(title, curves, _drawing(width, height, [*grid, *drawn], title), named and len(curves) > 1)
 
 
 def span(curves: Sequence[Curve], *, from_zero: bool = False) -> tuple[float, float]:

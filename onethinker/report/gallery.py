@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -30,38 +29,71 @@ FRAMES = 4
 WIDEST = 640
 """Pixels of a picture on the page."""
 _BUDGET = MediaBudget(image_pixels=WIDEST * WIDEST, frame_pixels=WIDEST * WIDEST, fps=1.0, max_frames=FRAMES)
-LONGEST = 1500
-"""Characters of a model's text that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """uri: the picture itself, as a data URI. second: of a clip's frame, None for an image."""
+    """uri: a data URI that holds the picture. width, height: its pixels. second: of a clip's frame, else None."""
 
     uri: str
+    width: int
+    height: int
     second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an evaluation, named by its label, has in a question's row."""
+
+    label: str
+    row: ResultRow
+
+    @property
+    def text(self) -> str:
+        """The answer block's."""
+        return read_answer(self.row["response"], self.row["finish"]).text
+
+    @property
+    def verdict(self) -> str:
+        return "right" if self.row["accuracy"] >= RIGHT else "wrong"
 
 
 @dataclass(frozen=True)
 class Card:
-    """One question with its answers, the evaluations' labels beside their rows; the last is the one that is drawn.
+    """One question with its answers, of which the last is the one that is drawn.
 
-    topic: by which the cards are filtered, the task's or the benchmark's title.
+    topic: by which the cards are filtered, the task's or the benchmark's title. problem: why there are no pictures.
     """
 
     sample: Sample
     topic: str
-    answers: tuple[tuple[str, ResultRow], ...]
+    answers: tuple[Answer, ...]
     pictures: tuple[Picture, ...]
     problem: str = ""
 
     @property
-    def row(self) -> ResultRow:
-        return self.answers[-1][1]
+    def last(self) -> Answer:
+        return self.answers[-1]
 
     @property
-    def right(self) -> bool:
-        return bool(self.row["accuracy"] >= RIGHT)
+    def thinking(self) -> str:
+        """Of the last answer."""
+        return read_answer(self.last.row["response"], self.last.row["finish"]).thinking
+
+    @property
+    def question(self) -> str:
+        """Without the marks of images and clips."""
+        return _MARKS.sub("", self.sample.question).strip()
+
+    @property
+    def title(self) -> str:
+        """The task's."""
+        return get_task(self.sample.task).title
+
+    @property
+    def wide(self) -> bool:
+        """Whether it holds the frames of a clip."""
+        return len(self.pictures) > 2
 
 
 def samples_of(evaluation: Evaluation) -> Samples:
@@ -104,9 +136,9 @@ def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 
     cards = []
     for sample in choose(evaluations[-1], rows[-1][1], samples, each):
         topic = str(benchmark["title"]) if benchmark else get_task(sample.task).title
-        answers = tuple((label, by_id[sample.id]) for label, by_id in rows if sample.id in by_id)
+        answers = tuple(Answer(label, by_id[sample.id]) for label, by_id in rows if sample.id in by_id)
         try:
-            cards.append(Card(sample, topic, answers, tuple(draw(sample, samples.root, answers[-1][1]))))
+            cards.append(Card(sample, topic, answers, tuple(draw(sample, samples.root, answers[-1].row))))
         except (DataError, MediaError) as error:
             cards.append(Card(sample, topic, answers, (), str(error)))
     return cards
@@ -126,7 +158,7 @@ def draw(sample: Sample, root: Path, row: ResultRow) -> list[Picture]:
             times.append(None)
     wordless, answer = replace(sample, question=""), read_answer(row["response"], row["finish"])
     drawn = get_task(sample.task).draw(wordless, answer, frames, [t or 0.0 for t in times])
-    return [Picture(_uri(picture), second) for picture, second in zip(drawn, [*times, None])]
+    return [_picture(picture, second) for picture, second in zip(drawn, [*times, None])]
 
 
 def _seconds(duration: float) -> list[float]:
@@ -135,69 +167,15 @@ def _seconds(duration: float) -> list[float]:
     return [float(t) for t in (np.unique(spread.round()) if duration >= FRAMES else spread)]
 
 
-def _uri(picture: Image.Image) -> str:
+def _picture(picture: Image.Image, second: float | None) -> Picture:
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=86, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    uri = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return Picture(uri, *picture.size, second)
 
 
-# ---- HTML -------------------------------------------------------------------------------------------------------
-
-
-def to_html(cards: Sequence[Card]) -> str:
-    """The cards below buttons that filter them by topic and verdict. All text of samples and models is escaped."""
-    options = "".join(f"<option>{_e(topic)}</option>" for topic in dict.fromkeys(card.topic for card in cards))
-    buttons = "".join(
-        f'<button type="button" data-verdict="{value}" aria-pressed="{str(not value).lower()}">{name}</button>'
-        for value, name in (("", "All"), ("right", "Right"), ("wrong", "Wrong"))
-    )
-    controls = (
-        '<div class="controls"><select id="topic" aria-label="Show"><option value="">All</option>'
-        f'{options}</select><div class="choice">{buttons}</div><span id="shown" class="muted"></span></div>'
-    )
-    return controls + '<div class="cards">' + "".join(_card(card) for card in cards) + "</div>"
-
-
-def _card(card: Card) -> str:
-    sample, verdict, several = card.sample, "right" if card.right else "wrong", len(card.pictures) > 2
-    pictures = "".join(_picture(picture, sample) for picture in card.pictures)
-    if card.problem:
-        pictures = f'<p class="muted">No picture: {_e(card.problem)}</p>'
-    question = _MARKS.sub("", sample.question).strip()
-    choices = "".join(f"<li>{_e(_cut(option, 200))}</li>" for option in sample.options)
-    answers = "".join(_answer(label, row) for label, row in card.answers)
-    thinking = read_answer(card.row["response"], card.row["finish"]).thinking
-    details = f"<details><summary>Thinking</summary><p>{_e(_cut(thinking))}</p></details>" if thinking else ""
-    return (
-        f'<article class="card{" clip" if several else ""}" data-topic="{_e(card.topic)}" data-verdict="{verdict}">'
-        f'<div class="pictures{" strip" if several else ""}">{pictures}</div><div class="said">'
-        f'<p class="about"><span class="chip">{_e(card.topic)}</span>'
-        f'<span class="verdict {verdict}">{verdict} · {card.row["accuracy"]:.2f}</span>'
-        f'<span class="muted id">{_e(sample.id)}</span></p>'
-        f'<p class="question">{_e(_cut(question, 600))}</p>{f"<ul>{choices}</ul>" if choices else ""}'
-        f"<dl><dt>Truth</dt><dd>{_e(_cut(sample.truth, 400))}</dd>{answers}</dl>{details}</div></article>"
-    )
-
-
-def _picture(picture: Picture, sample: Sample) -> str:
-    alt = f"{get_task(sample.task).title}, {sample.id}, with truth and answer drawn on"
-    when = "" if picture.second is None else f"<figcaption>{picture.second:.3g} s</figcaption>"
-    return f'<figure><img loading="lazy" src="{picture.uri}" alt="{_e(alt)}">{when}</figure>'
-
-
-def _answer(label: str, row: ResultRow) -> str:
-    read = read_answer(row["response"], row["finish"])
-    said = _cut(read.text, 400) or "(nothing)"
-    note = "" if row["status"] == "ok" else f' <em class="muted">{_e(row["status"].replace("_", " "))}</em>'
-    dot = "right" if row["accuracy"] >= RIGHT else "wrong"
-    return f'<dt><i class="dot {dot}"></i>{_e(label)}</dt><dd>{_e(said)}{note}</dd>'
-
-
-def _cut(text: str, most: int = LONGEST) -> str:
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning and how long it is."""
     return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
-
-
-def _e(text: str) -> str:
-    return html.escape(text)

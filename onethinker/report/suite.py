@@ -9,7 +9,7 @@ from typing import Any
 from onethinker.report import tables
 from onethinker.report.figures import Series
 from onethinker.report.read import Evaluation
-from onethinker.report.tables import NOTHING, Cell, Number, Table, percent
+from onethinker.report.tables import NOTHING, Cell, Number, Table, Tile, percent
 
 PAPER = " (paper)"
 _CLASSES = ("stage-rl", "stage-other", "stage-other2", "stage-std")
@@ -183,8 +183,8 @@ def sentences(suite: Suite) -> list[str]:
     return said
 
 
-def tiles(suite: Suite) -> list[tuple[str, str, str]]:
-    """The few numbers to see first, as `describe.tiles`."""
+def tiles(suite: Suite) -> list[Tile]:
+    """The last model's mean beside the paper's, and how much could not be read."""
     if not suite.models:
         return []
     columns, shared = suite.columns(), suite.shared()
@@ -194,7 +194,7 @@ def tiles(suite: Suite) -> list[tuple[str, str, str]]:
     answered = sum(entry["n"] for entry in every)
     last = list(suite.models)[-1]
     words = f"{last}, mean over {len(shared)} benchmarks, %"
-    found = [("", percent(means[last]), words)] if shared else []
-    found += [("", percent(means[model + PAPER]), f"{model}, as published") for model in suite.published if shared]
-    found.append(("", f"{unread / max(1, answered):.1%}", f"of the answers not readable ({unread:,})"))
+    found = [Tile("", percent(means[last]), words)] if shared else []
+    found += [Tile("", percent(means[model + PAPER]), f"{model}, as published") for model in suite.published if shared]
+    found.append(Tile("", f"{unread / max(1, answered):.1%}", f"of the answers not readable ({unread:,})"))
     return found

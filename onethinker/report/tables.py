@@ -1,17 +1,17 @@
-"""The tables of a report, built once and written as terminal text, Markdown, LaTeX, HTML or JSON."""
+"""The tables of a report, built once and written as terminal text, Markdown and LaTeX; the page has a template."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from onethinker.report.read import Evaluation
+from onethinker.util.terminal import printable
 
 STATUSES = {"ok": "OK", "no_answer": "No answer", "malformed": "Malformed", "truncated": "Cut off", "error": "Error"}
 UNREAD = ("no_answer", "malformed", "truncated")
@@ -20,6 +20,14 @@ NOTHING = "–"
 
 Number = Mapping[str, float | None]
 """{value, low, high} as summaries hold it."""
+
+
+class Tile(NamedTuple):
+    """One of the few numbers to see first. before: empty where there is one number only. words: what it is."""
+
+    before: str
+    after: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,11 @@ class Table:
     note: str = ""
     labels: int = 1
     totals: int = 0
+
+    def bodies(self) -> list[tuple[tuple[Cell, ...], ...]]:
+        """The rows above the rule and those below it, each where there are any."""
+        split = len(self.rows) - self.totals
+        return [rows for rows in (self.rows[:split], self.rows[split:]) if rows]
 
 
 # ---- cells ------------------------------------------------------------------------------------------------------
@@ -242,20 +255,23 @@ def without_zeros(table: Table) -> Table:
 
 def to_rich(table: Table, details: bool = True) -> RichTable:
     """For a terminal. details: with what stands small beside the numbers, such as intervals."""
-    written = RichTable(title=table.title, caption=table.note, box=box.SIMPLE_HEAD, caption_justify="left", padding=0)
+    title, note = Text(printable(table.title)), Text(printable(table.note))
+    written = RichTable(title=title, caption=note, box=box.SIMPLE_HEAD, caption_justify="left", padding=0)
     for i, column in enumerate(table.columns):
         number = i >= table.labels
-        words = column.replace(" ", "\n", 1) if number else column
+        words = Text(printable(column.replace(" ", "\n", 1) if number else column))
         written.add_column(words, justify="right" if number else "left", no_wrap=number or i == 0)
-    for i, row in enumerate(table.rows):
-        if table.totals and i == len(table.rows) - table.totals:
-            written.add_section()
-        written.add_row(*(_rich_cell(cell, details) for cell in row))
+    for rows in table.bodies():
+        for row in rows:
+            written.add_row(*(_rich_cell(cell, details) for cell in row))
+        written.add_section()
     return written
 
 
 def _rich_cell(cell: Cell, details: bool) -> Text:
-    return Text.assemble((cell.text, "bold" if cell.strong else ""), (_after(cell) if details else "", "dim"))
+    """Names come from files: nothing in them reaches the terminal as a command."""
+    after = _after(cell) if details else ""
+    return Text.assemble((printable(cell.text), "bold" if cell.strong else ""), (printable(after), "dim"))
 
 
 def _after(cell: Cell) -> str:
@@ -293,36 +309,9 @@ def to_latex(table: Table) -> str:
 
     form = "l" * table.labels + "r" * (len(table.columns) - table.labels)
     lines = [r"\begin{table}[t]", r"\centering", rf"\begin{{tabular}}{{{form}}}", r"\toprule"]
-    lines += [" & ".join(map(latex_escape, table.columns)) + r" \\", r"\midrule"]
-    for i, row in enumerate(table.rows):
-        if table.totals and i == len(table.rows) - table.totals:
-            lines.append(r"\midrule")
-        lines.append(" & ".join(write(cell) for cell in row) + r" \\")
+    lines.append(" & ".join(map(latex_escape, table.columns)) + r" \\")
+    for rows in table.bodies():
+        lines += [r"\midrule", *(" & ".join(write(cell) for cell in row) + r" \\" for row in rows)]
     caption = latex_escape(f"{table.title}. {table.note}".strip())
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
-
-
-def to_html(table: Table) -> str:
-    """A `<table>` in a box that scrolls sideways, with its note as caption."""
-
-    def write(i: int, cell: Cell) -> str:
-        text = html.escape(cell.text)
-        text = f"<b>{text}</b>" if cell.strong else text
-        small = f'<span class="detail">{html.escape(cell.detail)}</span>' if cell.detail else ""
-        return f'<td class="{_kind(table, i)}">{text}{small}</td>'
-
-    head = "".join(f'<th class="{_kind(table, i)}">{html.escape(c)}</th>' for i, c in enumerate(table.columns))
-    split = len(table.rows) - table.totals
-    parts = [table.rows[:split], table.rows[split:]]
-    body = "".join(
-        "<tbody>" + "".join(f"<tr>{''.join(write(i, c) for i, c in enumerate(row))}</tr>" for row in part) + "</tbody>"
-        for part in parts
-        if part
-    )
-    note = f"<figcaption>{html.escape(table.note)}</figcaption>" if table.note else ""
-    return f'<figure><div class="scroll"><table><thead><tr>{head}</tr></thead>{body}</table></div>{note}</figure>'
-
-
-def _kind(table: Table, column: int) -> str:
-    return "word" if column < table.labels else "number"

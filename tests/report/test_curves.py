@@ -37,13 +37,15 @@ def test_values_that_are_not_there_are_not_drawn():
 
 def test_a_panel_a_task_in_the_order_of_the_titles():
     rows = [{"step": k, "reward/ocr": 0.1, "reward/zz": 0.2, "ema_std/math": 0.3} for k in range(3)]
-    key, panels = task_panels(rows, {"math": "Mathematics", "ocr": "Text recognition"})
-    assert [p.split("<h4>")[1].split("</h4>")[0] for p in panels] == ["Mathematics", "Text recognition", "zz"]
-    assert "EMA standard deviation" in key
-    assert task_panels([], {}) == ("", [])
+    curves, panels = task_panels(rows, {"math": "Mathematics", "ocr": "Text recognition"})
+    assert [panel.title for panel in panels] == ["Mathematics", "Text recognition", "zz"]
+    assert {curve.label for curve in curves} == {"mean reward", "EMA standard deviation"}
+    assert task_panels([], {}) == ([], [])
 
 
 def test_statuses_of_rollouts(run_folder):
     panel = status_panel(sorted((run_folder / "rl" / "rollouts").glob("*.parquet")))
-    assert "OK" in panel and "Cut off" in panel and "Malformed" not in panel
-    assert status_panel([]) == ""
+    assert panel is not None and panel.named
+    assert {curve.label for curve in panel.curves} >= {"OK", "Cut off"}
+    assert "Malformed" not in {curve.label for curve in panel.curves}
+    assert status_panel([]) is None

@@ -1,4 +1,5 @@
 import math
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -38,10 +39,12 @@ def test_a_radar_is_a_polygon_a_series():
 
 
 def test_curves_break_where_values_are_missing():
-    drawn = panel("Loss <b>", [Curve("x", "c", [1, 2, 3, 4, 5], [1.0, 2.0, math.nan, 3.0, 4.0])])
-    assert drawn.count("<polyline") == 2 and "<b>" not in drawn
-    assert panel("none", [Curve("x", "c", [1], [math.nan])]) == ""
-    assert "<circle" in panel("one", [Curve("x", "c", [1], [2.0])])
+    drawn = panel("Loss <b>", [Curve("<i>", "c", [1, 2, 3, 4, 5], [1.0, 2.0, math.nan, 3.0, 4.0])])
+    assert drawn is not None and drawn.title == "Loss <b>" and not drawn.named
+    assert drawn.drawing.count("<polyline") == 2 and not {"<b>", "<i>"} & set(re.findall("<[bi]>", drawn.drawing))
+    assert panel("none", [Curve("x", "c", [1], [math.nan])]) is None
+    lone = panel("one", [Curve("x", "c", [1], [2.0])])
+    assert lone is not None and "<circle" in lone.drawing
 
 
 def test_axes_have_air_and_start_at_zero_where_asked():

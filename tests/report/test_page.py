@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -9,15 +10,17 @@ import onethinker.report
 from onethinker.report.page import write_report
 from onethinker.report.read import ReportError
 
+_NEEDED = {"status", "metrics", "headline", "path", "media_root", "digest", "settings"}
+"""Keys whose values say where the files are and which of them belong together."""
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Every tag with its attributes, the visible text, and whether tags close in order."""
+    """Every tag with its attributes, the visible text and the tags around it, and whether tags close in order."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.texts, self.open, self.faults = [], [], [], []
+        self.tags, self.texts, self.places, self.open, self.faults = [], [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -32,6 +35,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if not self.open or self.open[-1] not in ("style", "script"):
             self.texts.append(data)
+            self.places.append((tuple(self.open), data))
 
     @property
     def text(self):
@@ -53,7 +57,7 @@ def test_it_is_one_well_formed_file_that_asks_for_nothing(made):
     assert not made.all("link") and not made.all("iframe")
     assert all("src" not in attrs for attrs in made.all("script"))
     assert all(attrs["src"].startswith("data:image/jpeg;base64,") for attrs in made.all("img"))
-    assert "url(" not in Path(onethinker.report.__file__).with_name("assets").joinpath("page.css").read_text()
+    assert "url(" not in Path(onethinker.report.__file__).with_name("templates").joinpath("report.css").read_text()
 
 
 def test_hostile_text_stays_text(made, hostile):
@@ -61,6 +65,38 @@ def test_hostile_text_stays_text(made, hostile):
     assert not [a for _, attrs in made.tags for a in attrs if a.startswith("on")]
     assert made.text.count("<script>alert(1)</script>") >= 4, "question, truth, thinking and answer are shown as text"
     assert hostile in made.text
+
+
+def test_every_name_and_number_of_the_files_is_text(run_folder):
+    """Whatever a run's files hold, in any place of which the page speaks."""
+    bad = "<script>x</script><img src=x onerror=y>\"'>{{ 7 * 7 }}{% raw %}"
+
+    def spoil(value, keep=("ocr", "tracking", "multiple_choice", "g", "s")):
+        if isinstance(value, dict):
+            return {k: v if k in _NEEDED else spoil(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [spoil(v) for v in value]
+        return bad if isinstance(value, str) and value not in keep else value
+
+    for file in run_folder.rglob("*.json"):
+        if file.name != "questions.json":
+            file.write_text(json.dumps(spoil(json.loads(file.read_text()))))
+    page = Page(write_report(run_folder).read_text(encoding="utf-8"))
+    assert len(page.all("script")) == 1 and not page.faults
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+    assert all(attrs["src"].startswith("data:image/jpeg;base64,") for attrs in page.all("img"))
+    assert page.text.count(bad) > 30 and "49" not in page.text
+
+
+def test_texts_that_turn_the_reading_direction_turn_nothing_beside_them(made):
+    turning = [tags for tags, text in made.places if "\u202e" in text]
+    assert len(turning) >= 4 and all("bdi" in tags for tags in turning)
+
+
+def test_pictures_are_there_before_they_are_scrolled_to(made):
+    """A lazy picture has no place until it is seen, and is missing on paper."""
+    assert not [attrs for attrs in made.all("img") if "loading" in attrs]
+    assert all(int(attrs["width"]) > 0 < int(attrs["height"]) for attrs in made.all("img"))
 
 
 def test_only_the_pages_own_script_may_run(made):

@@ -121,7 +121,7 @@ def test_cards_have_every_models_answer(folder):
     evaluations = [of_model["mmmu"] for of_model in models.values()]
     cards = make_cards(evaluations, samples_of(evaluations[-1]), 1)
     assert {card.topic for card in cards} == {"MMMU"}
-    assert [label for label, _ in cards[0].answers] == ["base", "ours<i>"]
+    assert [answer.label for answer in cards[0].answers] == ["base", "ours<i>"]
 
 
 def test_a_radar_has_an_axis_a_benchmark_and_room_for_many_names(found):

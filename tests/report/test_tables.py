@@ -1,3 +1,5 @@
+import io
+
 import pytest
 from rich.console import Console
 
@@ -66,18 +68,22 @@ def test_latex():
     assert tables.latex_escape("\\{x}~^$#") == r"\textbackslash{}\{x\}\textasciitilde{}\textasciicircum{}\$\#"
 
 
-def test_html_is_escaped():
-    hostile = Table("t", ("<b>",), ((Cell("<script>", "<i>"),),), "<u>")
-    text = tables.to_html(hostile)
-    assert "<script>" not in text and "<i>" not in text and "<u>" not in text
-    assert "&lt;script&gt;" in text and "&lt;u&gt;" in text
-
-
 def test_terminal(evaluations):
     console = Console(width=150, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(tables.to_rich(tables.headline_table(evaluations)))
     text = console.export_text()
     assert "Multiple choice" in text and "50.0 [40.0, 60.0]" in text and "Mean over tasks" in text
+
+
+def test_no_name_commands_the_terminal():
+    """Neither rich's markup nor the terminal's own codes, wherever in a table they stand."""
+    hostile = "[/nope][red]\x1b[2J\x1b]0;owned\x07\u202e"
+    table = Table(hostile, (hostile, hostile), ((Cell(hostile, hostile), Cell("1", hostile)),), hostile)
+    console = Console(width=300, record=True, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(tables.to_rich(table))
+    text = console.export_text(clear=False)
+    assert text.count("[/nope][red]\\x1b[2J") == 6 + 1 and "\u202e" not in text and "\x07" not in text
+    assert "\x1b[2J" not in text and "\x1b]" not in text
 
 
 def test_columns_of_zeros_may_be_left_out(evaluations):
