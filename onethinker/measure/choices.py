@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 _MAX_CHARS = 10_000
 _CONTEXT = 100  # characters before a letter in which a word may say no to it
@@ -113,7 +114,7 @@ def choice(text: str, options: Sequence[str] = ()) -> str | None:
     """
     if len(text) > _MAX_CHARS:
         return None
-    known, plain = _by_letter(options), _plain(text)
+    known, plain = _by_letter(tuple(options)), _plain(text)
     bare = _without_lead(plain)
     alone = _LETTER.fullmatch(bare)
     if alone and _possible(alone[1], known):
@@ -144,7 +145,7 @@ def choice_lenient(text: str, options: Sequence[str] = ()) -> str | None:
     strict = choice(text, options)
     if strict or len(text) > _MAX_CHARS:
         return strict
-    known, plain = _by_letter(options), _plain(text)
+    known, plain = _by_letter(tuple(options)), _plain(text)
     letter, rest, _ = _split(_without_lead(plain))
     if letter and _possible(letter, known) and _begins(rest, known) - {letter}:
         return None
@@ -198,8 +199,9 @@ def _split(plain: str) -> tuple[str, str, bool]:
     return letter.upper(), match[_SPACED + 1], match[_SPACED] is None
 
 
-def _by_letter(options: Sequence[str]) -> dict[str, str]:
-    """Letter → the option's own text, ready to compare."""
+@lru_cache(maxsize=1024)
+def _by_letter(options: tuple[str, ...]) -> dict[str, str]:
+    """Letter → the option's own text, ready to compare. Remembered: a question is answered several times."""
     plain = [_plain(option) for option in options]
     shown = [_split(option) for option in plain]
     if all(letter and parted for letter, _, parted in shown) and len({letter for letter, *_ in shown}) == len(shown):

@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from onethinker.measure.forms import Expression, Form, Group, Moment, Named, Relation, Value, read, read_text
+from onethinker.measure.forms import Expression, Form, Group, Moment, Named, Relation, Value, Words, read, read_text
 from onethinker.measure.quantities import PERCENT, Number, Unit, close, rounds_to, same_number
 
 _MAX_CHARS = 2_000
@@ -76,6 +76,7 @@ class _Comparison:
     def same(self, a: Form, b: Form) -> bool:
         if a == b:
             return True
+        a, b = _letter(a), _letter(b)
         if isinstance(a, Named) or isinstance(b, Named):
             return self._named(a, b)
         if isinstance(a, Group) or isinstance(b, Group):
@@ -95,10 +96,13 @@ class _Comparison:
     def _mixed(self, a: Value | Expression, b: Value | Expression) -> bool:
         """Expressions, and an expression beside a value: "3s" has a unit only if the other side has one."""
         value = next((side for side in (a, b) if isinstance(side, Value)), None)
-        if value is None or value.unit is None:
+        if value is None:
             return self._expressions(a.latex, b.latex)
-        other = read(re.sub(r"(?<=[0-9])(?=[A-Za-z]$)", " ", (b if value is a else a).latex))
-        return isinstance(other, Value) and self._values(value, other)
+        other = Value(None, (b if value is a else a).latex)
+        if value.unit is not None:
+            apart = read(re.sub(r"(?<=[0-9])(?=[A-Za-z]$)", " ", other.latex))
+            other = apart if isinstance(apart, Value) else other
+        return self._values(value, other)
 
     def _named(self, a: Form, b: Form) -> bool:
         if not (isinstance(a, Named) and isinstance(b, Named)):
@@ -164,8 +168,15 @@ class _Comparison:
         return answer
 
 
+def _letter(form: Form) -> Form:
+    """A word of one letter as the variable that it may be."""
+    return Expression(form.text) if isinstance(form, Words) and len(form.text) == 1 else form
+
+
 def _relation(form: Form) -> Form:
-    """`x = …` as an equation of two sides."""
+    """`x = …` as an equation of two sides, an interval as the inequality that it was."""
+    if isinstance(form, Named) and form.said:
+        return form.said
     if isinstance(form, Named) and form.sign == "=" and isinstance(form.form, Value | Expression):
         return Relation(form.name, "=", form.form.latex)
     return form
@@ -215,6 +226,14 @@ _DEGREES = re.compile(r"([0-9.]+|\([^()]*\)) ?deg(?![A-Za-z])")
 _WORDS = re.compile(r"[A-Z]{2}|[A-Za-z]{4}")  # initials, points, words: no products
 
 
+_FUNCTION_BEFORE = re.compile(r"\\(?:a?r?c?(?:sin|cos|tan)h?|cot|sec|csc|log|ln|exp)(?:[_^](?:\w|\{[^{}]*\}))+$")
+
+
+def _times_sign(before_bracket: re.Match[str]) -> str:
+    """Between a number and a bracket, which math-verify's parser adds; not after the power or base of a function."""
+    return "" if _FUNCTION_BEFORE.search(before_bracket.string[: before_bracket.start()]) else r"\cdot "
+
+
 def _clear(text: str) -> str | None:
     """An expression for the parser; None for what it would read otherwise than a reader does."""
     text = re.sub(r"([_^])([0-9A-Za-z])(?=\s)", r"\1{\2}", _FUNCTION.sub(r"\\\1 ", text.strip()))
@@ -222,7 +241,7 @@ def _clear(text: str) -> str | None:
     letters = re.sub(r"\\[A-Za-z]+", " ", text)
     if not _READABLE.fullmatch(text) or _UNCLEAR.search(text) or _WORDS.search(letters):
         return None
-    text = re.sub(r"(?<=[0-9)}])\s*(?=\()", r"\\cdot ", text).replace("*", r"\cdot ")
+    text = re.sub(r"(?<=[0-9)}])\s*(?=\()", _times_sign, text).replace("*", r"\cdot ")
     return re.sub(r"(?<=[0-9]) (?=[A-Za-z\\])", "", text)
 
 

@@ -70,11 +70,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A variable and what it is ("=") or lies within ("in"): `x = 3`, `x > 2` as the interval from 2."""
+    """A variable and what it is ("=") or lies within ("in"): `x = 3`, `x > 2` as the interval from 2.
+
+    said: the inequality that an interval was made of.
+    """
 
     name: str
     sign: str
     form: Form
+    said: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +171,34 @@ def _value(text: str) -> Value | None:
         single = text[0] != "{" and not _PLUS_OR_MINUS.search(text)
         return Value(None, text) if constant and single and re.fullmatch(r"[-+*/^{}().\d\s]*", bare) else None
     number = read_number(left) or _spelled(left)
+    if number is None and isinstance(unit, tuple):
+        return _sum_of_units(text) or _constant(left, unit)
     if number is not None:
         step = None if number.step is None else number.step * scale
         return Value(Number(number.value * scale, step), left, unit)
-    inner = _value(left) if left and left != text else None
-    return replace(inner, unit=unit) if inner and inner.unit is None and scale == 1 else None
+    return _constant(left, unit) if scale == 1 else None
+
+
+def _constant(left: str, unit: Unit | str | None) -> Value | None:
+    """An expression without variables and its unit."""
+    inner = _value(left) if left else None
+    return replace(inner, unit=unit) if inner and inner.unit is None else None
+
+
+_TWO_UNITS = re.compile(r"(\d+\s*[a-z]+),? (?:and )?(\d+(?:\.\d+)?\s*[a-z]+)", re.IGNORECASE)
+
+
+def _sum_of_units(text: str) -> Value | None:
+    """`5 ft 3 in` in feet: two amounts of the same measure, the larger unit first."""
+    match = _TWO_UNITS.fullmatch(text)
+    larger, smaller = (_value(match[1]), _value(match[2])) if match else (None, None)
+    if larger is None or smaller is None or larger.number is None or smaller.number is None:
+        return None
+    if not (isinstance(larger.unit, tuple) and isinstance(smaller.unit, tuple)):
+        return None
+    (kind, size), (other, less) = larger.unit, smaller.unit
+    total = Number(larger.number.value + smaller.number.value * less / size)
+    return Value(total, text, larger.unit) if kind == other and less < size else None
 
 
 def _spelled(text: str) -> Number | None:
@@ -280,7 +307,8 @@ def _range(parts: list[str], signs: list[str], depth: int) -> Named | None:
             return None
         (low, high), (first, last) = ((parts[0], parts[2]), signs) if up else ((parts[2], parts[0]), signs[::-1])
         kind = ("(" if first in "<>" else "[") + (")" if last in "<>" else "]")
-    return Named(parts[place], "in", Group(kind, (read(low, depth + 1), read(high, depth + 1)), True))
+    ends = (read(low, depth + 1), read(high, depth + 1))
+    return Named(parts[place], "in", Group(kind, ends, True), _inequality(parts, signs))
 
 
 def _inequality(parts: list[str], signs: list[str]) -> Relation | None:

@@ -67,6 +67,8 @@ _RENAMED = [
     (re.compile(r"\\var(theta|phi|epsilon)(?![a-zA-Z])"), r"\\\1"),
     (re.compile(r"(?<![A-Za-z\\])pi(?![A-Za-z])"), r"\\pi "),
     (re.compile(r"\*\*"), "^"),
+    (re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)"), r" \\cdot "),
+    (re.compile(r"\\lg(?![a-zA-Z])"), r"\\log_{10}"),
 ]
 _LEAD = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:(?:final|correct)\s+)?(?:answer|result)\s*(?:is|=|:)\s*:?\s*",

@@ -66,7 +66,10 @@ class Reader:
             return None
 
     def at(self, point: int, *expressions: Any) -> list[Any]:
-        """The values at one point. An `i` beside which there is no other variable is the imaginary unit."""
+        """The values at one point, exact where all are fractions.
+
+        An `i` beside which there is no other variable is the imaginary unit.
+        """
         sympy = self.sympy
         symbols = sorted(set().union(*(e.free_symbols for e in expressions)), key=str)
         if [str(symbol) for symbol in symbols] == ["i"]:
@@ -74,13 +77,14 @@ class Reader:
         else:
             top, bottom = POINTS[point]
             values = {s: sympy.Rational(top * (17 + 4 * n), bottom * (17 - 3 * n)) for n, s in enumerate(symbols)}
-        return [sympy.N(e.subs(values), DIGITS) for e in expressions]
+        exact = [e.subs(values) for e in expressions]
+        return exact if all(e.is_Rational for e in exact) else [sympy.N(e, DIGITS) for e in exact]
 
     def equal(self, a: Any, b: Any) -> bool:
         endless = (self.sympy.oo, self.sympy.zoo, self.sympy.nan)
         if a == b:
             return not a.has(*endless[1:])
-        if a.has(*endless) or b.has(*endless):
+        if a.has(*endless) or b.has(*endless) or (a.is_Rational and b.is_Rational):
             return False
         compared = 0
         for point in range(len(POINTS)):
@@ -110,6 +114,8 @@ class Reader:
         return signs.pop() if len(signs) == 1 else 0
 
     def near(self, x: Any, y: Any) -> bool:
+        if x.is_Rational and y.is_Rational:
+            return bool(x == y)
         return bool(abs(x - y) <= self.sympy.Float(10) ** (10 - DIGITS) * max(abs(x), abs(y)))
 
     def value(self, a: Any) -> str | None:
