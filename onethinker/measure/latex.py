@@ -97,7 +97,7 @@ def plain(text: str) -> str:
     text = _SPACES.sub(" ", text).strip()
     text = _ROUGHLY.sub("", _LEAD.sub("", text, count=1) if _LEAD.match(text) else text, count=1)
     text = re.sub(r" ?([\^_]) ?", r"\1", text)
-    return re.sub(r"(?<!\.)[.,;:]$", "", text.strip()).strip() if len(text) > 1 else text
+    return re.sub(r"(?:\s*[.,;:])+$", "", text.strip()) if len(text) > 1 else text
 
 
 def _from_unicode(text: str) -> str:

@@ -76,6 +76,7 @@ def test_equal_as_text_or_number(pred, true):
         ("inf", "inf"), ("-Infinity", "-Infinity"), ("nan", "nan"), ("", ""), (" ", "$ $"), ("listen", "silent"),
         ("east", "west"), ("triangle", "3"), (r"\boxed{1}+\boxed{2}", "3}+4"), ("\ud800", "1"),
         ("9" * 5000, "9" * 4999), ("1e999", "2e999"),
+        ("1" * 1900, "1" * 1899 + "2"), (r"10^{10^{10}}", "x+1"),
     ],
 )  # fmt: skip
 def test_not_equal(pred, true):
