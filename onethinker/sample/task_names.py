@@ -7,6 +7,7 @@ row is read or written.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import onethinker
 from onethinker.sample.record import DataError
@@ -23,8 +24,14 @@ def published_name(task: str) -> str:
 def find_task(name: str, modality: str) -> str | None:
     """The task of a published name ("spatial grounding") or of ours ("spatial_grounding"), in any case; None for any
     other name. Of tasks that share a name the one that takes the modality, else the last."""
+    return _find(name, modality, tuple(onethinker.list_tasks())) if len(name) < 100 else None
+
+
+@lru_cache(maxsize=256)
+def _find(name: str, modality: str, names: tuple[str, ...]) -> str | None:
+    """Remembered, since every row of a file asks; names: of all tasks, to which one's own may be added."""
     words = _words(name)
-    tasks = [onethinker.get_task(task) for task in onethinker.list_tasks()]
+    tasks = [onethinker.get_task(task) for task in names]
     found = [task for task in tasks if words in (_words(task.published_name), _words(task.name))]
     return next((task.name for task in found if modality in task.modalities), found[-1].name if found else None)
 
