@@ -1,1 +1,2 @@
-"""Where samples come from: public data sets, procedural worlds, and the tools that mix, clean and inspect them."""
+"""Where samples come from: public data sets (`sources/`) and procedural worlds (`worlds/`); `inspect` checks and counts
+them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +138,8 @@ def _enlarged(frame: Image.Image) -> Image.Image:
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib ships it: Pillow's own has few letters beyond ASCII."""
-    home = find_spec("matplotlib")
-    assert home is not None and home.origin is not None, "matplotlib is a dependency"
-    return ImageFont.truetype(Path(home.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
+    """DejaVu Sans 2.37, shipped whole with its licence: Pillow's own font has no letters beyond ASCII."""
+    return ImageFont.truetype(Path(__file__).with_name("fonts") / "DejaVuSans.ttf", size)
 
 
 def _plain(text: str) -> str:
