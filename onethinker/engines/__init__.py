@@ -34,7 +34,9 @@ def make_engine(model: str, engine: str | None = None, **options: Any) -> Engine
 def _local(model: str, decode_batch_size: int = 128, **options: Any) -> Engine:
     from onethinker.engines.encode import Encoder
     from onethinker.engines.local import LocalEngine
-    from onethinker.models.load import load
+    from onethinker.models.forward import usable_dtype
+    from onethinker.models.load import load, pick_device
 
+    options["dtype"] = usable_dtype(pick_device(options.get("device", "auto")), options.get("dtype", "float32"))
     weights, processor = load(model, **options)
     return LocalEngine(weights, Encoder(processor), decode_batch_size=decode_batch_size)

@@ -91,7 +91,8 @@ def mrope_positions(types_T: Tensor, grids: dict[str, Tensor], merge: int) -> Te
 class Encoder:
     """Encodes requests with a Qwen3-VL processor, in many threads at a time if so called.
 
-    Recent prompts are kept, and recent media for other prompts about them, each up to `cache_bytes`.
+    Recent prompts are kept, and recent media for other prompts about them, each up to `cache_bytes`. Prompts on `hold`
+    are kept beside them until they are released, whatever their size.
     """
 
     def __init__(self, processor: Any, cache_bytes: int = 2 << 30) -> None:
@@ -102,11 +103,33 @@ class Encoder:
         self._prompts = LRUCache[Prompt](lambda prompt: prompt.nbytes, cache_bytes)
         self._images = LRUCache[Image.Image](lambda image: 3 * image.width * image.height, cache_bytes // 2)
         self._clips = LRUCache[Clip](lambda clip: clip.frames.nbytes, cache_bytes // 2)
-        self._turn = threading.Lock()
+        self._held: dict[Request, tuple[Prompt, int]] = {}
+        self._tokenizer_lock, self._held_lock = threading.Lock(), threading.Lock()
 
     def encode(self, request: Request) -> Prompt:
         """Raises MediaError for unreadable media and ValueError where marks and media do not match."""
-        return self._prompts.get(request, lambda: self._encode(request))
+        held = self._held.get(request)
+        return held[0] if held else self._prompts.get(request, lambda: self._encode(request))
+
+    def hold(self, request: Request) -> Prompt:
+        """As `encode`, and keep the prompt until it was released as often as it was held."""
+        held = self._held.get(request)
+        prompt = held[0] if held else self._encode(request)
+        with self._held_lock:
+            _, times = self._held.get(request, (prompt, 0))
+            self._held[request] = (prompt, times + 1)
+        return prompt
+
+    def release(self, request: Request) -> None:
+        """Take back one `hold`."""
+        with self._held_lock:
+            prompt, times = self._held.pop(request)
+            if times > 1:
+                self._held[request] = (prompt, times - 1)
+
+    def release_all(self) -> None:
+        with self._held_lock:
+            self._held.clear()
 
     def _encode(self, request: Request) -> Prompt:
         inputs = self.inputs(request)
@@ -115,7 +138,7 @@ class Encoder:
             arguments["images"] = inputs.images
         if inputs.clips:
             arguments |= {"videos": inputs.clips, "video_metadata": inputs.metadata}
-        with self._turn:  # a tokenizer serves one thread at a time
+        with self._tokenizer_lock:  # a tokenizer serves one thread at a time
             encoded = self.processor(
                 text=[inputs.text], return_tensors="pt", return_mm_token_type_ids=True, **arguments
             )

@@ -20,6 +20,7 @@ from onethinker.engines.base import Capability, Completion, Request, Sampling
 from onethinker.engines.encode import Encoder, Prompt, batch_media
 from onethinker.media import VIDEO_SUFFIXES
 from onethinker.models.cache import GrowingCache
+from onethinker.models.compat import cache_argument
 from onethinker.models.decode import Decoder
 from onethinker.models.forward import autocast, banned_ids, sampling_logits, unwrap
 from onethinker.models.load import weights_digest
@@ -225,8 +226,8 @@ class LocalEngine:
             input_ids=ids.to(device),
             attention_mask=mask,
             position_ids=positions.to(device),
-            past_key_values=cache,
             use_cache=True,
+            **{cache_argument(core.model): cache},
             **media,
         )
         return out.last_hidden_state[:, -1], mask

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -58,9 +60,32 @@ def max_logit_positions(vocabulary: int) -> int:
     return max(1, MAX_LOGITS // vocabulary)
 
 
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 run on hardware of their own: CUDA from compute capability 8.0 on.
+
+    Of the device alone and never timed, so that a resumed run and every rank decide alike. Processors count as slow:
+    those with AMX would be quicker in bfloat16, those without are slower by two orders of magnitude.
+    """
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def usable_dtype(device: torch.device, dtype: str) -> str:
+    """`dtype`, or float32 in place of a bfloat16 that this machine cannot compute fast, which is said once."""
+    if dtype == "bfloat16" and device.type == "cpu" and not has_fast_bfloat16(device):
+        _say_float32()
+        return "float32"
+    return dtype
+
+
+@cache
+def _say_float32() -> None:
+    print("this CPU has no fast bfloat16: float32 is used in its place", file=sys.stderr, flush=True)
+
+
 def autocast(device: torch.device, dtype: str) -> Any:
-    """bf16 arithmetic over float32 weights where `dtype` asks for it."""
-    return torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext()
+    """bf16 arithmetic over float32 weights where `dtype` asks for it and the machine can."""
+    bfloat16 = usable_dtype(device, dtype) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
 def token_logps(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from onethinker.engines.base import Engine, Sampling
-from onethinker.engines.encode import Encoder, Prompt
+from onethinker.engines.encode import Prompt
 from onethinker.recipes.base import Recipe, RLConfig
 from onethinker.sample import Sample, Samples
 from onethinker.sample.answer import Status
@@ -19,22 +19,28 @@ from onethinker.scoring.judge import Judge
 from onethinker.scoring.rollout import Rollout, make_request, roll_out
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.algorithms.base import Algorithm
-from onethinker.train.parallel import SINGLE_PROCESS, Processes
+from onethinker.train.parallel import Processes
 from onethinker.train.prefix import TokenGroup
 from onethinker.train.sampler import Sampler
+from onethinker.train.step_prompts import StepPrompts
 from onethinker.util.files import replacing
+from onethinker.util.map_ahead import map_ahead
 from onethinker.util.runs import RunError
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredGroup:
-    """One prompt's group of G answers. rewards_G: NaN where the answer could not be scored. importance: a weight for
-    each token of each answer, or empty where sampling and training have the same probabilities."""
+    """G scored answers to one prompt, that of the sample at `position`.
+
+    rewards_G: NaN where the answer could not be scored. importance: a weight for each token of each answer, or empty
+    where sampling and training have the same probabilities. owner: the process that holds the encoded prompt.
+    """
 
     position: int
     rollouts: Sequence[Rollout]
     rewards_G: np.ndarray
     importance: Sequence[np.ndarray] = ()
+    owner: int = 0
 
     @property
     def sample(self) -> Sample:
@@ -109,12 +115,15 @@ class Collector:
 
     samples: Samples
     engine: Engine
-    encoder: Encoder
     sampler: Sampler
     prompts: PromptSet
     recipe: Recipe
-    processes: Processes = SINGLE_PROCESS
+    step_prompts: StepPrompts
     judge: Judge | None = None
+
+    @property
+    def processes(self) -> Processes:
+        return self.step_prompts.processes
 
     def collect(self, step: int, algorithm: Algorithm | None = None) -> StepGroups:
         """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
@@ -123,6 +132,7 @@ class Collector:
         prompts drawn could be asked.
         """
         config, found = self.recipe.rl, StepGroups()
+        self.step_prompts.clear()  # what a step that failed left behind
         for attempt in range(config.refill_tries + 1):
             wanted = config.prompts - len(found.kept)
             if wanted <= 0:
@@ -136,7 +146,11 @@ class Collector:
             found.count(parts)
             for group in sorted((g for part in parts for g in part.kept), key=lambda g: positions.index(g.position)):
                 self.sampler.observe(group.position, group.accuracy)
-                (found.kept if group.trains(config) else found.dropped).append(group)
+                if group.trains(config):
+                    found.kept.append(group)
+                else:
+                    found.dropped.append(group)
+                    self.step_prompts.release([group])
         if not found.groups:
             raise RunError(
                 f"step {step + 1}: none of the prompts drawn can be asked, {found.too_long} are longer than "
@@ -151,28 +165,30 @@ class Collector:
         rl, asked = self.recipe.rl, (self.samples, self.engine, self.prompts, self.recipe.media, sampling)
         for position, rollouts in roll_out(*asked, only=fit, judge=self.judge, in_group=rl.judge.in_group):
             rewards_G = np.array([r.score.reward(rl.reward) for r in rollouts])
-            found.kept.append(ScoredGroup(position, rollouts, rewards_G))
+            found.kept.append(ScoredGroup(position, rollouts, rewards_G, owner=self.processes.rank))
         return found
 
-    def encode(self, position: int) -> Prompt:
-        """The prompt of the sample at this position."""
-        sample = self.samples[position]
-        return self.encoder.encode(make_request(sample, self.samples, self.prompts, self.recipe.media))
+    def _length(self, position: int) -> int | ValueError:
+        """Tokens of the prompt at this position, which is held from now on, or why there is none."""
+        try:
+            request = make_request(self.samples[position], self.samples, self.prompts, self.recipe.media)
+            return len(self.step_prompts.hold(position, request))
+        except ValueError as error:
+            return error
 
     def _short_enough(self, positions: Sequence[int], found: StepGroups) -> list[int]:
-        """Prompts that cannot be read and those beyond the limit are counted and left out."""
+        """Prompts that cannot be read and those beyond the limit are counted and left out; the others are held."""
         fit = []
-        for position in positions:
+        for position, length in zip(positions, map_ahead(self._length, positions), strict=True):
             name = self.samples[position].id
-            try:
-                length = len(self.encode(position))
-            except ValueError as error:
+            if isinstance(length, ValueError):
                 found.unreadable += 1
-                found.problem = f"sample {name}: {error}"
+                found.problem = f"sample {name}: {length}"
                 continue
             if length <= self.recipe.rl.max_prompt_tokens:
                 fit.append(position)
                 continue
+            self.step_prompts.release_position(position)
             found.too_long += 1
             found.longest = max(found.longest, (length, name))
             found.problem = f"sample {name} has {length} tokens"

@@ -8,35 +8,23 @@ secretly brings you off-policy RL training").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from onethinker.engines.encode import Prompt
-from onethinker.recipes.base import Recipe
-from onethinker.train.distributed import DUMMY_GROUP, DistributedModel
+from onethinker.train.distributed import DUMMY_GROUP
 from onethinker.train.experience import ScoredGroup
 from onethinker.train.loss import MAX_LOG_RATIO
-from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
-
-
-class Scorer(Protocol):
-    """What this needs of a policy."""
-
-    recipe: Recipe
-    distributed: DistributedModel
-
-    def logps(self, groups: Sequence[TokenGroup]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and entropies (N,) of the groups' answer tokens."""
-        ...
+from onethinker.train.policy import Policy
+from onethinker.train.prefix import microbatches, slice_groups
+from onethinker.train.step_prompts import StepPrompts
 
 
 def correct(
-    policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[ScoredGroup]
+    policy: Policy, step_prompts: StepPrompts, groups: Sequence[ScoredGroup]
 ) -> tuple[list[ScoredGroup], dict[str, float]]:
     """The groups with the trainer's log-probabilities and importance weights, and what is logged of the difference.
 
@@ -47,7 +35,7 @@ def correct(
         return [], {}
     cap = policy.recipe.rl.importance_cap
     corrected, away, weights = list[ScoredGroup](), list[np.ndarray](), list[np.ndarray]()
-    for group, old_N in zip(groups, _old_logps(policy, encode, groups), strict=True):
+    for group, old_N in zip(groups, _old_logps(policy, step_prompts, groups), strict=True):
         completions = [r.completion for r in group.rollouts]
         ends = np.cumsum([len(c.token_ids) for c in completions])[:-1]
         sampled_N = np.concatenate([np.asarray(c.logps, np.float64) for c in completions])
@@ -74,11 +62,11 @@ def _logged(away_N: np.ndarray, weight_N: np.ndarray, cap: float) -> dict[str, f
 
 
 @torch.no_grad()
-def _old_logps(policy: Scorer, encode: Callable[[int], Prompt], groups: Sequence[ScoredGroup]) -> list[np.ndarray]:
+def _old_logps(policy: Policy, step_prompts: StepPrompts, groups: Sequence[ScoredGroup]) -> list[np.ndarray]:
     """(N,) log-probabilities of each group's answer tokens before the update; every process computes its share."""
     distributed, found = policy.distributed, list[Tensor]()
-    own = distributed.processes.balanced_shard([g.tokens for g in groups])
-    packed = [groups[i].group(encode(groups[i].position)) for i in own]
+    own, encoded = step_prompts.share(groups, release=False)
+    packed = [groups[i].group(prompt) for i, prompt in zip(own, encoded, strict=True)]
     for pieces in distributed.passes(microbatches(packed, policy.recipe.rl.micro_tokens)):
         if pieces is None:
             policy.logps([DUMMY_GROUP])

@@ -14,15 +14,6 @@ import torch
 from torch import Tensor
 
 
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 run on hardware of their own: CUDA from compute capability 8.0 on.
-
-    Of the device alone and never timed, so that a resumed run and every rank decide alike. Processors count as slow:
-    those with AMX would be quicker in bfloat16, those without are slower by two orders of magnitude.
-    """
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
 class Float32Muon(torch.optim.Muon):
     """`torch.optim.Muon` (K. Jordan, 2024; update RMS matched to AdamW's, arXiv 2502.16982) in float32 throughout.
 

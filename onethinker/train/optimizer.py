@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from onethinker.models.forward import unwrap
+from onethinker.models.forward import has_fast_bfloat16, unwrap
 from onethinker.recipes.base import OptimizerConfig
-from onethinker.train.muon import Float32Muon, has_fast_bfloat16
+from onethinker.train.muon import Float32Muon
 
 
 class CombinedOptimizer:

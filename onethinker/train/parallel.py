@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,15 +45,15 @@ class Processes:
         """This process's part of the items, dealt out in turn."""
         return list(items[self.rank :: self.size])
 
-    def balanced_shard(self, costs: Sequence[int]) -> list[int]:
-        """Places, ascending, of this process's part: the dearest first, each to the process with the least so far."""
+    def balanced_shards(self, costs: Sequence[int]) -> list[list[int]]:
+        """Places, ascending, of each process's part: the dearest first, each to the process with the least so far."""
         parts: list[list[int]] = [[] for _ in range(self.size)]
         loads = [0] * self.size
         for place in sorted(range(len(costs)), key=lambda i: -costs[i]):
             least = loads.index(min(loads))
             parts[least].append(place)
             loads[least] += costs[place]
-        return sorted(parts[self.rank])
+        return [sorted(part) for part in parts]
 
     def gather(self, value: T) -> list[T]:
         """Everybody's value, in the order of ranks. All processes must call it."""
@@ -63,6 +64,28 @@ class Processes:
         values: list[Any] = [None] * self.size
         all_gather_object(values, value)
         return values
+
+    def exchange(self, parcels: Sequence[T]) -> list[T]:
+        """What every process has for this one, in the order of ranks; parcels: what this one has for each of them.
+
+        A parcel goes to its receiver alone, where `gather` would hold everything everywhere. All must call it.
+        """
+        if self.size == 1:
+            return list(parcels)
+        from torch.distributed import irecv, isend
+
+        packed = [bytearray(pickle.dumps(parcel)) for parcel in parcels]
+        sizes = self.gather([len(data) for data in packed])
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        arriving = {rank: torch.empty(sizes[rank][self.rank], dtype=torch.uint8) for rank in others}
+        # All are started before any is waited for: two that send to one another first would wait for ever.
+        transfers = [isend(torch.frombuffer(packed[rank], dtype=torch.uint8), rank) for rank in others]
+        transfers += [irecv(arriving[rank], rank) for rank in others]
+        for transfer in transfers:
+            if transfer is not None:  # None only outside the group
+                transfer.wait()
+        received = {rank: pickle.loads(data.numpy().tobytes()) for rank, data in arriving.items()}
+        return [parcels[rank] if rank == self.rank else received[rank] for rank in range(self.size)]
 
     def run_on_main(self, action: Callable[[], T]) -> T:
         """What the action returns in the leading process, which alone takes it. An error there ends the others too,

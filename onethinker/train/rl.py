@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from onethinker.engines.encode import Encoder, Prompt
-from onethinker.models.forward import autocast, banned_ids, unwrap
-from onethinker.models.load import load
+from onethinker.engines.encode import Encoder
+from onethinker.models.forward import banned_ids
 from onethinker.recipes.base import Recipe
 from onethinker.sample import Samples
 from onethinker.sample.answer import Status
@@ -32,11 +29,13 @@ from onethinker.train.loss import Batch, WeightedMeans, denominator, policy_loss
 from onethinker.train.mismatch import correct
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
 from onethinker.train.parallel import Processes, join_processes, run_folder
+from onethinker.train.policy import Policy
 from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
 from onethinker.train.rollout_engine import make_rollout_engine
 from onethinker.train.roster import fingerprint
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import prepare_model
+from onethinker.train.step_prompts import StepPrompts
 from onethinker.train.trackers import metric_logger
 
 
@@ -68,7 +67,8 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     rollouts = make_rollout_engine(recipe, policy.distributed, processor, encoder, out)
     judge = open_judge(config.judge, out, processes.rank)
     prompts = load_prompts(recipe.prompts)
-    collector = Collector(samples, rollouts.engine, encoder, sampler, prompts, recipe, processes, judge)
+    step_prompts = StepPrompts(encoder, processes)
+    collector = Collector(samples, rollouts.engine, sampler, prompts, recipe, step_prompts, judge)
     step, seconds = 0, 0.0
     if saved:
         state = checkpoint.load_state(saved[-1])
@@ -84,14 +84,14 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
             began = time.perf_counter()
             with policy.distributed.unsharded(), rollouts.ready():
                 collected = collector.collect(step, algorithm)
-            _select(algorithm, collected, config.prompts)
+            step_prompts.release(_select(algorithm, collected, config.prompts))
             rolled = time.perf_counter()
             mismatch: dict[str, float] = {}
             if not rollouts.exact:
-                collected.kept, mismatch = correct(policy, collector.encode, collected.kept)
+                collected.kept, mismatch = correct(policy, step_prompts, collected.kept)
             advantages = _advantages(algorithm, collected.kept)
             share = schedule(config.optimizer, step, config.steps)
-            stats = _update(policy, optimizer, collector.encode, collected.kept, advantages, share)
+            stats = _update(policy, optimizer, step_prompts, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
             seconds += now - began
             row = _summary(recipe, collected) | algorithm.stats() | stats | mismatch
@@ -109,15 +109,18 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     return checkpoint.folders(out)[-1]
 
 
-def _select(algorithm: Algorithm, collected: StepGroups, count: int) -> None:
-    """Leave to train what the algorithm wants of the groups that may; it sees the dropped ones too."""
+def _select(algorithm: Algorithm, collected: StepGroups, count: int) -> list[ScoredGroup]:
+    """Leave to train what the algorithm wants of the groups that may; it sees the dropped ones too. Returns the rest
+    of those that might have trained."""
     candidates = [
         Candidate(g.sample.task, tuple(g.rewards_G.tolist()), trains=i < len(collected.kept))
         for i, g in enumerate(collected.groups)
     ]
     chosen = set(algorithm.select(candidates, count))
-    collected.dropped += [g for i, g in enumerate(collected.kept) if i not in chosen]
+    unused = [g for i, g in enumerate(collected.kept) if i not in chosen]
+    collected.dropped += unused
     collected.kept = [g for i, g in enumerate(collected.kept) if i in chosen]
+    return unused
 
 
 def _advantages(algorithm: Algorithm, groups: Sequence[ScoredGroup]) -> list[np.ndarray]:
@@ -133,48 +136,10 @@ def _advantages(algorithm: Algorithm, groups: Sequence[ScoredGroup]) -> list[np.
     return np.split(values, np.cumsum(sizes)[:-1])
 
 
-class Policy:
-    """The model that trains, and the reference it is held to: its own start, or itself without its adapters."""
-
-    def __init__(self, distributed: DistributedModel, banned: list[int], recipe: Recipe) -> None:
-        self.distributed, self.banned, self.recipe = distributed, banned, recipe
-        self.device = unwrap(distributed.model).lm_head.weight.device
-        self._start: DistributedModel | None = None
-        if recipe.rl.kl and not recipe.lora.rank:
-            start, _ = load(
-                recipe.model.base, device=recipe.model.device, dtype=recipe.model.dtype,
-                attention=recipe.model.attention, seed=recipe.seed,
-            )  # fmt: skip
-            self._start = DistributedModel(start.eval().requires_grad_(False), distributed.processes, recipe.parallel)
-
-    def logps(self, groups: Sequence[TokenGroup]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and entropies (N,) of the groups' answer tokens, with gradients."""
-        with autocast(self.device, self.recipe.model.dtype):
-            return self.distributed.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)
-
-    @torch.no_grad()
-    def reference_logps(self, groups: Sequence[TokenGroup]) -> Tensor:
-        """Log-probabilities (N,) of the same tokens under the reference."""
-        distributed = self._start or self.distributed
-        with autocast(self.device, self.recipe.model.dtype), self._adapters_off():
-            return distributed.logps(groups, banned=self.banned, temperature=self.recipe.rl.temperature)[0]
-
-    def _adapters_off(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self._start else self.distributed.model.disable_adapter()
-
-    def dummy_pass(self) -> None:
-        """Take part in a pass, the reference's too, with nothing of one's own."""
-        if self.recipe.rl.kl:
-            self.reference_logps([DUMMY_GROUP])
-        with autocast(self.device, self.recipe.model.dtype):
-            blank = self.distributed.dummy_logps().sum()
-        self.distributed.backward(blank)
-
-
 def _update(
     policy: Policy,
     optimizer: Optimizer,
-    encode: Callable[[int], Prompt],
+    step_prompts: StepPrompts,
     groups: Sequence[ScoredGroup],
     advantages: Sequence[np.ndarray],
     share: float,
@@ -184,10 +149,10 @@ def _update(
     for start in range(0, len(groups), config.minibatch):
         part = slice(start, start + config.minibatch)
         total = denominator(_batch(groups[part], advantages[part], policy.device), config)
-        own = processes.balanced_shard([g.tokens for g in groups[part]])
-        losses.append(
-            _backward(policy, encode, [groups[part][i] for i in own], [advantages[part][i] for i in own], total, means)
-        )
+        own, encoded = step_prompts.share(groups[part], release=True)
+        chosen, values = [groups[part][i] for i in own], [advantages[part][i] for i in own]
+        packed = [group.group(encoded.pop(0)) for group in chosen]  # which then holds the only reference to each prompt
+        losses.append(_backward(policy, packed, chosen, values, total, means))
         if not any(g.sample.media for g in groups[part]):
             policy.distributed.drop_unused_vision_gradients()
         norms.append(update(policy.distributed.model, optimizer, config.optimizer, share))
@@ -201,15 +166,17 @@ def _update(
 
 def _backward(
     policy: Policy,
-    encode: Callable[[int], Prompt],
+    packed: list[TokenGroup],
     groups: Sequence[ScoredGroup],
     advantages: Sequence[np.ndarray],
     total: float,
     means: WeightedMeans,
 ) -> float:
-    """Gradients of this process's part of a minibatch, in microbatches; returns its loss and adds to the means."""
+    """Gradients of this process's part of a minibatch, in microbatches; returns its loss and adds to the means.
+
+    packed: the groups' tokens. Each is replaced by a dummy after its last microbatch, which frees its media.
+    """
     config, found = policy.recipe.rl, 0.0
-    packed = [g.group(encode(g.position)) for g in groups]
     for pieces in policy.distributed.passes(microbatches(packed, config.micro_tokens)):
         if pieces is None:
             policy.dummy_pass()
@@ -224,6 +191,9 @@ def _backward(
         policy.distributed.backward(loss)
         means.merge([logged])
         found += float(loss.detach())
+        for piece in pieces:
+            if piece.last == len(groups[piece.group].rollouts):
+                packed[piece.group] = DUMMY_GROUP
     return found
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from onethinker.engines.encode import Encoder, Prompt
+from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
 from onethinker.recipes.base import Recipe
@@ -61,8 +62,7 @@ def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, 
         model = add_lora(model, recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout)
     freeze(model, vision=vision, projector=projector)
     if checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        model.enable_input_require_grads()
+        enable_checkpointing(model)
     return model.train(), processor
 
 

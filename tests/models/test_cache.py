@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from transformers.cache_utils import DynamicCache
 
 from onethinker.models.cache import GrowingCache
+from onethinker.models.compat import cache_argument
 
 STEPS = st.lists(
     st.one_of(
@@ -55,12 +56,10 @@ def test_a_step_writes_in_place():
 def test_decoding_gives_the_same_states(mini_model):
     text = mini_model.model.language_model
     ids = torch.arange(20, 40).reshape(2, 10)
-    states = []
+    states, name = [], cache_argument(text)
     with torch.inference_mode():
         for cache in (GrowingCache(), DynamicCache()):
-            parts = [text(ids[:, :6], past_key_values=cache, use_cache=True).last_hidden_state]
-            parts += [
-                text(ids[:, i : i + 1], past_key_values=cache, use_cache=True).last_hidden_state for i in range(6, 10)
-            ]
+            parts = [text(ids[:, :6], **{name: cache}, use_cache=True).last_hidden_state]
+            parts += [text(ids[:, i : i + 1], **{name: cache}, use_cache=True).last_hidden_state for i in range(6, 10)]
             states.append(torch.cat(parts, dim=1))
     assert torch.equal(*states)

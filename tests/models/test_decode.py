@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from onethinker.models.cache import GrowingCache
+from onethinker.models.compat import cache_argument
 from onethinker.models.decode import Decoder
 from onethinker.models.forward import unwrap
 from onethinker.models.load import add_lora
@@ -22,7 +23,7 @@ def prefill(core, ids):
         inputs_embeds=core.get_input_embeddings()(ids),
         attention_mask=mask,
         position_ids=(mask.cumsum(-1) - 1).clamp(min=0).expand(3, -1, -1),
-        past_key_values=cache,
+        **{cache_argument(core.model.language_model): cache},
         use_cache=True,
     )
     return cache, mask, torch.tensor(LENGTHS)

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from onethinker.media import MediaBudget
 from onethinker.models import mini
 from onethinker.models.cache import GrowingCache
+from onethinker.models.compat import enable_checkpointing
 from onethinker.models.load import ModelError, add_lora, freeze
 from onethinker.models.published import PUBLISHED, meta_model
 from onethinker.plan import counts
@@ -154,7 +155,7 @@ def _kept(model, run) -> int:
 def test_activations_of_the_language_model_are_the_bytes_that_autograd_keeps(model, computed, checkpointing) -> None:
     model.set_attn_implementation("sdpa")
     if checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        enable_checkpointing(model)
     embeds = torch.rand(1, 700, model.config.text_config.hidden_size, requires_grad=True)
 
     def run() -> torch.Tensor:

@@ -16,6 +16,7 @@ from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.experience import Collector
 from onethinker.train.rl import _advantages, _select, _summary
 from onethinker.train.sampler import Sampler
+from onethinker.train.step_prompts import StepPrompts
 from onethinker.util.runs import RunError
 
 
@@ -32,7 +33,8 @@ def collector(world, tiny, mini_processor):
         recipe = tiny("rl.filter_groups=true", "rl.prompts=2", "rl.group=4", "rl.sampler=uniform", *changes)
         asked = samples or world.of_task("numerical")
         sampler = Sampler(recipe.rl.sampler, asked, 0)
-        return Collector(asked, ScriptedEngine(script), encoder, sampler, load_prompts("short"), recipe)
+        step_prompts = StepPrompts(encoder)
+        return Collector(asked, ScriptedEngine(script), sampler, load_prompts("short"), recipe, step_prompts)
 
     return make_one
 
@@ -137,7 +139,7 @@ def test_long_prompts_are_left_out_and_the_worst_named(collector, truths, world)
     one = collector(
         lambda r, i: truths[r.id] if i else WRONG, "rl.max_prompt_tokens=60", "rl.prompts=6", samples=samples
     )
-    lengths = {s.id: len(one.encode(p)) for p, s in enumerate(samples)}
+    lengths = {s.id: one._length(p) for p, s in enumerate(samples)}
     found = one.collect(0)
     assert found.too_long > 0
     assert {g.sample.id for g in found.groups} == {name for name, length in lengths.items() if length <= 60}

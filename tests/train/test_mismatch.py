@@ -38,6 +38,11 @@ def group(prompt, answers, logps, rewards) -> ScoredGroup:
     return ScoredGroup(0, rollouts, np.array(rewards, float))
 
 
+def held(prompt) -> SimpleNamespace:
+    """A step whose every group asks this prompt."""
+    return SimpleNamespace(share=lambda groups, release: (list(range(len(groups))), [prompt] * len(groups)))
+
+
 def test_weights_are_the_ratio_of_probabilities_up_to_the_cap(model, encoder, prompts, answers, tiny):
     """Against the model called directly: every answer in a row of its own."""
     prompt, ids = prompts["mixed"], answers(3)
@@ -49,7 +54,7 @@ def test_weights_are_the_ratio_of_probabilities_up_to_the_cap(model, encoder, pr
     direct = [policy.logps([(prompt, [one])])[0].detach().double().numpy() for one in ids]
     shifts = [np.linspace(-1, 1.5, len(one)) for one in ids]
     given = group(prompt, ids, [d - s for d, s in zip(direct, shifts, strict=True)], [0, 1, 2])
-    (got,), logged = correct(policy, lambda position: prompt, [given])
+    (got,), logged = correct(policy, held(prompt), [given])
     for rollout, old, weight, shift in zip(got.rollouts, direct, got.importance, shifts, strict=True):
         assert np.allclose(rollout.completion.logps, old, atol=1e-5)
         assert np.allclose(weight, np.minimum(np.exp(shift), 2.0), atol=1e-4)
@@ -65,7 +70,7 @@ def test_weights_are_the_ratio_of_probabilities_up_to_the_cap(model, encoder, pr
         torch.tensor(np.concatenate(got.importance[1:]), dtype=torch.float32),
     )
     assert rl._batch([given], [np.zeros(3)], torch.device("cpu")).importance_N is None
-    assert correct(policy, lambda position: prompt, []) == ([], {})
+    assert correct(policy, held(prompt), []) == ([], {})
 
 
 def test_a_run_corrects_what_its_engine_says(world, tiny, tmp_path, monkeypatch):

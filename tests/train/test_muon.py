@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from onethinker.train.muon import Float32Muon, has_fast_bfloat16, orthogonalised
+from onethinker.models import forward
+from onethinker.models.forward import has_fast_bfloat16, usable_dtype
+from onethinker.train.muon import Float32Muon, orthogonalised
 
 COEFFICIENTS = (3.4445, -4.775, 2.0315)
 OPTIONS = {"lr": 0.02, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
@@ -65,5 +67,10 @@ def test_a_gradient_of_nothing_moves_nothing() -> None:
     assert torch.equal(matrix.detach(), torch.eye(4))
 
 
-def test_a_processor_counts_as_slow() -> None:
-    assert not has_fast_bfloat16(torch.device("cpu"))
+def test_a_processor_counts_as_slow_and_computes_nothing_in_bfloat16(capsys: pytest.CaptureFixture[str]) -> None:
+    cpu = torch.device("cpu")
+    assert not has_fast_bfloat16(cpu)
+    forward._say_float32.cache_clear()
+    assert [usable_dtype(cpu, "bfloat16") for _ in range(2)] == ["float32"] * 2
+    assert usable_dtype(cpu, "float32") == "float32" and usable_dtype(torch.device("mps"), "bfloat16") == "bfloat16"
+    assert capsys.readouterr().err.count("float32 is used in its place") == 1

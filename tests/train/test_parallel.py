@@ -50,7 +50,7 @@ def test_alone_nothing_is_exchanged(mini_model):
         and processes.gather("a") == ["a"]
         and processes.run_on_main(lambda: 7) == 7
     )
-    assert processes.balanced_shard([5, 1, 9]) == [0, 1, 2]
+    assert processes.balanced_shards([5, 1, 9]) == [[0, 1, 2]]
     distributed = DistributedModel(mini_model, processes, "fsdp")
     assert distributed.rollout_model is distributed.model is mini_model
     assert list(distributed.passes(["a", "b"])) == ["a", "b"]
@@ -63,7 +63,7 @@ def test_alone_nothing_is_exchanged(mini_model):
 def test_every_item_has_one_process(costs, size):
     teams = [Processes(rank, size) for rank in range(size)]
     assert sorted(chain(*(processes.shard(range(len(costs))) for processes in teams))) == list(range(len(costs)))
-    parts = [processes.balanced_shard(costs) for processes in teams]
+    parts = [processes.balanced_shards(costs)[processes.rank] for processes in teams]
     assert sorted(chain(*parts)) == list(range(len(costs)))
     loads = [sum(costs[i] for i in part) for part in parts]
     assert max(loads) - min(loads) <= max(costs, default=0), "no process has more than an item more than another"

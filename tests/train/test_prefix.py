@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from onethinker.engines.base import Sampling
 from onethinker.engines.local import LocalEngine
+from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.load import add_lora
 from onethinker.train.prefix import TokenGroup, answer_logps, microbatches, pack, slice_groups
@@ -68,7 +69,7 @@ def test_equals_plain_with_checkpointing(lora, model, prompts, answers):
                 torch.nn.init.normal_(parameter, std=0.05)
     plain = gradients(model, plain_logps(model, groups, banned=[])[0])
     model.train()
-    unwrap(model).gradient_checkpointing_enable()
+    enable_checkpointing(unwrap(model))
     again = 0
 
     def count(*_):
