@@ -26,10 +26,12 @@ def real_samples() -> Samples:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    """39 training samples on pictures and clips of 64×64: three of each task."""
+    """Training samples on pictures and clips of 64×64: three of each task that the worlds ask."""
     from onethinker.data.worlds import build_world
+    from onethinker.data.worlds.questions import FAMILIES
 
-    return load_samples(build_world(tmp_path_factory.mktemp("world"), n=39, seed=3, validation=1, test=1) / "train")
+    folder = build_world(tmp_path_factory.mktemp("world"), n=3 * len(FAMILIES), seed=3, validation=1, test=1)
+    return load_samples(folder / "train")
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,7 @@ def _evaluation(summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "n": summary["n"],
         "mean": summary["mean"],
-        "tasks": {task: {key: summary["tasks"][task][key] for key in keep} for task in list_tasks()},
+        "tasks": {task: {key: summary["tasks"][task][key] for key in keep} for task in summary["tasks"]},
     }
 
 

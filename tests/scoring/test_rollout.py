@@ -27,10 +27,10 @@ class Backwards(ScriptedEngine):
 
 
 def test_every_question_gets_its_own_answers(world):
-    """In any order; the truth of all thirteen tasks scores the most that its measure allows."""
+    """In any order; the truth of every task scores the most that its measure allows."""
     truths = {s.id: [f"<think>seen</think><answer>{s.truth}</answer>", "nothing"] for s in world}
     found = dict(roll_out(world, Backwards(truths), PROMPTS, BUDGET, Sampling(n=2, max_tokens=10_000)))
-    assert sorted(found) == list(range(39))
+    assert sorted(found) == list(range(len(world)))
     for position, (right, wrong) in found.items():
         assert right.sample is wrong.sample is world[position]
         assert (right.index, wrong.index) == (0, 1)

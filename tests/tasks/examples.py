@@ -18,7 +18,7 @@ def sample_of(task: str, truth: str | None = None, **changes: Any) -> Sample:
         "task": task,
         "modality": TASKS[task].modalities[0],
         "question": "What is it?",
-        "truth": TRUTHS[task] if truth is None else truth,
+        "truth": TASKS[task].example_truth if truth is None else truth,
         "options": TASKS[task].example_options,
         "media": ("a.png",),
     }

@@ -37,7 +37,7 @@ def answers(asker: Any, *scenes: Scene) -> dict[str, str]:
 
 
 def test_every_task_is_asked_of_every_kind_of_scene_it_takes() -> None:
-    assert set(FAMILIES) == set(TASKS)
+    assert set(FAMILIES) == {name for name, task in TASKS.items() if task.scenes}
     assert set(ASKERS) == {(task, family) for task, families in FAMILIES.items() for family in families}
 
 
