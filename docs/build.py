@@ -17,7 +17,8 @@ from onethinker.cli.app import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
 from onethinker.sample.answer import Status
 from onethinker.studies.pages.index import read_study, study_page
-from onethinker.studies.pages.mini import card
+from onethinker.studies.pages.markdown import join
+from onethinker.studies.pages.mini import results
 from onethinker.tasks import TASKS
 from onethinker.tasks.base import METRIC_PROFILES, Score
 
@@ -122,7 +123,14 @@ def card_page() -> str:
     file = HERE / WEIGHTS / "mini-rl" / "model.safetensors"
     with safe_open(file, "np") as weights:
         parameters = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
-    return card(read_study(HERE / "results/mini/study.json"), parameters, file.stat().st_size)
+    study = read_study(HERE / "results/mini/study.json")
+    return (HERE / "templates/card.md").read_text(encoding="utf-8").format(
+        parameters=parameters / 1e6,
+        megabytes=file.stat().st_size / 1e6,
+        results=join(results(study)).strip(),
+        error=study["world"]["teacher_error"],
+        difficulty=study["world"]["difficulty"],
+    )  # fmt: skip
 
 
 PAGES = {

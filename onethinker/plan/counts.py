@@ -16,8 +16,8 @@ from onethinker.media import MediaBudget
 WIDTH = {"float32": 4, "bfloat16": 2}
 """Bytes of a number."""
 
-MARK_TOKENS = 9
-"""Tokens around each temporal patch of a clip: its time and the brackets of its frames."""
+TIMESTAMP_TOKENS = 9
+"""Tokens beside each temporal patch of a clip: its timestamp and the start and end of its frames."""
 
 LOGIT_BYTES = 20
 """Bytes of a logit at the peak: five float32 copies."""
@@ -45,7 +45,7 @@ def clip_size(config: Any, budget: MediaBudget, seconds: float) -> Media:
     frames = min(budget.max_frames, max(1, math.ceil(seconds * budget.fps)))
     steps = math.ceil(frames / vision.temporal_patch_size)
     each = budget.frame_pixels // vision.patch_size**2
-    return Media(steps * each, steps, steps * (each // vision.spatial_merge_size**2 + MARK_TOKENS))
+    return Media(steps * each, steps, steps * (each // vision.spatial_merge_size**2 + TIMESTAMP_TOKENS))
 
 
 def causal_pairs(prompt: int, answer: int = 0, answers: int = 1) -> float:

@@ -1,4 +1,4 @@
-"""A recipe's needs, reckoned from its model on the meta device: parameters, memory by part, FLOPs and time.
+"""What a recipe needs, estimated from its model's shapes alone: parameters, memory by part, FLOPs and time.
 
 Weights, gradients, AdamW's moments and the reference are divided over the GPUs as FSDP divides them; what a pass keeps
 is not. Memory is that of the longest pass that the recipe allows, time that of a typical sample; both are assumptions
@@ -40,7 +40,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Typical:
-    """The sample that time is reckoned with: as many images as clips, both filling the recipe's budgets."""
+    """The sample that time is estimated for: as many images as clips, both filling the recipe's budgets."""
 
     clip_seconds: float = 30.0
     text_tokens: int = 256
@@ -85,17 +85,19 @@ class Plan:
 
 
 def make_plan(recipe: Recipe, gpus: int, rate: Rate | None = None, typical: Typical | None = None) -> Plan:
-    """Reckon a recipe on so many GPUs. Raises ModelError where the model's shapes are not known."""
+    """Estimate a recipe's needs. Raises ValueError for fewer than 1 GPU, ModelError for a model of unknown shapes."""
     if gpus < 1:
         raise ValueError(f"gpus is {gpus}; expected 1 or more")
-    return _Reckoning(recipe, _shapes(recipe.model.base), gpus, rate or Rate(), typical or Typical()).plan()
+    return _Estimator(recipe, _shapes(recipe.model.base), gpus, rate or Rate(), typical or Typical()).plan()
 
 
 _shapes = functools.cache(meta_model)
 
 
 @dataclass(frozen=True)
-class _Reckoning:
+class _Estimator:
+    """One recipe on one set of GPUs, stage by stage."""
+
     recipe: Recipe
     model: Any
     gpus: int
@@ -227,7 +229,7 @@ class _Reckoning:
         for media, length in zip(self.media(self.recipe.media), self.prompt_tokens(), strict=True):
             half = rl.prompts / 2
             pairs = counts.causal_pairs(length)
-            flops["prefill"] += half * (self.see(media) + counts.language_flops(self.config, length, pairs))
+            flops["prefill"] += half * (self.vision_pass(media) + counts.language_flops(self.config, length, pairs))
             after = counts.causal_pairs(length, answer) - pairs
             each_answer = counts.language_flops(self.config, answer, after) + counts.head_flops(self.config, answer)
             flops["decoding"] += half * rl.group * each_answer
@@ -262,7 +264,8 @@ class _Reckoning:
         image, clip = self.media(self.recipe.media)
         return image.tokens + self.typical.text_tokens, clip.tokens + self.typical.text_tokens
 
-    def see(self, media: counts.Media) -> float:
+    def vision_pass(self, media: counts.Media) -> float:
+        """FLOPs of vision tower and projector."""
         return counts.vision_flops(self.config, media) + counts.projector_flops(self.config, media)
 
     def training_flops(

@@ -39,16 +39,16 @@ def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = Non
 def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
     """Changes that make the recipe fit, as command-line options; of more GPUs and fewer answers at once the mildest."""
 
-    def mended(changes: list[str]) -> Iterator[str]:
+    def fitting(changes: list[str]) -> Iterator[str]:
         if make_plan(override(recipe, changes), gpus).fits(memory):
             yield " ".join(f"--set {change}" for change in changes)
 
     wider = (gpus << n for n in range(1, MOST_GPUS.bit_length()) if gpus << n <= MOST_GPUS)
     yield from (f"--gpus {n}" for n in islice((n for n in wider if make_plan(recipe, n).fits(memory)), 1))
     for changes in (CHECKPOINTING, LORA, CHECKPOINTING + LORA):
-        yield from mended(changes)
+        yield from fitting(changes)
     fewer = (recipe.rl.decode_batch_size >> n for n in range(1, recipe.rl.decode_batch_size.bit_length()))
-    yield from islice(chain.from_iterable(mended([f"rl.decode_batch_size={n}"]) for n in fewer), 1)
+    yield from islice(chain.from_iterable(fitting([f"rl.decode_batch_size={n}"]) for n in fewer), 1)
 
 
 def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> None:
@@ -63,7 +63,7 @@ def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> Non
     for change in changes:
         console.print(f"  fits with {change}", highlight=False)
     if not changes:
-        console.print(f"  no single change mends it: a smaller model, or a GPU with more than {memory:g} GB")
+        console.print(f"  no single change makes it fit: a smaller model, or a GPU with more than {memory:g} GB")
 
 
 def _parameters(plan: Plan) -> Table:

@@ -45,6 +45,9 @@ MEAN = "Mean"
 
 START, OURS = "sft", "ema_grpo"
 
+COST = ("seconds", "trained_groups", "asked_groups")
+"""Of a cell's row, what the page shows beside the scores."""
+
 VARIANTS: dict[str, tuple[str, ...]] = {
     "ema_grpo_within": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: within}"),
     "ema_grpo_even": ("rl.algorithm=ema_grpo", "rl.algorithm_options={sigma: deviation, beta: 0.9}"),
@@ -184,9 +187,6 @@ def _condition(bench: Bench, name: str, cells: Mapping[str, Sequence[str]]) -> R
         "scores": {measure: {arm: _columns(row) for arm, row in of_arm.items()} for measure, of_arm in scores.items()},
         "cost": {arm: {key: [row[key] for row in of_arm] for key in COST} for arm, of_arm in rows.items()},
     }
-
-
-COST = ("seconds", "trained_groups", "asked_groups")
 
 
 def _columns(row: Mapping[str, list[float]]) -> dict[str, Any]:

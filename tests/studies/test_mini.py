@@ -13,7 +13,7 @@ from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_FILE, WEIGHTS
 from onethinker.sample import Sample, Samples
 from onethinker.studies.mini import FILES, MODELS, build_mini, ship, thinned
 from onethinker.studies.pages.index import read_study
-from onethinker.studies.pages.mini import TARGETS, card, page, reached
+from onethinker.studies.pages.mini import TARGETS, page, reached
 from onethinker.tasks import list_tasks
 
 RECORD = Path(__file__).parents[2] / "docs" / "results" / "mini" / "study.json"
@@ -57,16 +57,16 @@ def test_the_record_measures_every_task_on_enough_questions(study):
         assert all(entry["n"] >= 500 for entry in tasks.values())
 
 
-def test_page_and_card_say_what_falls_short(study):
+def test_the_page_says_what_falls_short(study):
     """Of the record as it is, and of one whose tracking is below target."""
     poor = copy.deepcopy(study)
     poor["evaluations"]["rl"]["tasks"]["tracking"]["metrics"]["AO"]["value"] = 0.5
     for record, names in ((study, []), (poor, ["Tracking (AO)"])):
         short = [t for t in TARGETS if not reached(record, "rl", t)]
         assert [t.task for t in short] == ["tracking"] * len(names)
-        for text in (page(record)["README.md"], card(record, 3_700_000, 15_000_000)):
-            assert all(name in text for name in names) and ("reaches every target" in text) == (not names)
-            assert text.count(" ✗ |") == sum(not reached(record, m, t) for m in ("sft", "rl") for t in TARGETS)
+        text = page(record)["README.md"]
+        assert all(name in text for name in names) and ("reaches every target" in text) == (not names)
+        assert text.count(" ✗ |") == sum(not reached(record, m, t) for m in ("sft", "rl") for t in TARGETS)
 
 
 def test_what_takes_steps_of_thought_comes_oftener(tmp_path):

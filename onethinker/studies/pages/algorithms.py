@@ -20,14 +20,6 @@ NAMES = {
     "ema_grpo_even": "EMA-GRPO, tasks even", "ema_grpo_short": "EMA-GRPO, memory 10",
 }  # fmt: skip
 
-PAPER = {
-    "SFT": (67.0, 31.8, 87.8, 27.1, 48.1, 62.8),
-    "GRPO": (67.2, 46.9, 86.5, 34.5, 65.5, 62.3),
-    "Dr.GRPO": (67.6, 46.3, 88.2, 34.0, 67.8, 61.2),
-    "EMA-GRPO": (69.8, 49.7, 89.2, 38.1, 73.0, 64.2),
-}
-"""OneThinker, arXiv 2512.03043, Table 9: an 8B model, the averages of the paper's benchmarks in each group."""
-
 
 def page(study: Study) -> Page:
     """The whole page."""
@@ -42,16 +34,12 @@ def page(study: Study) -> Page:
         parts, drawn = _condition(study, key, condition)
         sections += parts
         pictures |= drawn
-    paper = md.table(("", *study["groups"]), [(arm, *(f"{v:.1f}" for v in values)) for arm, values in PAPER.items()])
     parts = [
         "# Which advantage estimator?",
         "Every estimator from one SFT checkpoint, with the same seeds, prompts, rollouts and updates. What differs is "
         "the advantage alone: all arms share one loss, the token mean, Dr.GRPO too.",
         *md.contrast_section(read_contrasts(study), name),
         *sections,
-        "## The paper's own Table 9",
-        paper,
-        "OneThinker, arXiv 2512.03043, an 8B model on its benchmarks: only the order compares.",
         *md.provenance(study),
     ]
     return {"README.md": md.join(parts), **pictures}

@@ -1,4 +1,4 @@
-"""The page and the model card of the weights that come with the package, made of `study.json` alone.
+"""The page of the weights that come with the package, made of `study.json` alone; `docs/build.py` makes their card.
 
 Everything here was trained once, so intervals are the bootstrap's over questions, as `onethinker eval` gives them.
 """
@@ -58,42 +58,6 @@ COMPARED = {
     "control-lr0 - sft": "RL with learning rate 0 − mini-sft",
 }
 
-CARD_HEAD = """\
----
-license: apache-2.0
-library_name: transformers
-pipeline_tag: image-text-to-text
-tags: [onethinker, reasoning, grounding, tracking, segmentation, grpo]
----
-
-# mini-sft and mini-rl
-
-Two small models that think over pictures and clips, for all thirteen tasks of OneThinker: Qwen3-VL's architecture with
-{parameters:.1f} million parameters, float32, {megabytes:.0f} MB each. They know one world, of coloured shapes, letters
-and ruled paper, and nothing else: they are for learning, testing and comparing methods in minutes, not for photographs.
-
-```bash
-onethinker ask PICTURE "Which shape is leftmost?"
-onethinker data world --out world --n 130 --test 6500     # the questions below; they do not depend on --n
-onethinker eval mini-rl --data world/test --set evaluate.sampled=1
-```
-
-`mini-sft` is trained on worked answers, `mini-rl` goes on from it with EMA-GRPO. They write
-`<think>…</think><answer>…</answer>`, load offline by name, and in transformers from their folders. Curves of their
-trainings: [docs/results/mini](../../../docs/results/mini/README.md)."""
-
-CARD_LIMITS = """\
-## Limits
-
-- Pictures and clips other than the world's are read as if they were of it. Text in pictures is one or two lines of a
-  few capitals and digits; numbers are small; a clip lasts three seconds.
-- English, in the wording of the world's questions and the prompt set `short`. A question worded otherwise is answered
-  as the nearest that was trained.
-- The worked answers to learn from err on purpose: of each thing its place and its times with probability
-  {error:g}, one of its words with half of that. The truth that answers are measured against is exact.
-- Difficulty {difficulty} only; `onethinker data world --difficulty 1` to `3` makes harder worlds.
-- A think block lists what is seen and a few steps; it says what led to the answer, and may be wrong in both."""
-
 
 def page(study: Study) -> Page:
     """The whole page."""
@@ -103,20 +67,12 @@ def page(study: Study) -> Page:
         ]
         for name, run in study["runs"].items()
     }
-    parts = ["# The mini models", *_results(study), "![Training curves](curves.svg)"]
+    parts = ["# The mini models", *results(study), "![Training curves](curves.svg)"]
     return {"README.md": md.join(parts), "curves.svg": panels(curves)}
 
 
-def card(study: Study, parameters: int, size: int) -> str:
-    """The model card, with the front matter that hubs read. parameters: of one model. size: bytes of its weights."""
-    world = study["world"]
-    head = CARD_HEAD.format(parameters=parameters / 1e6, megabytes=size / 1e6)
-    limits = CARD_LIMITS.format(error=world["teacher_error"], difficulty=world["difficulty"])
-    return md.join([head, *_results(study), limits])
-
-
-def _results(study: Study) -> list[str]:
-    """The paragraphs that page and card share."""
+def results(study: Study) -> list[str]:
+    """The paragraphs that the page and the model card share."""
     world = study["world"]
     sizes = world["sizes"]
     words = (
