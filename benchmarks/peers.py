@@ -59,15 +59,6 @@ def box_iou(rng: np.random.Generator, count: int) -> Iterator[Pair]:
     yield from zip(boxes.iou(a, b), peer, strict=True)
 
 
-def box_giou(rng: np.random.Generator, count: int) -> Iterator[Pair]:
-    a, b = random_boxes(rng, count), random_boxes(rng, count)
-    one, two = shapely.box(*a.T), shapely.box(*b.T)
-    union = shapely.union(one, two)
-    hull, covered = shapely.area(shapely.envelope(union)), shapely.area(union)
-    peer = shapely.area(shapely.intersection(one, two)) / covered - (hull - covered) / hull
-    yield from zip(boxes.giou(a, b), peer, strict=True)
-
-
 def span_iou(rng: np.random.Generator, count: int) -> Iterator[Pair]:
     a, b = (np.sort(rng.uniform(0, 60, (count, 2)), axis=1) for _ in range(2))
     lines = [shapely.box(x[:, 0], np.zeros(count), x[:, 1], np.ones(count)) for x in (a, b)]
@@ -146,7 +137,6 @@ def formulas(rng: np.random.Generator, count: int) -> Iterator[Pair]:
 
 PEERS: list[tuple[str, str, Callable[[np.random.Generator, int], Iterator[Pair]]]] = [
     ("boxes.iou", "pycocotools", box_iou),
-    ("boxes.giou", "shapely", box_giou),
     ("spans.iou", "shapely", span_iou),
     ("points.matched_distance", "scipy", matched_points),
     ("tracks.got10k", "got10k", track_iou),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,8 @@ from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_i
 from onethinker.sample import DataError, Sample, Samples, load_samples
 from onethinker.sample.answer import Answer, read_answer
 from onethinker.tasks import get_task
+from onethinker.util.files import write_whole
+from onethinker.util.html import templates
 from onethinker.util.progress import bar
 
 SPLITS = ("train", "validation", "test", "zeroshot")
@@ -143,12 +144,10 @@ def show(path: str | Path, out: str | Path, count: int = 39, media_root: str | P
     The tasks take turns. A sample that cannot be drawn shows its error in its place.
     """
     samples = next(iter(load_splits(path, media_root).values()))
-    cards = "\n".join(_card(sample, samples.root) for sample in _in_turns(samples, count))
-    page = _PAGE.format(title=html.escape(str(path)), cards=cards)
-    file = Path(out)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
-    return file
+    cards = [_card(sample, samples.root) for sample in _in_turns(samples, count)]
+    page = templates("onethinker.data").get_template("show.html")
+    write_whole(Path(out), page.render(title=str(path), cards=cards))
+    return Path(out)
 
 
 def _in_turns(samples: Samples, count: int) -> list[Sample]:
@@ -161,15 +160,20 @@ def _in_turns(samples: Samples, count: int) -> list[Sample]:
     return [sample for _, _, sample in sorted(ordered, key=lambda item: item[:2])[:count]]
 
 
-def _card(sample: Sample, root: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """A sample on the page. pictures: data URIs. problem: why there are none."""
+
+    sample: Sample
+    pictures: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def _card(sample: Sample, root: Path) -> _Card:
     try:
-        pictures = "".join(_picture(p) for p in draw_sample(sample, root))
+        return _Card(sample, tuple(map(_uri, draw_sample(sample, root))))
     except (DataError, MediaError, KeyError) as error:
-        pictures = f"<p class=error>{html.escape(str(error))}</p>"
-    lines = [" ".join(sample.options), f"truth: {sample.truth}", str(sample.meta.get("response", ""))]
-    texts = "".join(f"<p>{html.escape(line)}</p>" for line in lines if line)
-    head = html.escape(f"{sample.task} · {sample.modality} · {sample.id}")
-    return f"<section><h2>{head}</h2><p><b>{html.escape(sample.question)}</b></p>{pictures}{texts}</section>"
+        return _Card(sample, problem=str(error))
 
 
 def draw_sample(sample: Sample, root: Path, answer: Answer | None = None) -> list[Image.Image]:
@@ -182,22 +186,7 @@ def draw_sample(sample: Sample, root: Path, answer: Answer | None = None) -> lis
     return drawn or task.draw(sample, answer, [])
 
 
-def _picture(image: Image.Image) -> str:
+def _uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    return f'<img src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 15px/1.4 sans-serif; margin: 2em; }}
-section {{ border-top: 1px solid #ccc; padding: 0.5em 0; }}
-h2 {{ font-size: 1em; color: #666; }}
-img {{ width: 220px; margin-right: 6px; vertical-align: top; }}
-.error {{ color: #b00; }}
-</style>
-<h1>{title}</h1>
-{cards}
-</html>
-"""
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -62,19 +62,6 @@ def iou(a_N4: ArrayLike, b_N4: ArrayLike) -> Floats:
     return _ratio(*intersection_union(a_N4, b_N4))
 
 
-def giou(a_N4: ArrayLike, b_N4: ArrayLike) -> Floats:
-    """Generalised IoU: IoU − (|C| − |A∪B|) / |C| with C the smallest box around both, shape (N,), −1 to 1.
-
-    Source: Rezatofighi et al. 2019, arXiv 1902.09630, algorithm 1.
-    """
-    a, b = _pairs(a_N4, b_N4)
-    inter, union = intersection_union(a, b)
-    corners = np.stack([a, b]).reshape(2, -1, 2, 2)
-    hull = area(np.concatenate([corners.min(axis=(0, 2)), corners.max(axis=(0, 2))], axis=1))
-    with np.errstate(invalid="ignore"):
-        return _ratio(inter, union) - _ratio(hull - union, hull)
-
-
 def accuracy_at(ious_N: ArrayLike, threshold: float = 0.5) -> float:
     """Share of pairs with IoU ≥ threshold, 0 to 1; NaN without pairs.
 

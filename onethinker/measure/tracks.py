@@ -59,11 +59,6 @@ class Tracks:
         """One number for a track and its key; ascending."""
         return (self.row_M << 30) | self.key_M
 
-    @cached_property
-    def first_M(self) -> Bools:
-        """Whether a key is the first of its track."""
-        return np.diff(self.row_M, prepend=-1) > 0
-
     def at(self, keep_M: Bools) -> Tracks:
         """The same tracks at some of their keys."""
         count_N = np.bincount(self.row_M[keep_M], minlength=len(self.count_N))

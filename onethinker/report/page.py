@@ -15,13 +15,14 @@ from onethinker.report import describe, gallery, suite, tables
 from onethinker.report.curves import stage_panels, status_panel, task_panels
 from onethinker.report.export import write_results
 from onethinker.report.figures import Series, bars, gains, radar
-from onethinker.report.html import asset, templates
 from onethinker.report.read import Evaluation, Run, read_run
 from onethinker.report.suite import Suite
 from onethinker.sample import DataError
 from onethinker.util.files import write_whole
+from onethinker.util.html import asset, templates
 from onethinker.util.runs import stamp
 
+HERE = "onethinker.report"
 _STAGE_CLASS = {"before": "stage-before", "sft": "stage-sft", "rl": "stage-rl"}
 
 
@@ -43,31 +44,30 @@ def write_report(
 
 def report_html(run: Run, *, each: int = 3, refresh: float | None = None) -> str:
     """The whole page of a run, as `write_report` writes it."""
-    measured, script = Suite.of(run.suite), asset("report.js")
+    pages = templates(HERE)
+    pages.filters |= {"cut": gallery.cut, "duration": tables.duration}
+    measured, script = Suite.of(run.suite), asset(HERE, "report.js")
     cards, absent = _gallery(run, measured, each)
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        templates()
-        .get_template("report.html")
-        .render(
-            policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'",
-            style=asset("report.css"),
-            script=script,
-            title=f"OneThinker · {run.folder.resolve().name}",
-            recipe=describe.recipe_of(run).get("name"),
-            sentences=[*describe.sentences(run), *suite.sentences(measured)],
-            tiles=[*describe.tiles(run), *suite.tiles(measured)],
-            refresh=refresh,
-            progress=run.progress,
-            now=stamp(),
-            benchmarks=_benchmarks(measured) if run.suite else None,
-            results=_results(run) if run.evaluations else None,
-            training=_training(run),
-            reading=_reading(run) if run.evaluations else None,
-            gallery=cards,
-            absent=[*run.absent, *absent],
-            provenance=[(e.label, _provenance(e)) for e in [*run.evaluations, *run.suite]],
-        )
+    page = pages.get_template("report.html")
+    return page.render(
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'",
+        style=asset(HERE, "report.css"),
+        script=script,
+        title=f"OneThinker · {run.folder.resolve().name}",
+        recipe=describe.recipe_of(run).get("name"),
+        sentences=[*describe.sentences(run), *suite.sentences(measured)],
+        tiles=[*describe.tiles(run), *suite.tiles(measured)],
+        refresh=refresh,
+        progress=run.progress,
+        now=stamp(),
+        benchmarks=_benchmarks(measured) if run.suite else None,
+        results=_results(run) if run.evaluations else None,
+        training=_training(run),
+        reading=_reading(run) if run.evaluations else None,
+        gallery=cards,
+        absent=[*run.absent, *absent],
+        provenance=[(e.label, _provenance(e)) for e in [*run.evaluations, *run.suite]],
     )
 
 

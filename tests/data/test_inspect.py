@@ -71,7 +71,7 @@ def test_counts(world: Path) -> None:
 def test_a_page_has_a_picture_for_every_task_and_an_error_where_there_is_none(world: Path, tmp_path: Path) -> None:
     rewrite(world / "train", {0: {"media": ("media/none.png",), "question": "<script>alert(1)</script>"}})
     page = show(world, tmp_path / "page.html", count=13).read_text(encoding="utf-8")
-    assert page.count("<section>") == 13
+    assert page.count("<section>") == 13 and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert page.count("<img") >= 12
     assert "none.png" in page
     assert "<script>" not in page

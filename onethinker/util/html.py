@@ -1,0 +1,27 @@
+"""HTML pages from templates, in which Jinja2 escapes whatever is put into them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def templates(package: str) -> Environment:
+    """Those in the folder `templates` of a package; a name that a template is not given is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader(package)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def asset(package: str, name: str) -> str:
+    """A file of ours beside the templates, a style sheet or a script, that goes into the page as it is."""
+    from markupsafe import Markup
+
+    environment = templates(package)
+    assert environment.loader is not None
+    return Markup(environment.loader.get_source(environment, name)[0])
