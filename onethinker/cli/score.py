@@ -122,7 +122,7 @@ def rollouts(
     """Page through the answers of a training run, with their rewards and advantages."""
     from itertools import islice
 
-    from onethinker.report.rollouts import Wanted, describe, page, read_rollouts
+    from onethinker.report.rollouts import Wanted, describe, print_through_pager, read_rollouts
     from onethinker.sample.answer import Status
     from onethinker.tasks import get_task
 
@@ -131,4 +131,4 @@ def rollouts(
     if status is not None and status not in tuple(Status):
         raise typer.BadParameter(f"{status!r}; expected one of {', '.join(Status)}", param_hint="--status")
     found = read_rollouts(run, Wanted(task, status, min_reward, max_reward, step))
-    page(describe(row) for row in islice(found, limit))
+    print_through_pager(describe(row) for row in islice(found, limit))

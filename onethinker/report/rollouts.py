@@ -1,4 +1,4 @@
-"""Page through what a training run wrote down of its answers, `RUN/rollouts/*.parquet`."""
+"""Read what a training run wrote down of its answers, `RUN/rollouts/*.parquet`, on a terminal."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def page(lines: Iterable[str]) -> None:
+def print_through_pager(lines: Iterable[str]) -> None:
     """Print, through the user's pager where there is a terminal; reading stops when the pager is left."""
     name = os.environ.get("PAGER", "less").split()
     if not sys.stdout.isatty() or not name or shutil.which(name[0]) is None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from onethinker.report import suite, tables
 from onethinker.report.read import read_evaluation, read_run
 from onethinker.report.suite import Suite
+from onethinker.util.terminal import printable
 
 
 def print_run(folder: Path) -> None:
@@ -42,7 +43,7 @@ def print_evaluation(folder: Path) -> None:
 def first_error(folder: Path) -> str:
     """How many answers of an evaluation are errors, and what the first one says; empty where none is."""
     errors = [row["error"] for row in read_evaluation(folder).rows() if row["status"] == "error"]
-    return f"errors: {len(errors)}, the first: {errors[0]}" if errors else ""
+    return printable(f"errors: {len(errors)}, the first: {errors[0]}") if errors else ""
 
 
 def _print(console: Console, table: tables.Table) -> None:
@@ -76,12 +77,13 @@ def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:
         )
     for side in "ab":
         model, folder = comparison[side]["model"], comparison[side]["folder"]
-        console.print(f"{side.upper()}: {model} ({folder})", highlight=False, markup=False)
+        console.print(printable(f"{side.upper()}: {model} ({folder})"), highlight=False, markup=False)
     for note in comparison["notes"]:
-        console.print(note, markup=False)
+        console.print(printable(note), markup=False)
     for name in ("gained", "lost"):
         ids = [f"{task}/{flip['id']}" for task, entry in comparison["tasks"].items() for flip in entry[name]]
-        console.print(f"{name}: {len(ids)} questions {' '.join(ids[:flips])}", highlight=False, markup=False)
+        shown = printable(" ".join(ids[:flips]))
+        console.print(f"{name}: {len(ids)} questions {shown}", highlight=False, markup=False)
     console.print(f"{comparison['errors']} questions left out for errors")
 
 
