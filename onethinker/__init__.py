@@ -35,7 +35,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'onethinker' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"onethinker.{_HOME[name]}"), name)
+    found = globals()[name] = getattr(import_module(f"onethinker.{_HOME[name]}"), name)
+    return found
 
 
 def __dir__() -> list[str]:

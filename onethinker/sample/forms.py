@@ -12,24 +12,26 @@ from onethinker.media import VIDEO_SUFFIXES
 from onethinker.sample.answer import block_start
 from onethinker.sample.chat import read_chat
 from onethinker.sample.media_fields import media_of, names
-from onethinker.sample.plain import NotPlain, is_null, plain
+from onethinker.sample.plain import NEVER_NULL, NotPlain, is_null
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
 from onethinker.sample.task_names import find_task, known_names, published_name
 
 
 def parse_row(row: Any, where: str) -> Sample:
     """One row in any of the three forms. A field that is null is one that is not there. Raises DataError."""
-    if not isinstance(row, Mapping):
+    if type(row) is not dict and not isinstance(row, Mapping):
         raise DataError(f"{where}: expected an object with a sample's fields, found {type(row).__name__}")
-    columns, row = row.keys(), {str(key): value for key, value in row.items() if not is_null(value)}
+    columns, row = row.keys(), {str(k): v for k, v in row.items() if type(v) in NEVER_NULL or not is_null(v)}
     try:
         if row.get("messages") or ("messages" in columns and not {"problem", "question"} & row.keys()):
             return from_sft(row, where)
         if "problem" in row or ("problem" in columns and "question" not in row):
-            return from_published(row, where)
+            return _published(row, where, str(row.get("problem")))
         return _from_native(row, where)
-    except NotPlain as error:
-        raise DataError(f"{where}: {error}; write it otherwise or leave the field out") from error
+    except DataError as error:
+        if isinstance(error.__cause__, NotPlain):  # which a sample raises without knowing its row
+            raise DataError(f"{where}: {error.__cause__}; write it otherwise or leave the field out") from error
+        raise
 
 
 # ---- published form ---------------------------------------------------------------------------------------------
@@ -52,12 +54,11 @@ def from_published(row: Mapping[str, Any], where: str) -> Sample:
     The RL file has `answer` for `solution` and `images` or `videos` for `path` (`EasyR1/verl/utils/dataset.py` of the
     release reads it so). `task` may stand for `problem_type`; `data_type` is that of the media where it is not given.
     """
-    return _published(row, where, str(row.get("problem")))
+    return _published({k: v for k, v in row.items() if not is_null(v)}, where, str(row.get("problem")))
 
 
 def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
-    """marked: the text whose marks order the media that are given by kind."""
-    row = {key: value for key, value in row.items() if not is_null(value)}
+    """row: without nulls. marked: the text whose marks order the media that are given by kind."""
     question = _text(row, "problem", where)
     media, kind, read = media_of(row, where, "path", marked)
     modality = _text(row, "data_type", where, kind).strip().lower()
@@ -65,11 +66,12 @@ def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
         raise DataError(f"{where}: data_type {modality!r:.80}; expected one of {', '.join(MODALITIES)}")
     task, said = _task(row, modality, where)
     solution = "answer" if "solution" not in row and "answer" in row else "solution"
-    read |= _PUBLISHED | {solution} | {said}
-    extra = names(row, "additional_path", where)
-    if extra and media[-len(extra) :] != extra:
-        read.add("additional_path")
-    meta = {key: value for key, value in row.items() if key not in read}
+    read |= {solution, said}
+    if "additional_path" in row:
+        extra = names(row, "additional_path", where)
+        if extra and media[-len(extra) :] != extra:
+            read.add("additional_path")
+    meta = {key: value for key, value in row.items() if key not in _PUBLISHED and key not in read}
     if row.get("segmentation_output"):
         meta["segmentation"] = row["segmentation_output"]
     return Sample(
@@ -81,7 +83,7 @@ def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
         options=_texts(row, "options", where),
         media=media,
         source=str(row.get("data_source") or ""),
-        meta=plain(meta, "field") or {},
+        meta=meta,
     )
 
 
@@ -146,8 +148,7 @@ def _id(row: Mapping[str, Any], key: str, where: str) -> str:
 
 def _texts(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     """A list of texts; numbers are written out, nothing is an empty list."""
-    values = row.get(key)
-    values = () if values is None else values
+    values = row.get(key) or ()
     if not isinstance(values, list | tuple) or not all(isinstance(v, str | int | float) for v in values):
         raise DataError(f"{where}: field {key!r} is {values!r:.80}; expected a list of texts")
     return tuple(str(v) for v in values)
@@ -231,7 +232,7 @@ def _from_native(row: Mapping[str, Any], where: str) -> Sample:
         options=_texts(row, "options", where),
         media=media,
         source=str(row.get("source") or ""),
-        meta=plain(meta, "field") or {},
+        meta=meta,
     )
 
 

@@ -34,6 +34,8 @@ _OTHERWISE = {
     *("id", "task", "modality", "question", "truth", "source", "meta"),
 }
 """Fields that are read as something else."""
+_MEDIUM = {"path", "bytes", "url"}
+"""Keys of which an object that is a medium has one."""
 Names = tuple[str, ...]
 
 
@@ -43,11 +45,13 @@ def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> t
     ordered: `path` or `media`. marked: the text whose marks order media that are given by kind. Raises DataError.
     """
     named, extra = names(row, ordered, where), names(row, "additional_path", where)
-    others = [key for key, value in row.items() if key != ordered and key not in _OTHERWISE and _looks(key, value)]
-    empty = {key for key, value in row.items() if _is_read(key) and value in ([], (), "", b"", [None])}
+    unknown = [key for key in row if key not in _OTHERWISE and key != ordered]
+    others = [key for key in unknown if _looks(key, row[key])]
+    empty = {key for key in unknown if _is_read(key) and row[key] in ([], (), "", b"", [None])}
     if named:
         media = named + extra
-        return media, _modality_by_suffix(media), empty | _check_same(row, others, media, where)
+        copies = _check_same(row, others, media, where) if others else set()
+        return media, _modality_by_suffix(media), empty | copies
     images, videos = (_of_kind(row, others, kind, where) for kind in ("image", "video"))
     unread = [key for key in others if not _is_read(key)]
     seen = images or videos or row.get("data_type") == "text"
@@ -94,6 +98,8 @@ def names(row: Mapping[str, Any], key: str, where: str) -> Names:
     value = row.get(key)
     if value is None or value in ("", b"", [None]):
         return ()
+    if type(value) is str and "://" not in value and not is_embedded(value):
+        return (value,)
     items = value if isinstance(value, list | tuple) else [value]
     if any(map(is_embedded, items)):
         raise DataError(f"{where}: field {key!r} holds a medium itself ({value!r:.60}); load_samples unpacks it")
@@ -127,6 +133,8 @@ def _is_read(key: str) -> bool:
 
 def _looks(key: str, value: Any) -> bool:
     """Whether a field looks like media by its name and form, or by what it holds alone."""
+    if type(value) in (int, float) or (type(value) is dict and not value.keys() & _MEDIUM):
+        return False
     items = value if isinstance(value, list | tuple) else [value]
     if not items or not all(map(_may_be_medium, items)):
         return False
@@ -138,7 +146,7 @@ def _looks(key: str, value: Any) -> bool:
 def _may_be_medium(item: Any) -> bool:
     """Whether the value has a medium's form; an object such as `{width, height}` only tells of one."""
     if isinstance(item, Mapping):
-        return bool(item.keys() & {"path", "bytes", "url"})
+        return bool(item.keys() & _MEDIUM)
     return isinstance(item, str | bytes | list | tuple) and bool(item)
 
 

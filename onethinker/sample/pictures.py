@@ -24,9 +24,9 @@ _SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
 
 def is_embedded(value: Any) -> bool:
     """Whether the value holds a medium's bytes."""
-    if isinstance(value, Mapping):
-        return isinstance(value.get("bytes"), bytes)
-    return isinstance(value, bytes) or (isinstance(value, str) and value[:5].lower() == "data:")
+    if isinstance(value, str):
+        return value[:5].lower() == "data:"
+    return isinstance(value, bytes) or (isinstance(value, Mapping) and isinstance(value.get("bytes"), bytes))
 
 
 def unpack(value: Any, root: Path, stem: str, where: str) -> str:

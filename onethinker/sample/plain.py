@@ -33,24 +33,35 @@ from uuid import UUID
 MAX_DEPTH = 64
 """Objects and lists within each other."""
 _NULLS = ("NaTType", "NAType")
-_AS_IS = (str, bool)
+NEVER_NULL = frozenset((str, bool, int, list, dict, tuple, bytes))
+"""Types of which no value is a null."""
+_At = str | tuple[Any, str]
+"""Where a value stands: a name, or (where its object stands, its key), which is put into words for an error alone."""
 
 
 class NotPlain(ValueError):
     """A value that no file of ours can hold; says where it is."""
 
 
-def plain(value: Any, at: str = "the value", depth: int = 0) -> Any:
-    """The value as plain JSON, None for what is not there. at: names it in errors. Raises NotPlain."""
+def plain(value: Any, at: _At = "the value", depth: int = 0) -> Any:
+    """The value as plain JSON, None for what is not there. at: names it in errors. Raises NotPlain.
+
+    Nearly all values are JSON's own types, which are told apart first.
+    """
+    kind = type(value)
+    if kind is str or kind is bool:
+        return value
+    if kind is int and -(1 << 63) <= value < 1 << 63:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if depth > MAX_DEPTH:
+        raise NotPlain(f"{_said(at)[:200]} … is nested more than {MAX_DEPTH} levels deep")
     if is_null(value):
         return None
-    if isinstance(value, _AS_IS) and not isinstance(value, Enum):
-        return value
-    if depth > MAX_DEPTH:
-        raise NotPlain(f"{at[:200]} … is nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return _object(value, at, depth)
-    if isinstance(value, list | tuple):
+    if kind is list or isinstance(value, list | tuple):
         return [_item(item, at, depth) for item in value]
     if isinstance(value, set | frozenset):
         return sorted((_item(item, at, depth) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
@@ -59,29 +70,41 @@ def plain(value: Any, at: str = "the value", depth: int = 0) -> Any:
 
 def is_null(value: Any) -> bool:
     """None, and NaN, NaT and NA, which stand for it in pandas."""
+    if type(value) in NEVER_NULL:
+        return False
     return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in _NULLS
 
 
-def _object(value: Mapping[Any, Any], at: str, depth: int) -> dict[str, Any] | None:
+def _object(value: Mapping[Any, Any], at: _At, depth: int) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for key, item in value.items():
         name = str(key)
-        kept = plain(item, f"{at}[{name!r:.60}]", depth + 1)
+        kept = plain(item, (at, name), depth + 1)
         if kept is not None or any(map(str.isdecimal, name)):
             found[name] = kept
     return found if found or not value else None
 
 
-def _item(value: Any, at: str, depth: int) -> Any:
+def _item(value: Any, at: _At, depth: int) -> Any:
     """An entry of a list, which stays at its place, an object with its nulls."""
     if isinstance(value, Mapping):
-        return {str(key): _item(item, f"{at}[{str(key)!r:.60}]", depth + 1) for key, item in value.items()}
+        return {str(key): _item(item, (at, str(key)), depth + 1) for key, item in value.items()}
     return plain(value, at, depth + 1)
 
 
-def _scalar(value: Any, at: str, depth: int) -> Any:
-    if isinstance(value, Enum):
+def _said(at: _At) -> str:
+    keys: list[str] = []
+    while not isinstance(at, str):
+        at, key = at
+        keys.append(f"[{key!r:.60}]")
+    return at + "".join(reversed(keys))
+
+
+def _scalar(value: Any, at: _At, depth: int) -> Any:
+    if isinstance(value, Enum):  # before `str` and `int`, which its kinds may also be
         return plain(value.value, at, depth + 1)
+    if isinstance(value, str | bool):
+        return str(value) if isinstance(value, str) else value
     if isinstance(value, int):
         return int(value) if -(1 << 63) <= value < 1 << 63 else _text(value, at)
     if isinstance(value, float):
@@ -101,16 +124,16 @@ def _scalar(value: Any, at: str, depth: int) -> Any:
             value = value.astype(f"{value.dtype.name.partition('[')[0]}[us]")
         found = value.tolist()
         if isinstance(found, type(value)):
-            raise NotPlain(f"{at} is {type(value).__name__}, which no file can hold")
+            raise NotPlain(f"{_said(at)} is {type(value).__name__}, which no file can hold")
         return plain(found, at, depth + 1)
-    raise NotPlain(f"{at} is a {type(value).__name__}; expected text, numbers, lists, objects, dates or bytes")
+    raise NotPlain(f"{_said(at)} is a {type(value).__name__}; expected text, numbers, lists, objects, dates or bytes")
 
 
-def _text(value: int, at: str) -> str:
+def _text(value: int, at: _At) -> str:
     try:
         return str(int(value))
     except ValueError as error:  # Python writes no number of more than 4,300 digits
-        raise NotPlain(f"{at} is a whole number of {value.bit_length():,} bits; write it as text") from error
+        raise NotPlain(f"{_said(at)} is a whole number of {value.bit_length():,} bits; write it as text") from error
 
 
 def _bytes(value: bytes) -> str | dict[str, str]:
