@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,12 @@ Mask = NDArray[np.bool_]
 def with_mask(
     sample: Sample, root: Path, answer: Answer, score: Score, segmenter: Segmenter, *, lenient: bool = False
 ) -> Score:
-    """The score with `evidence["mask"]`: `inter`, `union` (pixels) of an image, `j`, `f` (0–1) of a clip.
+    """The score with `evidence["mask"]`: `inter`, `union` (pixels) of an image; `j`, `f` and, by the published run's
+    formulas, `released_j`, `released_f` (0–1) of a clip.
 
     Scores of other tasks and of errors come back as they are. An answer that could not be read has no mask: it overlaps
     nothing, and an image's truth is all of the union. Raises DataError where the sample has no mask to compare with,
-    MediaError where its media cannot be read.
+    whatever the answer, MediaError where its media cannot be read.
     """
     task = get_task(sample.task)
     if not task.masks or score.status is Status.ERROR:
@@ -53,14 +55,22 @@ def _image_mask(sample: Sample, path: Path, prompts: Prompts | None, segmenter: 
 
 
 def _clip_masks(sample: Sample, path: Path, prompts: Prompts | None, segmenter: Segmenter) -> dict[str, float]:
+    times, true, annotated = true_masks(sample)
     if prompts is None:
-        return {"j": 0.0, "f": 0.0}
-    times, true = true_masks(sample)
-    pred = segmenter.segment_clip(path, prompts.time or 0.0, *_parts(prompts), times)
+        return dict.fromkeys(("j", "f", "released_j", "released_f"), 0.0)
+    pred = _unpadded(segmenter.segment_clip(path, prompts.time or 0.0, *_parts(prompts), times), true)
     if pred.shape != true.shape:
         raise _no_mask(sample, f"masks of {true.shape} for frames of {pred.shape}")
     j, f, _ = masks.j_and_f(pred, true)
-    return {"j": j, "f": f}
+    released = masks.released_j_and_f(pred, true, annotated)
+    return {"j": j, "f": f, "released_j": released.j, "released_f": released.f}
+
+
+def _unpadded(pred: Mask, true: Mask) -> Mask:
+    """Masks of a clip cut to its frames' own size: where that is odd, the clip has a row or column more at its end,
+    since encoders want even sides (`media.write`; the release's `pad=ceil(iw/2)*2`)."""
+    height, width = true.shape[1:]
+    return pred[:, : height if height % 2 else height + 1, : width if width % 2 else width + 1]
 
 
 def _parts(prompts: Prompts) -> tuple[Box, Points, Points]:
@@ -80,18 +90,41 @@ def true_mask(sample: Sample, second: float = 0.0) -> Mask:
     return found
 
 
-def true_masks(sample: Sample) -> tuple[list[float], Mask]:
-    """The seconds (T) and masks (T, H, W) of a clip's truth; frame k of `frames` is on screen at k / fps."""
-    found = sample.meta.get("segmentation") or {}
+class ClipTruth(NamedTuple):
+    """Of the T frames that are scored: their seconds, their masks, and which of these were given."""
+
+    times: list[float]
+    masks_THW: Mask
+    annotated_T: Mask
+
+
+def true_masks(sample: Sample) -> ClipTruth:
+    """A clip's truth; frame k of `frames` is on screen at k / fps. Raises DataError.
+
+    A frame whose run lengths are null or absent is empty, as MeViS's tool has it (tools/eval_mevis.py: masks start as
+    zeros); the release's tool skips it (`annotated_T`). Frames named in `unscored` are left out.
+    """
     try:
-        fps = float(sample.meta["fps"])
-        times = [k / fps for k in range(len(found["frames"]))]
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        record = segmentation.mask_record(sample)
+        fps, runs, unscored = float(sample.meta["fps"]), record["segmentation_rle"], set(record.get("unscored", ()))
+        frames = [(k / fps, runs.get(name)) for k, name in enumerate(record["frames"]) if name not in unscored]
+        given = [masks.decode(run) if run else None for _, run in frames]
+        known = {mask.shape for mask in given if mask is not None} or {_resolution(sample)}
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise _no_mask(sample, f"{type(error).__name__}: {error}") from error
-    frames = [true_mask(sample, time) for time in times]
-    if len({frame.shape for frame in frames}) != 1:
-        raise _no_mask(sample, f"{len(frames)} frames, not of one size")
-    return times, np.stack(frames)
+    if len(known) != 1 or not frames:
+        raise _no_mask(sample, f"{len(frames)} frames of {len(known)} sizes")
+    nothing = np.zeros(known.pop(), bool)
+    stacked = np.stack([nothing if mask is None else mask for mask in given])
+    return ClipTruth([time for time, _ in frames], stacked, np.array([mask is not None for mask in given]))
+
+
+def _resolution(sample: Sample) -> tuple[int, int]:
+    """Height and width of the frames, where no mask says it. Raises KeyError, TypeError, ValueError."""
+    height, width = (int(sample.meta["resolution"][side]) for side in ("height", "width"))
+    if not 0 < height * width <= masks.MAX_PIXELS or height < 0:
+        raise ValueError(f"a resolution of {width}×{height}")
+    return height, width
 
 
 def _no_mask(sample: Sample, problem: str) -> DataError:

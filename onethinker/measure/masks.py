@@ -17,8 +17,8 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 MAX_PIXELS = 100_000_000
 _LONGEST_NUMBER = 7  # characters of 5 bits: as many as pycocotools writes for 32-bit runs
-BOUNDARY_SHARE = 0.008
-"""DAVIS's tolerance: a boundary pixel is found within ceil(0.008 · diagonal) pixels."""
+BOUNDARY_SHARE, RELEASED_SHARE = 0.008, 0.0075
+"""DAVIS's tolerance: a boundary pixel is found within ceil(0.008 · diagonal) pixels; the published run's share."""
 
 
 # ---- COCO run lengths -------------------------------------------------------------------------------------------
@@ -186,17 +186,59 @@ def j_and_f(pred_THW: ArrayLike, true_THW: ArrayLike, *, drop_ends: bool = False
     return JF(j, f, (j + f) / 2)
 
 
+def released_j_and_f(pred_THW: ArrayLike, true_THW: ArrayLike, annotated_T: ArrayLike) -> JF:
+    """J, F and J&F as the published run measures them, for a comparison with its numbers; 0 without annotated frames.
+
+    annotated_T: frames that have a truth, the others are skipped. J is 0 where both masks are empty, F is 1. A boundary
+    is what of a mask has a pixel outside it among its 8 neighbours, the picture's edge included; it is found within a
+    square of max(1, round(0.0075 · diagonal)) pixels to each side. Source: tulerfeng/OneThinker,
+    Evaluation/Eval/seg_post_sam2.py.
+    """
+    pred, true = _pair(pred_THW, true_THW)
+    keep_T = np.asarray(annotated_T, dtype=bool)
+    if pred.ndim != 3 or keep_T.shape != pred.shape[:1]:
+        raise ValueError(f"expected masks (T, H, W) and T flags, got {pred.shape} and {keep_T.shape}")
+    pred, true = pred[keep_T], true[keep_T]
+    if not len(pred):
+        return JF(0.0, 0.0, 0.0)
+    inter_T, union_T = intersection_union(pred, true)
+    j = float(np.mean(inter_T / np.maximum(union_T, 1)))
+    f = float(np.mean([_released_frame_f(a, b) for a, b in zip(pred, true)]))
+    return JF(j, f, (j + f) / 2)
+
+
+def _released_frame_f(pred: Mask, true: Mask) -> float:
+    reach = max(1, round(RELEASED_SHARE * math.hypot(*pred.shape)))
+    window = _around(pred, true)
+    if window is None:
+        return 1.0
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return _edges_f(_inner_edge(pred[window]), _inner_edge(true[window]), square)
+
+
+def _inner_edge(mask_HW: Mask) -> Mask:
+    """Pixels of a mask that have one outside it, or outside the picture, among their 8 neighbours."""
+    whole = cv2.erode(
+        mask_HW.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return mask_HW & (whole == 0)
+
+
 def _frame_f(pred: Mask, true: Mask) -> float:
     radius = math.ceil(BOUNDARY_SHARE * math.hypot(*pred.shape))
     window = _around(pred, true)
     if window is None:
         return 1.0
-    edge_pred, edge_true = boundary(pred[window]), boundary(true[window])
+    return _edges_f(boundary(pred[window]), boundary(true[window]), _disk(radius))
+
+
+def _edges_f(edge_pred: Mask, edge_true: Mask, reach: NDArray[np.uint8]) -> float:
+    """2PR / (P + R) of boundaries, whose pixels are found where the other, dilated by `reach`, is."""
     n_pred, n_true = np.count_nonzero(edge_pred), np.count_nonzero(edge_true)
     if n_pred == 0 or n_true == 0:
         return float(n_pred == n_true)
-    precision = np.count_nonzero(edge_pred & _near(edge_true, radius)) / n_pred
-    recall = np.count_nonzero(edge_true & _near(edge_pred, radius)) / n_true
+    precision = np.count_nonzero(edge_pred & _near(edge_true, reach)) / n_pred
+    recall = np.count_nonzero(edge_true & _near(edge_pred, reach)) / n_true
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -221,8 +263,11 @@ def boundary(mask_HW: Mask) -> Mask:
     return edge
 
 
-def _near(edge: Mask, radius: int) -> Mask:
-    """Pixels at most `radius` from an edge pixel: dilation with a disk."""
+def _disk(radius: int) -> NDArray[np.uint8]:
     reach = np.arange(-radius, radius + 1)
-    disk = (reach[:, None] ** 2 + reach**2 <= radius**2).astype(np.uint8)
-    return cv2.dilate(edge.view(np.uint8), disk).view(bool)
+    return np.asarray(reach[:, None] ** 2 + reach**2 <= radius**2, dtype=np.uint8)
+
+
+def _near(edge: Mask, reach: NDArray[np.uint8]) -> Mask:
+    """Pixels within reach of an edge pixel: dilation."""
+    return cv2.dilate(edge.view(np.uint8), reach).view(bool)

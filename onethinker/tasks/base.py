@@ -55,7 +55,10 @@ class Malformed(ValueError):
         self.partial = partial
 
 
-_NO_MASK: dict[str, dict[str, float]] = {"image": {"inter": 0, "union": 0}, "clip": {"j": 0.0, "f": 0.0}}
+_NO_MASK: dict[str, dict[str, float]] = {
+    "image": {"inter": 0, "union": 0},
+    "clip": dict.fromkeys(("j", "f", "released_j", "released_f"), 0.0),
+}
 """What evaluation adds to the evidence of a score with masks, of nothing."""
 
 

@@ -68,17 +68,22 @@ def parse_prompts(text: str, *, timed: bool, lenient: bool) -> Prompts:
     return Prompts(**parts)
 
 
+def mask_record(sample: Sample) -> Any:
+    """`meta["segmentation"]`, parsed where it is JSON. Raises ValueError."""
+    given = sample.meta.get("segmentation")
+    return json.loads(given) if isinstance(given, str) else given
+
+
 def true_mask(sample: Sample, second: float = 0.0) -> NDArray[np.bool_] | None:
     """The true mask (H, W) of an image, or of a clip's frame at `second`; None where none is given. Raises DataError.
 
     `meta["segmentation"]`: COCO run lengths as published, `{"segmentation_rle": …}` as an object or as its JSON, for a
-    clip by frame name beside `frames`, the names in order, at `meta["fps"]`.
+    clip by frame name beside `frames`, the names in order, at `meta["fps"]`. A frame without them has no mask.
     """
-    given = sample.meta.get("segmentation")
-    if given is None:
-        return None
     try:
-        record = json.loads(given) if isinstance(given, str) else given
+        record = mask_record(sample)
+        if record is None:
+            return None
         rle = record["segmentation_rle"]
         if "frames" in record:
             fps = meta_number(sample, "fps")
@@ -86,7 +91,7 @@ def true_mask(sample: Sample, second: float = 0.0) -> NDArray[np.bool_] | None:
                 raise KeyError("fps")
             last = len(record["frames"]) - 1
             rle = rle.get(record["frames"][min(round(second * fps), last)])
-        return None if rle is None else masks.decode(rle)
+        return masks.decode(rle) if rle else None
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"sample {sample.id}: meta['segmentation'] is not the published form: {error!r}") from error
 
@@ -136,7 +141,8 @@ def prompt_terms(score: Score, *more: str) -> Terms:
 
 
 def mask_evidence(score: Score) -> Mapping[str, float] | None:
-    """What evaluation added from the segmenter's masks: `inter`, `union` (pixels, an image), `j`, `f` (0–1, a clip)."""
+    """What evaluation added from the segmenter's masks: `inter`, `union` (pixels, an image), `j`, `f` and, by
+    the published run's formulas, `released_j`, `released_f` (0–1, a clip)."""
     return score.evidence.get("mask")
 
 
@@ -182,12 +188,13 @@ class ImageSegmentation(Task[Prompts]):
         return prompts_read_alike(pred)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
-        """cIoU = ΣI/ΣU and gIoU over masks where evaluation made them; an empty mask of nothing is right."""
+        """cIoU = ΣI/ΣU and gIoU over masks where evaluation made them; an empty mask of nothing is right officially."""
         mask = mask_evidence(score)
         if mask is None:
             return prompt_terms(score)
         inter, union = mask["inter"], mask["union"]
-        return {"cIoU": (inter, union), "gIoU": (inter / union if union else 1.0, 1.0)} | prompt_terms(score)
+        empty = 0.0 if profile == "released" else 1.0
+        return {"cIoU": (inter, union), "gIoU": (inter / union if union else empty, 1.0)} | prompt_terms(score)
 
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
         if colour == TRUTH:

@@ -84,11 +84,11 @@ class VideoSegmentation(Task[Prompts]):
         return prompts_read_alike(pred)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
-        """J&F, J and F over masks where evaluation made them."""
-        mask = mask_evidence(score)
-        if mask is None:
+        """J&F, J and F over masks where evaluation made them, by the profile's formulas."""
+        mask, of = mask_evidence(score), "released_" if profile == "released" else ""
+        if mask is None or f"{of}j" not in mask:
             return prompt_terms(score, "time")
-        j, f = mask["j"], mask["f"]
+        j, f = mask[f"{of}j"], mask[f"{of}f"]
         return {"J&F": ((j + f) / 2, 1.0), "J": (j, 1.0), "F": (f, 1.0)} | prompt_terms(score, "time")
 
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:

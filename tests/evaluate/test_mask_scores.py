@@ -10,6 +10,7 @@ from pycocotools import mask as coco
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate.masks import true_masks, with_mask
 from onethinker.media import write_clip, write_image
+from onethinker.recipes.base import EvalConfig
 from onethinker.sample import DataError, Sample, Samples
 from onethinker.sample.answer import read_answer
 from onethinker.segment import Segmenter
@@ -65,6 +66,9 @@ def segmented(tmp_path) -> Samples:
 def test_masks_become_the_headline(segmented, said, run, tmp_path):
     engine = ScriptedEngine({"s": said(PROMPTS), "c": said(TIMED)})
     summary = run(segmented, engine, tmp_path / "eval", segmenter=Boxes())
+    assert list(json.loads((tmp_path / "eval" / "results.jsonl").read_text().splitlines()[1])["evidence"]["mask"]) == [
+        "j", "f", "released_j", "released_f",
+    ]  # fmt: skip
     still, clip = (summary["tasks"][t] for t in ("image_segmentation", "video_segmentation"))
     assert still["headline"] == "cIoU" and still["metrics"]["cIoU"]["value"] == pytest.approx(0.5)
     assert clip["headline"] == "J&F" and clip["metrics"]["J"]["value"] == pytest.approx(0.5)
@@ -106,7 +110,8 @@ def test_masks_of_another_size_are_an_error_not_a_score(segmented, said):
 
 
 def test_frames_are_timed_by_fps(segmented):
-    times, masks = true_masks(segmented[1])
+    times, masks, annotated = true_masks(segmented[1])
+    assert annotated.all()
     assert times == [0.0, 0.5, 1.0] and masks.shape == (3, SIDE, SIDE)
     with pytest.raises(DataError, match="sample c"):
         true_masks(replace(segmented[1], meta={"segmentation": {"frames": ["a"]}, "fps": 0}))
@@ -126,3 +131,72 @@ def test_an_answer_that_reads_the_same_leniently_is_segmented_once(segmented, sa
     assert len(asked) == 2, "once for the plain answer, once for the fenced one, read leniently only"
     assert entry["metrics"]["gIoU"]["value"] == 0.25
     assert entry["lenient"] == {"needed": 1, "value": 0.5}
+
+
+def clip_with(clip, runs, **meta):
+    """The clip with other run lengths."""
+    record = {"frames": ["00000", "00001", "00002"], "segmentation_rle": runs}
+    return replace(clip, meta={"fps": 2.0, "segmentation": record, **meta})
+
+
+@pytest.mark.parametrize(
+    "runs", [{"00001": None}, {}, {"00000": {}, "00001": "", "00002": None}], ids=["null", "absent", "all"]
+)
+def test_a_frame_without_run_lengths_is_empty(segmented, said, runs):
+    """As MeViS's tool has it; the release's skips it. An answer that cannot be read is asked of the same frames."""
+    whole = rle(square([100, 100, 500, 500]))
+    given = {"00000": whole, "00001": whole, "00002": whole} | runs if runs else {"00000": whole}
+    sample = clip_with(segmented[1], given, resolution={"width": SIDE, "height": SIDE})
+    there = [bool(given.get(name)) for name in ("00000", "00001", "00002")]
+    truth = true_masks(sample)
+    assert truth.annotated_T.tolist() == truth.masks_THW.any(axis=(1, 2)).tolist() == there
+    task, read = get_task(sample.task), read_answer(said(TIMED))
+    mask = with_mask(sample, segmented.root, read, task.score(sample, read), Boxes()).evidence["mask"]
+    share, some = sum(there) / 3, float(any(there))
+    assert mask == pytest.approx({"j": share, "f": share, "released_j": some, "released_f": some})
+    lost = read_answer("no")
+    found = with_mask(sample, segmented.root, lost, task.score(sample, lost), Boxes())
+    assert set(found.evidence["mask"].values()) == {0.0}
+
+
+@pytest.mark.parametrize("answer", [TIMED, "no idea"])
+def test_a_clip_without_usable_masks_is_an_error_whatever_the_answer(segmented, said, answer):
+    read = read_answer(said(answer))
+    for sample in (
+        clip_with(segmented[1], {}),  # no size anywhere
+        clip_with(segmented[1], None),
+        clip_with(segmented[1], {"00000": {"size": [SIDE, SIDE], "counts": [7]}}),
+        clip_with(segmented[1], {"00000": rle(square([0, 0, 9, 9])), "00001": rle(square([0, 0, 9, 9], side=30))}),
+        clip_with(segmented[1], {}, resolution={"width": 10**6, "height": 10**6}),
+    ):
+        with pytest.raises(DataError, match="sample c"):
+            with_mask(sample, segmented.root, read, get_task(sample.task).score(sample, read), Boxes())
+
+
+def test_masks_of_a_padded_clip_are_cut_to_its_frames(segmented, said):
+    """An odd side has one row or column more in the clip, which nobody's truth has."""
+
+    class Padded(Boxes):
+        def segment_clip(self, clip, key_time, box, positive, negative, times):
+            masks = np.zeros((len(times), SIDE, SIDE), bool)
+            masks[:, :, 20:] = True
+            return masks
+
+    true = np.zeros((SIDE - 1, SIDE - 1), bool)
+    true[:, 20:] = True
+    sample = clip_with(segmented[1], dict.fromkeys(("00000", "00001", "00002"), rle(true)))
+    read = read_answer(said(TIMED))
+    found = with_mask(sample, segmented.root, read, get_task(sample.task).score(sample, read), Padded())
+    assert set(found.evidence["mask"].values()) == {1.0}
+    even = clip_with(segmented[1], {"00000": rle(np.ones((SIDE - 2, SIDE), bool))})
+    with pytest.raises(DataError, match="38, 40"):
+        with_mask(even, segmented.root, read, get_task(even.task).score(even, read), Padded())
+
+
+def test_the_released_profile_takes_the_releases_formulas(segmented, said, run, tmp_path):
+    engine = ScriptedEngine({"s": said(PROMPTS), "c": said(TIMED)})
+    summary = run(segmented, engine, tmp_path / "eval", segmenter=Boxes(),
+                  config=EvalConfig(bootstrap=50, metric_profile="released"))  # fmt: skip
+    metrics = summary["tasks"]["video_segmentation"]["metrics"]
+    row = json.loads((tmp_path / "eval" / "results.jsonl").read_text().splitlines()[1])
+    assert metrics["F"]["value"] == row["evidence"]["mask"]["released_f"] != row["evidence"]["mask"]["f"]

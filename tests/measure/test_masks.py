@@ -169,7 +169,7 @@ def test_boundary_f_is_its_definition():
 @pytest.mark.parametrize("radius", [1, 2, 3, 8, 9, 17])
 def test_near_is_dilation_with_scikit_images_disk(radius):
     edge = np.random.default_rng(radius).random((70, 90)) < 0.01
-    assert np.array_equal(masks._near(edge, radius), dilation(edge, disk(radius).astype(bool)))
+    assert np.array_equal(masks._near(edge, masks._disk(radius)), dilation(edge, disk(radius).astype(bool)))
 
 
 def test_j_and_f_over_all_frames_or_without_the_ends():
@@ -185,3 +185,45 @@ def test_j_and_f_over_all_frames_or_without_the_ends():
             masks.j_and_f(bad, bad)
     with pytest.raises(ValueError, match="beside first and last"):
         masks.j_and_f(pred[:2], true[:2], drop_ends=True)
+
+
+# ---- the published run's formulas -------------------------------------------------------------------------------
+
+
+def released_plainly(pred, true):
+    """J and F of one frame as the release defines them, shift by shift in numpy."""
+    height, width = pred.shape
+
+    def around(mask, reach):
+        wide = np.pad(mask, reach)
+        return [wide[y : y + height, x : x + width] for y in range(2 * reach + 1) for x in range(2 * reach + 1)]
+
+    union = (pred | true).sum()
+    j = (pred & true).sum() / union if union else 0.0
+    if not pred.any() or not true.any():
+        return j, float(pred.any() == true.any())
+    edges = [mask & ~np.logical_and.reduce(around(mask, 1)) for mask in (pred, true)]
+    reach = max(1, round(0.0075 * math.hypot(height, width)))
+    near = [np.logical_or.reduce(around(edge, reach)) for edge in edges]
+    precision, recall = (edges[0] & near[1]).sum() / edges[0].sum(), (edges[1] & near[0]).sum() / edges[1].sum()
+    return j, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def test_released_j_and_f_are_the_releases():
+    rng = np.random.default_rng(3)
+    pred, true = (np.zeros((12, 90, 160), bool) for _ in range(2))
+    for k in range(12):
+        for masks_ in (pred, true):
+            y, x, h, w = rng.integers(0, 60), rng.integers(0, 120), rng.integers(0, 40), rng.integers(0, 60)
+            masks_[k, y : y + h, x : x + w] = True
+    pred[3] = true[3] = False
+    true[4] = False
+    expected = np.array([released_plainly(a, b) for a, b in zip(pred, true)])
+    keep = np.arange(12) != 7
+    found = masks.released_j_and_f(pred, true, keep)
+    assert found.j == pytest.approx(expected[keep, 0].mean(), abs=1e-12)
+    assert found.f == pytest.approx(expected[keep, 1].mean(), abs=1e-12)
+    assert found.jf == pytest.approx((found.j + found.f) / 2)
+    assert masks.released_j_and_f(pred, true, np.zeros(12, bool)) == (0, 0, 0)
+    with pytest.raises(ValueError, match="flags"):
+        masks.released_j_and_f(pred, true, [True])

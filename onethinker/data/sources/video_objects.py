@@ -2,7 +2,7 @@
 
 The frames have no rate in these layouts; they are shown 6 a second, YouTube-VOS's rate (every fifth frame of 30).
 Read as the authors' own tools read them: tools/eval_mevis.py and lmpm/data/datasets/mevis.py of henghuiding/MeViS,
-evaluation/reason_vos of showlab/VideoLISA.
+evaluation/reason_vos of showlab/VideoLISA. Masks keep the frames' own size, also where the clip is padded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from onethinker.sample import DataError, Sample
 FPS = 6.0
 
 Masks = Callable[[str, Mapping[str, Any], Sequence[str], str], Iterable[Mask | None]]
-"""(video, its entry with the expression's, frames, where) → the mask (H, W) of each frame, None for nothing in it."""
+"""(video, its entry with the expression's, frames, where) → the mask (H, W) of each frame, None where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class ObjectSet:
     """A data set of videos with frames and expressions, `{"videos": {VIDEO: {"frames", "expressions"}}}` in `meta`.
 
     frames: the folder with a folder of JPEGs a video. masks: the file or folder that `masks_in` reads, as (root, place)
-    → Masks. phrase: the expression's field. meta, frames and masks may have `{split}` in them.
+    → Masks. phrase: the expression's field. scored_alone: whether the set's tool scores only the frames that have a
+    mask, and leaves out expressions without any; else a frame without one is a frame without the object. meta, frames
+    and masks may have `{split}` in them.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ObjectSet:
     masks: str
     masks_in: Callable[[Path, str], Masks]
     phrase: str = "exp"
+    scored_alone: bool = False
 
     def places(self, split: str) -> list[str]:
         return [place.format(split=split) for place in (self.meta, self.frames, self.masks)]
@@ -62,23 +65,29 @@ class ObjectSet:
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """A question for each expression, in the file's order."""
         meta, pictures, masks_place = self.places(split)
-        file, masks_of = root / meta, self.masks_in(root, masks_place)
+        file, masks_of, none = root / meta, self.masks_in(root, masks_place), True
         for video, entry in as_mapping(get(load_json(file), "videos", str(file)), str(file)).items():
             at = f"{file}, video {show(video)}"
             frames = [str(frame) for frame in get(entry, "frames", at, list)]
             for key, expression in _expressions(entry, at):
                 where = f"{at}, expression {show(key)}"
-                found = masks_of(video, {**entry, **as_mapping(expression, where)}, frames, where)
+                found = _found(masks_of(video, {**entry, **as_mapping(expression, where)}, frames, where))
+                if self.scored_alone and not any(found.runs):
+                    continue
+                none = False
                 yield _sample(
                     root,
                     where,
                     f"{pictures}/{video}",
                     frames,
                     found,
+                    [name for name, run in zip(frames, found.runs) if not run] if self.scored_alone else [],
                     id=f"{video}-{key}",
                     question=self.asked(expression, entry, where),
                     source=self.name,
                 )
+        if none and self.scored_alone:
+            raise DataError(f"{file}: no expression has a mask in {root / masks_place}; is that folder whole?")
 
     def asked(self, expression: Any, entry: Mapping[str, Any], where: str) -> str:
         """A sentence as it is; a phrase, in lower case and single spaces as MeViS's loader has it, to be segmented."""
@@ -100,35 +109,55 @@ def _expressions(entry: Any, where: str) -> list[tuple[str, Any]]:
     ]  # fmt: skip
 
 
-def _sample(
-    root: Path, where: str, folder: str, frames: Sequence[str], found: Iterable[Mask | None], **fields: str
-) -> Sample:
-    """The truth's prompts are those of the frame in which most of the object is seen, at that frame's second."""
+class _Found(NamedTuple):
+    """An expression's masks: run lengths a frame, None where none is given; the largest mask and its frame's place."""
+
+    runs: list[dict[str, Any] | None]
+    best: Mask
+    key: int
+
+
+def _found(frames: Iterable[Mask | None]) -> _Found:
+    """One mask in memory at a time, and the largest."""
     runs: list[dict[str, Any] | None] = []
     best, key = np.zeros((0, 0), bool), 0
-    for mask in found:
+    for mask in frames:
         if mask is not None and mask.sum() > best.sum():
             best, key = mask, len(runs)
-        runs.append(None if mask is None else masks.encode(padded(mask)))
+        runs.append(None if mask is None else masks.encode(mask))
+    return _Found(runs, best, key)
+
+
+def _sample(
+    root: Path,
+    where: str,
+    folder: str,
+    frames: Sequence[str],
+    found: _Found,
+    unscored: Sequence[str],
+    **fields: str,
+) -> Sample:
+    """The truth's prompts are those of the frame in which most of the object is seen, at that frame's second, on the
+    clip as it is shown; the masks are those of the frames."""
+    runs, best, key = found
     if not best.any():
         raise DataError(f"{where}: no mask in any frame; expected the object in one at least")
     height, width = best.shape
-    shown = padded(best)
-    nothing = masks.encode(np.zeros_like(shown))
-    found_runs = {name: run or nothing for name, run in zip(frames, runs, strict=True)}
-    if any(run["size"] != nothing["size"] for run in found_runs.values()):
+    found_runs = dict(zip(frames, runs, strict=True))
+    if any(run and run["size"] != [height, width] for run in runs):
         raise DataError(f"{where}: masks of different sizes; expected one size a video")
     names = [f"{frame}.jpg" for frame in frames]
     return make(
         where,
         task="video_segmentation",
         modality="video",
-        truth={"time": round(key / FPS, 3)} | prompts_of(shown, where),
+        truth={"time": round(key / FPS, 3)} | prompts_of(padded(best), where),
         media=(frames_clip(root, f"{fields['source']}/{folder}", folder, names, (width, height), FPS, where),),
         meta={
             "resolution": {"width": width, "height": height},
             "fps": FPS,
-            "segmentation": {"frames": list(frames), "segmentation_rle": found_runs},
+            "segmentation": {"frames": list(frames), "segmentation_rle": found_runs}
+            | ({"unscored": list(unscored)} if unscored else {}),
         },
         **fields,
     )
@@ -173,14 +202,16 @@ def _together(runs: Sequence[Any], where: str) -> Mask | None:
 
 def _grey_pictures(root: Path, place: str) -> Masks:
     """A folder for each object, `SOURCE_VIDEO_OBJECT/FRAME.png`, the source as written or in lower case; what is not
-    black is the object."""
+    black is the object. A picture or folder that is not there is no mask: the official tool reads whatever PNGs a
+    folder has and leaves out expressions without a folder."""
 
     def masks_of(video: str, fields: Mapping[str, Any], frames: Sequence[str], where: str) -> Iterator[Mask | None]:
         source, rest = get(fields, "source", where, str), f"{video}_{text_of(fields, 'obj_id', where)}"
         names = [under(root, f"{place}/{way}_{rest}", where) for way in (source, source.lower())]
         folder = first_there(root, names)
         for frame in frames:
-            yield index_picture(root / under(root, f"{folder}/{frame}.png", where)) > 0
+            picture = root / under(root, f"{folder}/{frame}.png", where)
+            yield index_picture(picture) > 0 if picture.exists() else None
 
     return masks_of
 
@@ -223,7 +254,7 @@ _SETS = (
     ),
     ObjectSet(
         "reasonvos", ("test",), REASONVOS, "meta_expressions.json", "JPEGImages", "Annotations", _grey_pictures,
-        "exp_text",
+        "exp_text", scored_alone=True,
     ),
     ObjectSet(
         "ref-youtube-vos", ("train",), YOUTUBE, "meta_expressions/{split}/meta_expressions.json",

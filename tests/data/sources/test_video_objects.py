@@ -60,7 +60,8 @@ def test_mevis_masks_of_several_objects_are_one(mevis: Path) -> None:
     single, both = read("mevis", mevis, "valid_u")
     assert (single.id, single.question) == ("abc-0", "Please segment the left square.")
     for sample, expected in ((single, ONE), (both, [a + b for a, b in zip(ONE, TWO)])):
-        times, found = true_masks(sample)
+        times, found, annotated = true_masks(sample)
+        assert annotated.tolist() == [bool(mask.any()) for mask in expected]  # null where there is nothing
         assert times == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6])
         assert (found == (np.stack(expected) > 0)).all()
     truth = get_task("video_segmentation").truth(single)
@@ -136,16 +137,43 @@ def test_hostile_sets(mevis: Path, put: Put, name: str, content: Any, message: s
     assert "valid_u" in str(caught.value)
 
 
-def test_a_missing_mask_picture_and_a_frame_of_another_size(mevis: Path, put: Put) -> None:
+def test_no_mask_pictures_and_a_frame_of_another_size(mevis: Path, put: Put) -> None:
     put("valid_u/JPEGImages/abc/00010.jpg", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(DataError, match=r"00010\.jpg has \(8, 8\) pixels; expected \(36, 24\)"):
         list(read("mevis", mevis, "valid_u"))
     entry = {"source": "m", "frames": NAMES, "expressions": {"3": {"exp_text": "x", "obj_id": 5}}}
     put("meta_expressions.json", {"videos": {"abc": entry}})
-    put("Annotations/m_abc_5/00000.png", EMPTY)
+    (mevis / "Annotations").mkdir()
     (mevis / "JPEGImages").mkdir()
-    with pytest.raises(DataError, match=r"00005\.png: no such file"):
+    with pytest.raises(DataError, match=r"no expression has a mask in .*Annotations; is that folder whole"):
         list(read("reasonvos", mevis, "test"))
+
+
+def test_reasonvos_scores_the_frames_that_have_a_picture(put: Put, tmp_path: Path) -> None:
+    """Its tool reads the PNGs that a folder has, and leaves out an expression whose folder is not there."""
+    expressions = [{"obj_id": k, "exp_id": 0, "exp_text": "x", "is_sent": True} for k in ("5", "9")]
+    put("meta_expressions.json", {"videos": {"abc": {"source": "m", "frames": NAMES, "expressions": expressions}}})
+    put_frames(put, "JPEGImages/abc")
+    for name, one in zip(NAMES[1:], ONE[1:]):
+        cv2.imwrite(str(put(f"Annotations/m_abc_5/{name}.png", b"")), one * 255)
+    (sample,) = read("reasonvos", tmp_path, "test")
+    times, found, annotated = true_masks(sample)
+    assert times == pytest.approx([1 / 6, 2 / 6, 3 / 6]) and annotated.all()
+    assert (found == (np.stack(ONE[1:]) > 0)).all()
+
+
+def test_masks_keep_their_frames_size_where_the_clip_is_padded(put: Put, tmp_path: Path) -> None:
+    """A clip of 301×257 frames is shown at 302×258; the truth's prompts are of that, its masks of the frames."""
+    mask = np.zeros((257, 301), np.uint8)
+    mask[200:, 250:] = 1
+    expressions = {"0": {"exp": "it", "anno_id": [1]}}
+    put("valid_u/meta_expressions.json", {"videos": {"abc": {"frames": ["0"], "expressions": expressions}}})
+    put("valid_u/mask_dict.json", {"1": [run_lengths(mask)]})
+    put("valid_u/JPEGImages/abc/0.jpg", np.zeros((257, 301, 3), np.uint8))
+    (sample,) = read("mevis", tmp_path, "valid_u")
+    assert (true_masks(sample).masks_THW == mask[None]).all()
+    truth = get_task("video_segmentation").truth(sample)
+    assert truth.box == pytest.approx((250 / 302 * 1000, 200 / 258 * 1000, 1000, 1000), abs=1e-2)
 
 
 def test_spoilt_files(mevis: Path, survives: Any) -> None:
