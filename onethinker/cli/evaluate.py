@@ -109,8 +109,8 @@ def eval_(
 def _compare(folders: list[str], intersect: bool) -> None:
     if len(folders) != 2:
         raise typer.BadParameter("eval compare takes two folders that `onethinker eval` wrote")
-    from onethinker.evaluate.compare import compare
     from onethinker.report.terminal import print_comparison
+    from onethinker.scoring.compare import compare
 
     print_comparison(compare(Path(folders[0]), Path(folders[1]), intersect=intersect))
 

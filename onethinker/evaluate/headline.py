@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from onethinker.evaluate.benchmarks import Benchmark
-from onethinker.evaluate.bootstrap import Bootstrap, ratio
 from onethinker.sample import Sample
 from onethinker.sample.answer import Status
+from onethinker.scoring.bootstrap import Bootstrap, ratio
 from onethinker.scoring.results import Row, is_error, score_of
 from onethinker.tasks import get_task
 from onethinker.tasks.base import MetricProfile

@@ -16,13 +16,13 @@ from typing import Any
 
 from onethinker.engines.base import Completion, Engine, Sampling, settings_of
 from onethinker.evaluate.benchmarks import Benchmark
-from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.headline import measured
 from onethinker.evaluate.masks import with_mask
 from onethinker.evaluate.summary import Summary, summarise
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import DataError, Samples, check_storable, save_samples
 from onethinker.sample.answer import Status
+from onethinker.scoring.bootstrap import Bootstrap
 from onethinker.scoring.judge import Judge
 from onethinker.scoring.results import (
     QUESTIONS,

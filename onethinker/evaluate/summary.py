@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, mean, ratios
 from onethinker.sample import Sample
 from onethinker.sample.answer import Status
+from onethinker.scoring.bootstrap import STANDARD, Bootstrap, Bounds, Estimate, average, mean, ratios, reward_bounds
 from onethinker.scoring.results import Row, is_error, lenient_score_of, score_of
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
@@ -31,8 +31,8 @@ def summarise(
     Per task: `questions` asked, `n` of them scored, `errors` and `missing` (no row yet) left out of every average,
     `headline` naming the first of `metrics`, `accuracy`, `sampled` (mean reward and accuracy of sampled answers, None
     without), `status` counts, `truncated` at the length limit, `lenient` (how many read otherwise, and the headline
-    then), `seconds`, `tokens` and `prompt_tokens` an answer. Every estimate is {value, low, high} with a 95 % bootstrap
-    interval over questions.
+    then), `seconds`, `tokens` and `prompt_tokens` an answer. Every estimate is {value, low, high} with a 95 % interval
+    over questions (`scoring.bootstrap`).
     """
     tasks: dict[str, Any] = {}
     means: dict[str, list[Estimate]] = {"headline": [], "accuracy": [], "sampled_reward": [], "sampled_accuracy": []}
@@ -45,7 +45,9 @@ def summarise(
         entry, found = _greedy_entry(task, questions, greedy, metric_profile, bootstrap.of(task))
         tasks[task] = entry | {"sampled": None}
         if sampled:
-            tasks[task]["sampled"], more = _sampled_entry(sampled, reward, bootstrap.of(task))
+            tasks[task]["sampled"], more = _sampled_entry(
+                sampled, reward, reward_bounds(reward, task), bootstrap.of(task)
+            )
             found |= more
         for name, value in found.items():
             means[name].append(value)
@@ -96,7 +98,7 @@ def _greedy_entry(
 
 
 def _sampled_entry(
-    rows: list[Row], reward: RewardProfile, bootstrap: Bootstrap
+    rows: list[Row], reward: RewardProfile, bounds: Bounds, bootstrap: Bootstrap
 ) -> tuple[dict[str, Any], dict[str, Estimate]]:
     by_question: dict[str, list[Row]] = {}
     for row in rows:
@@ -106,7 +108,7 @@ def _sampled_entry(
     rewards = [float(np.mean([score_of(r).reward(reward) for r in by_question[q]])) for q in order]
     accuracies = [float(np.mean([r["accuracy"] for r in by_question[q]])) for q in order]
     found = {
-        "sampled_reward": mean(rewards, bootstrap),
+        "sampled_reward": mean(rewards, bootstrap, bounds),
         "sampled_accuracy": mean(accuracies, bootstrap),
     }
     entry = {

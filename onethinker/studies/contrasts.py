@@ -7,7 +7,8 @@
 3. p is corrected for all contrasts of the study, those of both measures together (Holm 1979). A difference is called
    sure where the corrected p is below 0.05, and not sure otherwise, wherever its interval lies.
 4. Intervals of single arms, and of gains over the checkpoint that all start from, are those of point 2 without a
-   correction. They describe; no conclusion rests on them.
+   correction. They describe; no conclusion rests on them. One that would leave the metric's scale (0 to 100 %) is made
+   on the logit scale, so that it cannot.
 
 So a number speaks of other seeds of the same training, on the same questions, from the same checkpoint: how much other
 questions would move it is not in it. One seed, or seeds that do not differ at all, have neither interval nor p.
@@ -15,6 +16,7 @@ questions would move it is not in it. One seed, or seeds that do not differ at a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -62,14 +64,35 @@ class Contrast:
         return self.holm is not None and self.holm < SURE
 
 
-def estimate(seeds: Sequence[float]) -> Estimate:
-    """The mean over seeds with Student's interval and p."""
+def estimate(seeds: Sequence[float], scale: tuple[float, float] | None = None) -> Estimate:
+    """The mean over seeds with Student's interval and p.
+
+    scale: the least and the most that a seed can have. An interval that would leave it is made on the logit scale.
+    """
     value = fmean(seeds)
     if len(set(seeds)) < 2:
         return Estimate(tuple(seeds), value)
     test = stats.ttest_1samp(seeds, 0.0)
     interval = test.confidence_interval(LEVEL)
-    return Estimate(tuple(seeds), value, float(interval.low), float(interval.high), float(test.pvalue))
+    low, high = float(interval.low), float(interval.high)
+    if scale and not scale[0] <= low <= high <= scale[1] and scale[0] < value < scale[1]:
+        low, high = _within(scale, value, (high - low) / 2)
+    return Estimate(tuple(seeds), value, low, high, float(test.pvalue))
+
+
+def scale(measure: str, *, change: bool = False) -> tuple[float, float] | None:
+    """What a headline metric, or the change of one, lies within; None for rewards, whose profiles differ."""
+    return None if measure == "reward" else (-1.0, 1.0) if change else (0.0, 1.0)
+
+
+def _within(scale: tuple[float, float], value: float, half: float) -> tuple[float, float]:
+    """`value` ± `half` as an interval that stays within the scale: half of it is carried to logits by their slope at
+    the value, d logit(p) / dp = 1 / (p (1 − p))."""
+    least, reach = scale[0], scale[1] - scale[0]
+    share = (value - least) / reach
+    logit, wide = math.log(share / (1 - share)), half / reach / (share * (1 - share))
+    low, high = (1 / (1 + math.exp(-min(max(end, -700.0), 700.0))) for end in (logit - wide, logit + wide))
+    return least + low * reach, least + high * reach
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> list[float]:
@@ -90,7 +113,7 @@ def contrast_row(a: str, b: str, target: str, measure: Measure, seeds: Sequence[
 def read_contrasts(study: Mapping[str, Any]) -> list[Contrast]:
     """The contrasts of a `study.json`, each tested and corrected for all of them, in the study's order."""
     rows = study["contrasts"]
-    estimates = [estimate(row["seeds"]) for row in rows]
+    estimates = [estimate(row["seeds"], scale(row["measure"], change=True)) for row in rows]
     corrected = holm([e.p for e in estimates])
     return [
         Contrast(row["a"], row["b"], row["target"], row["measure"], found, p)

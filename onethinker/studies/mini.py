@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.worlds import build_world, leaks
-from onethinker.evaluate.compare import compare
 from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_BYTES, SEEN_FILE, WEIGHTS
 from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.recipes.base import DataConfig, ModelConfig
@@ -21,6 +20,7 @@ from onethinker.report.curves import thin
 from onethinker.report.page import write_report
 from onethinker.report.read import read_run
 from onethinker.sample import Samples, load_samples
+from onethinker.scoring.compare import compare
 from onethinker.studies.bench import STUDY, engine_of
 from onethinker.studies.cells import rounded
 from onethinker.studies.pages.index import write_study_page

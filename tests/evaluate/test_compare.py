@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from onethinker.engines.scripted import ScriptedEngine
-from onethinker.evaluate.bootstrap import Bootstrap
-from onethinker.evaluate.compare import compare
 from onethinker.recipes.base import EvalConfig
+from onethinker.scoring.bootstrap import Bootstrap
+from onethinker.scoring.compare import compare
 from onethinker.util.runs import RunError
 
 FAST = Bootstrap(300)

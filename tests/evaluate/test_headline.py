@@ -6,11 +6,11 @@ import math
 
 from onethinker.engines.base import Sampling
 from onethinker.evaluate.benchmarks import BENCHMARKS
-from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.headline import measured
 from onethinker.media import MediaBudget
 from onethinker.sample import Sample
 from onethinker.sample.answer import Status
+from onethinker.scoring.bootstrap import Bootstrap
 from onethinker.scoring.results import Settings, score_row
 from onethinker.tasks.base import Score
 

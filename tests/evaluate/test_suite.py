@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from onethinker.evaluate.benchmarks import BENCHMARKS, BenchmarkError, choose
-from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.headline import measured
 from onethinker.evaluate.named import EvalTarget
 from onethinker.evaluate.suite import look, ready, run_suite
 from onethinker.media import write_clip
 from onethinker.recipes.base import RecipeError
 from onethinker.sample import Sample
+from onethinker.scoring.bootstrap import Bootstrap
 from onethinker.scoring.judge import Ask, JudgeError
 from onethinker.scoring.results import score_row
 from onethinker.tasks import score

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from onethinker.evaluate.bootstrap import Bootstrap
 from onethinker.evaluate.summary import summarise
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
+from onethinker.scoring.bootstrap import Bootstrap
 from onethinker.scoring.results import lenient_score_of, score_of, score_row
 from onethinker.tasks import get_task
 

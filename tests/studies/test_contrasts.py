@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from onethinker.studies.contrasts import contrast_row, estimate, gain, holm, paired, read_contrasts
+from onethinker.studies.contrasts import contrast_row, estimate, gain, holm, paired, read_contrasts, scale
 
 
 def student_p(t: float, freedom: int) -> float:
@@ -22,6 +22,20 @@ def test_a_mean_over_seeds_has_students_interval_and_p() -> None:
     assert (found.low, found.high) == pytest.approx((0.012 - 2.776445 * error, 0.012 + 2.776445 * error))
     assert found.p == pytest.approx(student_p(0.012 / error, 4)) and not found.excludes_zero
     assert estimate([1.0, 1.1, 1.2]).excludes_zero and estimate([-1.0, -1.1, -1.2]).excludes_zero
+
+
+@pytest.mark.parametrize("seeds", [[0.8, 0.9, 1.0], [0.0, 0.0, 0.03], [0.98, 1.0]])
+def test_an_interval_at_an_end_of_the_scale_is_made_of_logits(seeds: list[float]) -> None:
+    """The delta method: the plain half width over p (1 − p), around logit(p)."""
+    plain, found = estimate(seeds), estimate(seeds, scale("headline"))
+    assert plain.low is not None and plain.high is not None and (plain.low < 0 or plain.high > 1)
+    wide = (plain.high - plain.low) / 2 / (found.value * (1 - found.value))
+    ends = special.expit(special.logit(found.value) + np.array([-wide, wide]))
+    assert (found.low, found.high) == pytest.approx(tuple(ends)) and 0 <= ends[0] < found.value < ends[1] <= 1
+    assert (found.value, found.p) == (plain.value, plain.p)
+    assert estimate([0.4, 0.5, 0.6], scale("headline")) == estimate([0.4, 0.5, 0.6])
+    change = estimate([-0.2, 0.9, 1.0], scale("headline", change=True))
+    assert change.low is not None and change.high is not None and -1 <= change.low < change.value < change.high <= 1
 
 
 @pytest.mark.parametrize("seeds", [[0.3], [0.0, 0.0], [0.2, 0.2, 0.2]])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from onethinker.report.tables import duration
-from onethinker.studies.contrasts import Contrast, Estimate, estimate, gain, read_contrasts
+from onethinker.studies.contrasts import Contrast, Estimate, estimate, gain, read_contrasts, scale
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.figures import forest
 from onethinker.studies.pages.markdown import Page, Study
@@ -57,7 +57,11 @@ def _condition(study: Study, key: str, condition: Mapping[str, Any]) -> tuple[li
     pictures = {}
     for measure, title in md.TITLES.items():
         scores = condition["scores"][measure]
-        gains = {arm: estimate(gain(scores[arm][MEAN], scores[START][MEAN])) for arm in scores if arm != START}
+        gains = {
+            arm: estimate(gain(scores[arm][MEAN], scores[START][MEAN]), scale(measure, change=True))
+            for arm in scores
+            if arm != START
+        }
         gains = dict(sorted(gains.items(), key=lambda item: -item[1].value))
         if len(gains) > 2:
             file = f"{key}-{measure}.svg"
@@ -82,7 +86,7 @@ def _table(study: Study, condition: Mapping[str, Any], measure: str, gains: Mapp
     columns = [column for column in (*study["groups"], MEAN) if column in scores[START]]
     rows = []
     for arm in (START, *gains):
-        cells = [md.with_interval(measure, estimate(scores[arm][column])) for column in columns]
+        cells = [md.with_interval(measure, estimate(scores[arm][column], scale(measure))) for column in columns]
         last = [md.NOTHING] * 4
         if arm != START:
             seconds, trained, asked = (cost[arm][k] for k in ("seconds", "trained_groups", "asked_groups"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onethinker.studies.contrasts import Contrast, estimate, gain, paired, read_contrasts
+from onethinker.studies.contrasts import Contrast, estimate, gain, paired, read_contrasts, scale
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.figures import heat
 from onethinker.studies.pages.markdown import Page, Study
@@ -21,7 +21,9 @@ def page(study: Study) -> Page:
         beyond = {(_name(c.a), _name(c.target)): c.estimate for c in contrasts if c.measure == measure}
         scores = study["scores"][measure]
         left_out = {
-            (_name(source), _name(target)): estimate(paired(scores[ALL][target], scores[f"without/{source}"][target]))
+            (_name(source), _name(target)): estimate(
+                paired(scores[ALL][target], scores[f"without/{source}"][target]), scale(measure, change=True)
+            )
             for source in study["tasks"]
             for target in (*study["tasks"], MEAN)
             if target in scores[ALL]
@@ -68,7 +70,7 @@ def _all(study: Study) -> str:
             start, after = scores[START][target], scores[ALL][target]
             cells += [
                 md.number(measure, start[0]),
-                md.with_interval(measure, estimate(gain(after, start)), signed=True),
+                md.with_interval(measure, estimate(gain(after, start), scale(measure, change=True)), signed=True),
             ]
         rows.append((_name(target), *cells))
     return md.table(("Task", "Greedy, %", "RL on all tasks", "Sampled reward", "RL on all tasks"), rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onethinker.evaluate.bootstrap import STANDARD, Bootstrap, Estimate, average, difference, mean, ratios
+from onethinker.scoring.bootstrap import STANDARD, Bootstrap, Estimate, average, difference, mean, ratios, reward_bounds
 from onethinker.scoring.results import Row, answers_of, is_error, read_summary, score_of
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
@@ -73,10 +73,11 @@ def _compare_sampled(folder_a: Path, folder_b: Path, bootstrap: Bootstrap) -> di
     for task in list_tasks():
         shared = sorted(key for key in a.keys() & b.keys() if key[0] == task)
         if shared:
-            drawn = bootstrap.of(task)
-            estimates.append((mean([a[key] for key in shared], drawn), mean([b[key] for key in shared], drawn)))
-    means = [average([pair[side] for pair in estimates]) for side in (0, 1)]
-    return {"reward_profile": profile} | _beside(*means)
+            drawn, bounds = bootstrap.of(task), reward_bounds(profile, task)
+            sides = [mean([side[key] for key in shared], drawn, bounds) for side in (a, b)]
+            estimates.append((sides[0], sides[1]))
+    before, after = (average([pair[side] for pair in estimates]) for side in (0, 1))
+    return {"reward_profile": profile} | _beside(before, after, alike=False)
 
 
 def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, Question], float]:
@@ -124,20 +125,21 @@ def _compare_task(
     a, b = (ratios([kind.counted(score, profile) for score in scores], bootstrap) for scores in sides)
     accuracy_a, accuracy_b = (mean([score.accuracy for score in scores], bootstrap) for scores in sides)
     headline = next(iter(a))
+    alike = all(x["response"] == y["response"] for x, y in pairs)
     entry = {
         "title": kind.title,
         "n": len(pairs),
         "headline": headline,
-        "metrics": {name: _beside(a[name], b[name]) for name in a if name in b},
-        "accuracy": _beside(accuracy_a, accuracy_b),
+        "metrics": {name: _beside(a[name], b[name], alike) for name in a if name in b},
+        "accuracy": _beside(accuracy_a, accuracy_b, alike),
         "gained": [_flip(x, y) for x, y in pairs if x["accuracy"] < RIGHT <= y["accuracy"]],
         "lost": [_flip(x, y) for x, y in pairs if y["accuracy"] < RIGHT <= x["accuracy"]],
     }
-    return entry, difference(a[headline], b[headline])
+    return entry, difference(a[headline], b[headline], alike=alike)
 
 
-def _beside(a: Estimate, b: Estimate) -> dict[str, Any]:
-    return {"a": a.row(), "b": b.row(), "difference": difference(a, b).row()}
+def _beside(a: Estimate, b: Estimate, alike: bool) -> dict[str, Any]:
+    return {"a": a.row(), "b": b.row(), "difference": difference(a, b, alike=alike).row()}
 
 
 def _flip(a: Row, b: Row) -> dict[str, Any]:

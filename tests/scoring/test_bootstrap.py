@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from onethinker.evaluate.bootstrap import Bootstrap, average, difference, mean, ratio, ratios
+from onethinker.scoring.bootstrap import Bootstrap, average, difference, mean, ratio, ratios
 
 
 def test_the_interval_of_a_mean_is_scipys():
@@ -44,7 +44,10 @@ def test_nothing_has_no_value():
 def test_undefined_terms_are_left_out():
     found = ratio([(1, 1), (math.nan, 1), (0, 1)], Bootstrap(200))
     assert found.value == 0.5
-    assert found.row()["low"] == 0.0 and found.row()["high"] == 1.0
+    assert found.count == 2
+    assert (found.row()["low"], found.row()["high"]) == pytest.approx(
+        stats.binomtest(1, 2).proportion_ci(method="wilson")
+    )
 
 
 def test_resamples_without_any_weight_are_left_out():
@@ -77,3 +80,37 @@ def test_differences_are_paired():
     values = np.random.default_rng(0).uniform(size=30)
     found = difference(mean(values.tolist(), Bootstrap(300)), mean((values + 0.1).tolist(), Bootstrap(300))).row()
     assert [round(found[k], 9) for k in ("value", "low", "high")] == [0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(("right", "n"), [(10, 10), (0, 10), (9, 10), (1, 3), (137, 520)])
+def test_the_interval_of_a_share_is_scipys_wilson(right, n):
+    found = mean([1.0] * right + [0.0] * (n - right), Bootstrap(100)).row()
+    peer = stats.binomtest(right, n).proportion_ci(method="wilson")
+    assert (found["low"], found["high"]) == pytest.approx((peer.low, peer.high))
+    assert 0 <= found["low"] < found["high"] <= 1
+
+
+def test_a_mean_at_an_end_of_its_scale_is_not_certain():
+    """Pooled ratios, means of several tasks, and rewards on their own scale."""
+    least = stats.binomtest(5, 5).proportion_ci(method="wilson").low
+    assert ratio([(30.0, 30.0)] * 5, Bootstrap(50)).row()["low"] == pytest.approx(least)
+    reward = mean([1.5] * 5, Bootstrap(50), (0.0, 1.5)).row()
+    assert (reward["value"], reward["low"], reward["high"]) == pytest.approx((1.5, 1.5 * least, 1.5))
+    whole = average([mean([1.0] * n, Bootstrap(50).of(str(n))) for n in (4, 6)]).row()
+    assert whole["low"] == pytest.approx(stats.binomtest(10, 10).proportion_ci(method="wilson").low)
+    assert mean([0.7] * 5, Bootstrap(50)).row() == pytest.approx({"value": 0.7, "low": 0.7, "high": 0.7})
+
+
+def test_differences_stay_within_their_scale_and_no_change_is_not_certain():
+    a, b = (mean([end] * 10, Bootstrap(100)) for end in (0.0, 1.0))
+    most, least = difference(a, b).row(), difference(b, a).row()
+    wilson = stats.binomtest(10, 10).proportion_ci(method="wilson")
+    assert (most["value"], most["low"], most["high"]) == pytest.approx((1, wilson.low, 1))
+    assert (least["value"], least["low"], least["high"]) == pytest.approx((-1, -1, -wilson.low))
+    same = difference(b, b).row()
+    unseen = stats.binomtest(0, 10).proportion_ci(method="wilson").high
+    assert (same["low"], same["high"]) == pytest.approx((-unseen, unseen))
+    certain = difference(b, b, alike=True).row()
+    assert (certain["low"], certain["high"]) == (0, 0)
+    both = average([difference(b, b)] * 3).row()
+    assert both["high"] == pytest.approx(stats.binomtest(0, 30).proportion_ci(method="wilson").high)
