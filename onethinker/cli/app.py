@@ -42,6 +42,18 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def every_verb(
+    threads: Annotated[
+        int | None,
+        typer.Option(envvar="ONETHINKER_THREADS", min=1, help="CPU threads of the model; by its size unless given."),
+    ] = None,
+) -> None:
+    """Train, measure and use one model that thinks over images and videos."""
+    if threads:
+        os.environ["ONETHINKER_THREADS"] = str(threads)
+
+
 def main() -> None:
     """Entry point: a failure that a user can mend is one line, not a traceback."""
     try:

@@ -36,7 +36,9 @@ def _local(model: str, decode_batch_size: int = 128, **options: Any) -> Engine:
     from onethinker.engines.local import LocalEngine
     from onethinker.models.forward import usable_dtype
     from onethinker.models.load import load, pick_device
+    from onethinker.models.threads import set_threads
 
     options["dtype"] = usable_dtype(pick_device(options.get("device", "auto")), options.get("dtype", "float32"))
     weights, processor = load(model, **options)
+    set_threads(weights)
     return LocalEngine(weights, Encoder(processor), decode_batch_size=decode_batch_size)

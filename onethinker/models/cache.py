@@ -21,6 +21,7 @@ class GrowingLayer(DynamicLayer):
         used = self.get_seq_length()
         wanted = used + key_states.shape[2]
         if self._buffers[0].shape[2] < wanted:
+            # Twice as much each time, so that n steps copy O(n) columns in all; 64 to spare a short answer any copy.
             self._buffers = tuple(_grown(b, used, max(2 * used, wanted + 64)) for b in self._buffers)  # type: ignore[assignment]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, used:wanted] = states
@@ -29,6 +30,7 @@ class GrowingLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: Tensor) -> None:
         used = self.get_seq_length()
+        # The whole buffers, room to spare included: selecting the views would leave the next step none.
         self._buffers = (self._buffers[0][indices], self._buffers[1][indices])
         self._show(used)
 

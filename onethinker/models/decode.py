@@ -50,6 +50,8 @@ class Decoder:
 
     def _arrange(self) -> None:
         """Seat the rows in a (P, most rows of a prompt) table; seats left over hold row 0 and are never read."""
+        # One matrix product a prompt for all of its rows reads the prompt's keys once; as prompts have different
+        # numbers of rows left, the table is filled up with a row that exists.
         counts = torch.bincount(self.owner_B)
         firsts = counts.cumsum(0) - counts
         seat_B = torch.arange(len(self.owner_B), device=counts.device) - firsts[self.owner_B]
@@ -64,6 +66,7 @@ class Decoder:
         hidden_BH = self.core.get_input_embeddings()(tokens_B)
         cos, sin = model.rotary_emb(hidden_BH[:, None], self.positions_B.expand(3, -1)[:, :, None])
         half = cos.shape[-1] // 2
+        # The rotation's sign goes into the sine once a step, so that each layer rotates by a roll without a negation.
         sin = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
         for index, layer in enumerate(model.layers):
             attended = self._attend(index, layer.self_attn, _norm(layer.input_layernorm, hidden_BH), cos, sin)
@@ -84,6 +87,8 @@ class Decoder:
         keys, values = self.written.update(both[:, heads:, None], value, index)
         query = (both[:, :heads] * attention.scaling).view(rows, keys.shape[1], -1, width)
         own, prompt = _part(query, keys, values, None), self._prompt_part(index, query)
+        # Two softmaxes over parts of the keys make one over all when both are scaled to the larger maximum; adding
+        # exponentials of different maxima would overflow or vanish.
         top = torch.maximum(own.top, prompt.top)
         own_share, prompt_share = (own.top - top).exp(), (prompt.top - top).exp()
         total = own.total * own_share + prompt.total * prompt_share
@@ -103,6 +108,7 @@ class Decoder:
 
 
 def _part(query: Tensor, keys: Tensor, values: Tensor, hidden_PT: Tensor | None) -> _Part:
+    # Scores in float32: in bfloat16 their exponentials would differ from the training pass by more than rounding.
     scores = (query @ keys.transpose(-1, -2)).float()
     if hidden_PT is not None:
         scores = scores.masked_fill(hidden_PT[:, None, None], -torch.inf)

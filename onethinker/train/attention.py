@@ -73,6 +73,7 @@ class Layout:
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:
         """Whether the token at place `query` sees the one at `key`."""
+        # Places of one row only: positions would not do, as every answer starts at the same one.
         group, answer = self.owners
         own = (answer[key] == 0) | (answer[key] == answer[query])
         return (key <= query) & (group[key] == group[query]) & own
@@ -141,6 +142,8 @@ def _answers(
     if q.device.type == "cuda" and options["enable_gqa"]:  # with a mask, CUDA's fast kernels want as many key heads
         k, v = (s.repeat_interleave(q.shape[1] // s.shape[1], dim=1) for s in (k, v))
         options = options | {"enable_gqa": False}
+    # Causal from the right: the last `longest` keys are the answer's own, all keys before them are the prompt's. Places
+    # that repeat an answer's last token come after it, so no real token sees them, and `real_GA` drops them.
     seen = torch.ones(longest, k.shape[2], dtype=torch.bool, device=q.device).tril(k.shape[2] - longest)
     out = scaled_dot_product_attention(q, k, v, attn_mask=seen, **options)
     return out.transpose(0, 1)[:, real_GA]

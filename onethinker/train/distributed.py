@@ -63,7 +63,9 @@ class DistributedModel:
             return answer_logps(self.model, groups, **options)
         found = self._root(groups, **options)
         if self._sharded and not torch.is_grad_enabled():
-            self._root.reshard()  # with gradients the backward pass does it
+            # With gradients the backward pass does it. FSDP2 keeps a root's own weights gathered after a forward, and
+            # would hold the reference's embeddings and head beside the policy's.
+            self._root.reshard()
         return found
 
     def passes(self, plan: Sequence[T]) -> Iterator[T | None]:
@@ -81,6 +83,7 @@ class DistributedModel:
 
     def backward(self, loss: Tensor) -> None:
         """The gradients of all processes' losses add up, which DDP and FSDP2 would average."""
+        # Losses are already divided by the whole minibatch's tokens, so that a mean over processes would be too small.
         (loss * self.processes.size).backward()
 
     def dummy_logps(self) -> Tensor:
@@ -108,7 +111,7 @@ class DistributedModel:
 
     @torch.no_grad()
     def _fill(self, value: Callable[[Any], Tensor]) -> None:
-        made: dict[int, nn.Parameter] = {}
+        made: dict[int, nn.Parameter] = {}  # by identity: a head that is the embedding is one weight, gathered once
         for module, twin in zip(self.model.modules(), self.rollout_model.modules(), strict=True):
             for name, weight in module.named_parameters(recurse=False):
                 if id(weight) not in made:
@@ -136,6 +139,7 @@ def _shard(root: LogpsModule, size: int) -> LogpsModule:
     core = unwrap(root)
     mesh = init_device_mesh(core.lm_head.weight.device.type, (size,))
     for module in list(core.modules()):
+        # A layer at a time is gathered, used and dropped; with the root alone all weights would be there at once.
         if type(module).__name__ in core._no_split_modules:
             fully_shard(module, mesh=mesh)
     fully_shard(root, mesh=mesh)

@@ -125,8 +125,10 @@ def pack(groups: Sequence[TokenGroup], device: torch.device | str = "cpu") -> Pa
                 continue
             written = len(answer) - 1
             ids.append(torch.tensor(answer[:-1], dtype=torch.long))
+            # Not the place in the row: every answer goes on from the prompt as if it were alone.
             positions.append((torch.arange(written) + prompt.next_position).expand(3, -1))
             types.append(torch.zeros(written, dtype=prompt.types_T.dtype))
+            # The prompt's last token predicts the first token of every answer, each answer's own tokens the rest.
             source += [start + len(prompt) - 1, *range(place, place + written)]
             target += answer
             spans.append((place, place + written))
@@ -156,6 +158,7 @@ def _pass(
         embeds_TH = embeds_TH.index_put((visual_T.nonzero()[:, 0],), features.to(embeds_TH.dtype))
         seen = {"visual_pos_masks": visual_T[None], "deepstack_visual_embeds": deep}
     elif always_run_vision:
+        # Times 0: the tower gets gradients of 0, and its collective operations happen in this process too.
         embeds_TH = embeds_TH + 0.0 * _dummy_vision_sum(core, device)
     hidden_TH = core.model.language_model(
         inputs_embeds=embeds_TH[None],
@@ -175,6 +178,7 @@ def vision_features(core: Any, media: dict[str, Tensor], types_T: Tensor) -> tup
     pixels = torch.cat([media[key] for key in PIXELS if key in media])
     grids = torch.cat([media[key] for key in GRIDS if key in media])
     out = core.model.get_image_features(pixels, grids, return_dict=True)
+    # The tower gives all images, then all clips; the row has them as the prompts' texts do.
     visual = types_T[types_T > 0]
     order = torch.empty_like(visual, dtype=torch.long)
     images = int((visual == 1).sum())

@@ -16,6 +16,7 @@ from onethinker.engines.encode import Encoder, Prompt
 from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
+from onethinker.models.threads import set_threads
 from onethinker.recipes.base import Recipe
 from onethinker.sample import DataError, Samples
 from onethinker.scoring.rollout import make_request
@@ -57,6 +58,7 @@ def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, 
         start, device=recipe.model.device, dtype=storage, attention=recipe.model.attention, seed=recipe.seed,
         adapters=start != recipe.model.base,
     )  # fmt: skip
+    set_threads(model)
     if recipe.lora.rank and not hasattr(model, "peft_config"):
         torch.manual_seed(recipe.seed)
         model = add_lora(model, recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout)
