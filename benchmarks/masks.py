@@ -62,17 +62,35 @@ def timed(function: Callable[[], float], repeats: int) -> tuple[float, float]:
 def main() -> None:
     cv2.setNumThreads(1)
     table = Table(title=f"J&F, {WIDTH}×{HEIGHT}, {FRAMES} frames, seconds of one core (limit {LIMIT_SECONDS})")
-    for column in ("radius, pixels", "J&F", "ours, s", "frames a second", "plain, s", "times faster"):
+    for column in (
+        "radius, pixels",
+        "J&F",
+        "F",
+        "F released",
+        "ours, s",
+        "frames a second",
+        "plain, s",
+        "times faster",
+    ):
         table.add_column(column, justify="right")
     slowest = 0.0
     for radius in RADII_PIXELS:
         pred, true = clip_of(radius, 7, 5), clip_of(radius, 9, 3)
+        f, released = masks.j_and_f(pred, true).f, masks.released_j_and_f(pred, true, np.ones(FRAMES, bool)).f
         value, ours = timed(lambda pred=pred, true=true: masks.j_and_f(pred, true).jf, 3)
         few = masks.j_and_f(pred[:PLAIN_FRAMES], true[:PLAIN_FRAMES]).jf
         plain_value, plain = timed(lambda pred=pred, true=true: plain_jf(pred[:PLAIN_FRAMES], true[:PLAIN_FRAMES]), 1)
         plain *= FRAMES / PLAIN_FRAMES
         assert abs(few - plain_value) < 1e-12, f"ours {few}, the definition {plain_value}"
-        cells = [f"{value:.4f}", f"{ours:.3f}", f"{FRAMES / ours:.0f}", f"{plain:.1f}", f"{plain / ours:.0f}"]
+        cells = [
+            f"{value:.4f}",
+            f"{f:.3f}",
+            f"{released:.3f}",
+            f"{ours:.3f}",
+            f"{FRAMES / ours:.0f}",
+            f"{plain:.1f}",
+            f"{plain / ours:.0f}",
+        ]
         table.add_row(str(radius), *cells)
         slowest = max(slowest, ours)
     Console().print(table)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise, permutations
@@ -136,13 +137,6 @@ def span_iou(a: Sequence[float], b: Sequence[float]) -> float:
     return max(min(a[1], b[1]) - max(a[0], b[0]), 0.0) / hull if hull > 1e-12 else 0.0
 
 
-def span_iou_official(a: Sequence[float], b: Sequence[float]) -> float:
-    a, b = sorted(a), sorted(b)
-    common = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
-    union = (a[1] - a[0]) + (b[1] - b[0]) - common
-    return common / union if union > 1e-12 else 0.0
-
-
 def near(pred: Sequence[Box], true: Sequence[Box]) -> float:
     least = min(sum(math.dist(p, t) for p, t in zip(pred, order)) for order in permutations(true))
     return math.exp(-((least / 3 / 50) ** 2) / 2)
@@ -182,11 +176,33 @@ def stems(text: str, stemmer: Any) -> list[str]:
     return [stemmer.stem(word) if len(word) > 3 else word for word in re.findall("[a-z0-9]+", text.lower())]
 
 
-def mra(pred: float, true: float, slack: float) -> float:
+def single(value: float) -> float:
+    """Rounded to 32 bits."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+RELEASED = [single(1 - single(0.5 + 0.05 * k)) for k in range(10)]
+REPORTED = [1.0 - (0.5 + 0.05 * k) for k in range(10)]
+OFFICIAL = [1 - (0.5 + 0.45 / 9 * k) for k in range(9)] + [1 - 0.95]
+
+
+def mra(pred: float, true: float) -> float:
+    pred, true = single(pred), single(true)
+    error = single(single(abs(single(pred - true))) / single(abs(true) + single(1e-8)))
+    return sum(error < slack for slack in RELEASED) / 10
+
+
+def mra_reported(pred: float, true: float) -> float:
+    return sum(abs(pred - true) / abs(true) < slack for slack in REPORTED) / 10 if abs(true) >= 1e-12 else 0.0
+
+
+def mra_official(pred: float, true: float) -> float:
     if pred == true:
         return 1.0
-    error = abs(pred - true) / abs(true) if true else math.inf
-    return sum(error < (100 - percent) / 100 + slack for percent in range(50, 100, 5)) / 10
+    return sum(abs(pred - true) / abs(true) <= slack for slack in OFFICIAL) / 10 if true else 0.0
 
 
 # ---- tasks ---------------------------------------------------------------------------------------------------
@@ -206,8 +222,11 @@ def numerical(pred: float, true: float) -> Found:
 
 
 def regression(pred: float, true: float) -> Found:
-    value = mra(pred, true, -1e-9)
-    return value, {"mra": value}, {"mra_official": mra(pred, true, 1e-9)}, value, value, 0.5
+    if not math.isfinite(pred):
+        return 0.0, {"mra": 0.0}, {"mra_official": 0.0, "mra_reported": 0.0}, 0.0, 0.0, 0.5
+    value = mra(pred, true)
+    evidence = {"mra_official": mra_official(pred, true), "mra_reported": mra_reported(pred, true)}
+    return value, {"mra": value}, evidence, value, value, 0.5
 
 
 def ocr(pred: list[str], true: list[str]) -> Found:
@@ -239,7 +258,7 @@ def spatial(pred: Box, true: Box) -> Found:
 
 def temporal(pred: Box, true: Box) -> Found:
     value = span_iou(pred, true)
-    return value, {"tiou": value}, {"tiou_official": span_iou_official(pred, true)}, value, value, 0.5
+    return value, {"tiou": value}, {"tiou_official": value}, value, value, 0.5
 
 
 def tube(pred: tuple[Box, Tracks], true: tuple[Box, Tracks]) -> Found:
@@ -251,7 +270,6 @@ def tube(pred: tuple[Box, Tracks], true: tuple[Box, Tracks]) -> Found:
     seconds = set(range(starts[0], ends[0] + 1)) | set(range(starts[1], ends[1] + 1))
     inside = sum(v for k, v in ious.items() if max(starts) <= k <= min(ends))
     evidence = {
-        "tiou_official": span_iou_official(a, b),
         "siou_true": sum(ious.values()) / len(truth),
         "siou_union": union,
         "viou": inside / max(len(seconds), 1),

@@ -53,9 +53,12 @@ them by name, by family or `all`; a set that cannot be read is named, the others
 Nothing is fetched for you: get a set from where its row says, and mind its licence, which is noted here as a help and
 not as advice. Every image is shown at up to {image:,} pixels, every clip at {fps:g} frames a second, at most {frames}
 frames of up to {frame:,} pixels, the prompt set is `{prompts}` and the profile `{profile}`; a model trained here keeps
-its own prompts and is shown no more than it was trained with. The last two columns are the paper's numbers in percent,
-of the headline metric. A name in brackets is a reader of `onethinker/data/sources`, whose file says what it expects in
-the folder. What differs from a set's official tool in questions, truths or measure stands below its table."""
+its own prompts and is shown no more than it was trained with. The last columns are the paper's numbers in percent, of
+the headline metric, and what its script measures otherwise than the set's official tool: to compare with the paper,
+take the column `(released)` of a report, which is there beside the official one wherever they differ, or
+`--set evaluate.metric_profile=released`. A name in brackets is a reader of `onethinker/data/sources`, whose file says
+what it expects in the folder. What differs from a set's official tool in questions, truths or measure
+stands below its table."""
 
 
 def benchmarks_page() -> str:
@@ -70,8 +73,11 @@ def benchmarks_page() -> str:
     for family, title in FAMILIES.items():
         of_family = [b for b in BENCHMARKS.values() if b.family == family]
         lines += ["", f"## {title} (`{family}`)", ""]
-        lines += ["| name | what | split | questions | metric | expected at | from | licence | " + f"{BASE} | {OURS} |"]
-        lines += ["|---|---|---|---:|---|---|---|---|---:|---:|", *map(_benchmark_row, of_family)]
+        lines += [
+            "| name | what | split | questions | metric | expected at | from | licence | "
+            + f"{BASE} | {OURS} | the paper's formula |"
+        ]
+        lines += ["|---|---|---|---:|---|---|---|---|---:|---:|---|", *map(_benchmark_row, of_family)]
         notes = [
             f"- `{b.name}`: {'; '.join(filter(None, (b.note, b.reason)))}." for b in of_family if b.note or b.reason
         ]
@@ -85,7 +91,7 @@ def _benchmark_row(benchmark: Benchmark) -> str:
     metric = benchmark.metric + (" (needs `--judge`)" if benchmark.judge else "")
     size = f"{benchmark.size:,}" if benchmark.size else "–"
     cells = (f"`{benchmark.name}`", benchmark.title, benchmark.split, size, metric, places, benchmark.origin,
-             benchmark.licence, *paper)  # fmt: skip
+             benchmark.licence, *paper, benchmark.released or "–")  # fmt: skip
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -30,19 +30,13 @@ def measured(
 
     n: questions that count, without errors; of a circular benchmark groups of rotations, left out if one is an error.
     The value is the metric over all of them, or the mean over what `mean_over` tells apart, whatever their sizes.
+    released: the value by the published run's formulas, to stand beside the paper's.
     published: model → the headline as the paper has it; `published_metrics` has its other metrics. All 0–1. A metric
     that the answers have no evidence for (masks that nobody made) is null.
     """
     ids = {sample.id for sample in samples}
     greedy = [row for row in rows if row["decoding"] == "greedy" and row["id"] in ids]
-    if benchmark.circular:
-        terms = _rotations(benchmark, greedy, profile)
-    else:
-        scored = [row for row in greedy if not is_error(row)]
-        terms = [_term(benchmark, row, profile) for row in scored]
-        if benchmark.mean_over:
-            kinds = {sample.id: str(sample.meta.get(benchmark.mean_over, "")) for sample in samples}
-            terms = _even(terms, [kinds[row["id"]] for row in scored])
+    terms, released = (_terms(benchmark, greedy, samples, each) for each in (profile, "released"))
     metrics = dict.fromkeys(name for found in benchmark.published.values() for name in found)
     return {
         "name": benchmark.name,
@@ -55,11 +49,26 @@ def measured(
         "errors": sum(map(is_error, greedy)),
         "metric": benchmark.metric,
         **ratio(terms, bootstrap.of(benchmark.name)).row(),
+        "released": ratio(released, bootstrap.of(benchmark.name)).row(),
         "table": benchmark.table,
         "published": benchmark.paper(),
         "published_metrics": {name: benchmark.paper(name) for name in metrics},
         "note": benchmark.note,
     }
+
+
+def _terms(
+    benchmark: Benchmark, greedy: Sequence[Row], samples: Sequence[Sample], profile: MetricProfile
+) -> list[Term]:
+    """What the answers count."""
+    if benchmark.circular:
+        return _rotations(benchmark, greedy, profile)
+    scored = [row for row in greedy if not is_error(row)]
+    terms = [_term(benchmark, row, profile) for row in scored]
+    if not benchmark.mean_over:
+        return terms
+    kinds = {sample.id: str(sample.meta.get(benchmark.mean_over, "")) for sample in samples}
+    return _even(terms, [kinds[row["id"]] for row in scored])
 
 
 def _term(benchmark: Benchmark, row: Row, profile: MetricProfile) -> Term:

@@ -102,6 +102,11 @@ class Opened:
 
 def load(found: Found, root: Path, limit: int | None = None) -> Samples:
     """The benchmark's questions. Raises BenchmarkError where it is not there, DataError where it cannot be read."""
+    samples, facts = _load(found, root, limit), found.benchmark.facts
+    return replace(samples, items=tuple(replace(s, meta={**s.meta, **facts}) for s in samples)) if facts else samples
+
+
+def _load(found: Found, root: Path, limit: int | None) -> Samples:
     path, place = found.path(root), found.place
     assert place is not None
     if place.reader == "samples":

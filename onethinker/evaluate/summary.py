@@ -29,7 +29,8 @@ def summarise(
     """Reduce the rows that count (`results.current`) to one entry a task and the mean over tasks.
 
     Per task: `questions` asked, `n` of them scored, `errors` and `missing` (no row yet) left out of every average,
-    `headline` naming the first of `metrics`, `accuracy`, `sampled` (mean reward and accuracy of sampled answers, None
+    `headline` naming the first of `metrics`, `released` (metrics by the published run's formulas, values alone),
+    `accuracy`, `sampled` (mean reward and accuracy of sampled answers, None
     without), `status` counts, `truncated` at the length limit, `lenient` (how many read otherwise, and the headline
     then), `seconds`, `tokens` and `prompt_tokens` an answer. Every estimate is {value, low, high} with a 95 % interval
     over questions (`scoring.bootstrap`).
@@ -76,6 +77,7 @@ def _greedy_entry(
         "truncated": sum(row["finish"] == "length" for row in scored),
         "headline": None,
         "metrics": {},
+        "released": {},
         "accuracy": None,
         "lenient": None,
         **{name: _mean_of(scored, name) for name in ("seconds", "tokens", "prompt_tokens")},
@@ -84,13 +86,15 @@ def _greedy_entry(
         return entry, {}
 
     kind = get_task(task)
-    metrics = ratios([kind.counted(score_of(row), profile) for row in scored], bootstrap)
+    scores = [score_of(row) for row in scored]
+    metrics = ratios([kind.counted(score, profile) for score in scores], bootstrap)
     accuracy = mean([row["accuracy"] for row in scored], bootstrap)
     headline = next(iter(metrics))
     lenient = kind.metrics([lenient_score_of(row) for row in scored], profile)
     entry |= {
         "headline": headline,
         "metrics": {name: value.row() for name, value in metrics.items()},
+        "released": {name: _finite(value) for name, value in kind.metrics(scores, "released").items()},
         "accuracy": accuracy.row(),
         "lenient": {"needed": sum(row["lenient"] is not None for row in scored), "value": _finite(lenient[headline])},
     }

@@ -29,18 +29,21 @@ def _intersection(a: Floats, b: Floats) -> Floats:
 def iou(a_N2: ArrayLike, b_N2: ArrayLike) -> Floats:
     """Overlap over hull: max(0, min e − max s) / (max e − min s), shape (N,), 0 to 1. A reversed span scores 0.
 
-    Source: the reward of the published run. Where spans overlap the hull is their union.
+    Where spans overlap the hull is their union. Source: the reward of the published run, and the tools that the
+    benchmarks are evaluated with: TimeChat's for Charades-STA (metrics/tvg/eval_tvg.py, `iou`), VTimeLLM's for
+    ActivityNet (vtimellm/eval/eval.py, `iou`, which then rounds to two decimals), LLaVA-ST's for STVG
+    (inference/src/utils.py, `temporal_iou`). None orders or cuts a span; where they divide by 0 this is 0.
     """
     a, b = _pairs(a_N2, b_N2)
     with np.errstate(over="ignore"):
         return _ratio(_intersection(a, b), np.maximum(a[:, 1], b[:, 1]) - np.minimum(a[:, 0], b[:, 0]))
 
 
-def iou_official(a_N2: ArrayLike, b_N2: ArrayLike, duration: ArrayLike | None = None) -> Floats:
-    """|A∩B| / (|A| + |B| − |A∩B|) of sorted spans, cut to [0, duration] where it is given; shape (N,), 0 to 1.
+def iou_ordered(a_N2: ArrayLike, b_N2: ArrayLike, duration: ArrayLike | None = None) -> Floats:
+    """|A∩B| / (|A| + |B| − |A∩B|) of ordered spans, cut to [0, duration] where it is given; shape (N,), 0 to 1.
 
-    duration: seconds, one number or one a pair, NaN where it is not known. Source: ActivityNet's segment IoU, which
-    Charades-STA's tool shares.
+    duration: seconds, one number or one a pair, NaN where it is not known. Source: ANet-RTL's tool, which orders and
+    cuts what a model says (lita/eval/eval_model_rtl.py of NVlabs/LITA). No other benchmark's does.
     """
     a, b = (np.sort(x, axis=1) for x in _pairs(a_N2, b_N2))
     if duration is not None:

@@ -9,6 +9,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from rapidfuzz.distance import LCSseq, Levenshtein
 
 from onethinker.measure.choices import choice, choice_lenient
@@ -20,6 +22,7 @@ __all__ = [
     "choice_lenient",
     "math_equal",
     "mra",
+    "mra_many",
     "number",
     "number_lenient",
     "rouge",
@@ -107,16 +110,41 @@ def same_number(a: float, b: float) -> bool:
     return math.isfinite(a) and math.isfinite(b) and round(a, 2) == round(b, 2)
 
 
-def mra(pred: float, true: float, profile: Literal["released", "official"] = "released") -> float:
+MraProfile = Literal["released", "reported", "official"]
+_STEPS = 0.05 * np.arange(10)
+_SLACK = {
+    "released": np.float32(1) - (0.5 + _STEPS).astype(np.float32),
+    "reported": 1.0 - (0.5 + _STEPS),
+    "official": 1 - np.linspace(0.5, 0.95, 10),
+}
+
+
+def mra(pred: float, true: float, profile: MraProfile = "released") -> float:
     """Mean relative accuracy: share of θ in 0.50, 0.55 … 0.95 with |pred − true| / |true| < 1 − θ, 0 to 1.
 
-    `<` is the published run's; `official` takes ≤ as VSI-Bench's tool does. Equal to nine digits counts as equal.
-    A true 0 is met only by 0. Source: Yang et al. 2024 (VSI-Bench).
+    On a threshold itself the rounding of each tool's own expression decides. released: the published run's reward, in
+    32 bits, |true| + 1e-8 below the line. reported: its evaluation, in 64 bits; 0 where the truth is 0. official:
+    VSI-Bench's tool, ≤; a true 0 is met only by 0. What is not finite earns 0. Source: Yang et al. 2024 (VSI-Bench);
+    onethinker_reward.py and eval_bench.py of tulerfeng/OneThinker; lmms-eval's tasks/vsibench.
     """
-    if not (math.isfinite(pred) and math.isfinite(true)):
-        return 0.0
-    if pred == true:
-        return 1.0
-    error = abs(pred - true) / abs(true) if true else math.inf
-    slack = 1e-9 if profile == "official" else -1e-9
-    return sum(error < (100 - percent) / 100 + slack for percent in range(50, 100, 5)) / 10
+    return float(mra_many([pred], [true], profile)[0])
+
+
+def mra_many(pred_N: ArrayLike, true_N: ArrayLike, profile: MraProfile = "released") -> NDArray[np.float64]:
+    """`mra` of N pairs, shape (N,)."""
+    pred, true = (np.asarray(side, dtype=np.float64) for side in (pred_N, true_N))
+    finite_N = np.isfinite(pred) & np.isfinite(true)
+    with np.errstate(all="ignore"):
+        if profile == "released":
+            pred, true = pred.astype(np.float32), true.astype(np.float32)
+            error_N = np.abs(pred - true) / (np.abs(true) + np.float32(1e-8))
+        else:
+            error_N = np.abs(pred - true) / np.abs(true)
+    if profile == "official":
+        error_N = np.where(pred == true, 0.0, error_N)
+        met_N10 = error_N[:, None] <= _SLACK[profile]
+    else:
+        met_N10 = error_N[:, None] < _SLACK[profile]
+    if profile == "reported":
+        finite_N &= np.abs(true) >= 1e-12
+    return np.where(finite_N, met_N10.sum(axis=1) / 10, 0.0)

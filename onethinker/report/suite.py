@@ -65,6 +65,16 @@ class Suite:
             found[model] = {name: entry for name, entry in entries.items() if entry["value"] is not None}
         return found
 
+    def released(self) -> dict[str, dict[str, Number]]:
+        """By model, the numbers of benchmarks that the published run measures otherwise, by its formulas."""
+        found: dict[str, dict[str, Number]] = {}
+        for model, of_model in self.models.items():
+            pairs = {n: (e.benchmark, e.benchmark.get("released")) for n, e in of_model.items() if e.benchmark}
+            other = {n: again for n, (entry, again) in pairs.items() if again and again["value"] != entry["value"]}
+            if other:
+                found[f"{model} (released)"] = other
+        return found
+
     def shared(self) -> list[str]:
         """The benchmarks for which every column has a number."""
         columns = self.columns().values()
@@ -82,7 +92,7 @@ class Suite:
 
 def results_table(suite: Suite) -> Table:
     """Each benchmark's number with its interval, ours after the paper's; n beside the size of the whole."""
-    columns, shared = suite.columns(), suite.shared()
+    columns, released, shared = suite.columns(), suite.released(), suite.shared()
     rows = []
     for name, entry in suite.entries.items():
         counts = [e[name].benchmark["n"] for e in suite.models.values() if name in e]  # type: ignore[index]
@@ -90,12 +100,13 @@ def results_table(suite: Suite) -> Table:
         size = Cell(tables.span(counts), "" if whole else f"of {entry['size']:,}")
         numbers = [values.get(name) for values in columns.values()]
         cells = tables.number_cells(numbers, percent)
+        cells += [tables.number_cells([values.get(name)], percent)[0] for values in released.values()]
         split = "" if entry["title"].endswith(entry["split"]) else entry["split"]
         rows.append((Cell(family(entry)), Cell(entry["title"], split), Cell(entry["metric"]), size, *cells))
     totals = 0
     if len(shared) > 1:
         means = [_mean([values[name]["value"] for name in shared]) for values in columns.values()]
-        cells = tables.number_cells(means, percent)
+        cells = tables.number_cells(means, percent) + [Cell(NOTHING)] * len(released)
         rows.append((Cell(f"Mean over {len(shared)}"), Cell(""), Cell(""), Cell(""), *cells))
         totals = 1
     note = (
@@ -104,7 +115,9 @@ def results_table(suite: Suite) -> Table:
     )
     if totals:
         note += f" The mean is over the {len(shared)} benchmarks for which every column has a number."
-    head = ("Task", "Benchmark", "Metric", "n", *columns)
+    if released:
+        note += " (released): by the published run's formulas, where they give another number."
+    head = ("Task", "Benchmark", "Metric", "n", *columns, *released)
     return Table("Benchmarks", head, _once(rows), note, labels=3, totals=totals)
 
 

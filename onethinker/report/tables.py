@@ -209,16 +209,27 @@ def _weighted(entries: Sequence[Mapping[str, Any]], key: str, form: str) -> Cell
 
 
 def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
-    """Every metric of every task."""
+    """Every metric of every task, and the values by the published run's formulas where they are others."""
     rows = []
+    others = [e for e in evaluations if any(map(_measured_otherwise, e.tasks.values()))]
     for task, title in task_titles(evaluations).items():
         entries = [e.tasks.get(task, {}).get("metrics", {}) for e in evaluations]
         for i, name in enumerate(dict.fromkeys(name for metrics in entries for name in metrics)):
             cells = number_cells([metrics.get(name) for metrics in entries], percent)
+            cells += [Cell(percent(e.tasks.get(task, {}).get("released", {}).get(name))) for e in others]
             rows.append((Cell(title if not i else ""), Cell(name), *cells))
     profiles = ", ".join(sorted({str(e.summary["metric_profile"]) for e in evaluations}))
     note = f"All metrics of greedy answers in percent (metric profile: {profiles})."
-    return Table("All metrics", ("Task", "Metric", *(e.label for e in evaluations)), tuple(rows), note, labels=2)
+    if others:
+        note += " (released): by the published run's formulas, for a comparison with its numbers."
+    labels = [*(e.label for e in evaluations), *(f"{e.label} (released)" for e in others)]
+    return Table("All metrics", ("Task", "Metric", *labels), tuple(rows), note, labels=2)
+
+
+def _measured_otherwise(entry: Mapping[str, Any]) -> bool:
+    """Whether a metric of a task has another value by the published run's formulas."""
+    metrics = entry.get("metrics", {})
+    return any(metrics[name]["value"] != value for name, value in entry.get("released", {}).items() if name in metrics)
 
 
 def stage_table(stages: Sequence[Mapping[str, Any]]) -> Table:

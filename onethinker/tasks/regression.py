@@ -12,7 +12,8 @@ from onethinker.tasks.numerical import parse_number
 
 
 class Regression(Task[float]):
-    """Rewards take MRA with `<`, the official metric with `≤`."""
+    """Rewards take MRA as the published reward computes it, metrics as VSI-Bench's tool (`official`) or the published
+    evaluation (`released`) does."""
 
     name = "regression"
     title = "Regression"
@@ -29,10 +30,13 @@ class Regression(Task[float]):
         return parse_number(text, lenient=lenient)
 
     def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
-        mra = [measure.mra(p, t, "released") for p, t in zip(pred, true, strict=True)]
-        official = [measure.mra(p, t, "official") for p, t in zip(pred, true, strict=True)]
-        return Measured(mra, {"mra": mra}, {"mra_official": official})
+        mra_N = measure.mra_many(pred, true)
+        evidence = {
+            "mra_official": measure.mra_many(pred, true, "official"),
+            "mra_reported": measure.mra_many(pred, true, "reported"),
+        }
+        return Measured(mra_N, {"mra": mra_N}, evidence)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
-        mra = score.accuracy if profile == "released" else score.evidence.get("mra_official", 0.0)
-        return {"MRA": (mra, 1.0)}
+        of = "mra_reported" if profile == "released" else "mra_official"
+        return {"MRA": (score.evidence.get(of, 0.0), 1.0)}

@@ -102,7 +102,6 @@ class SpatialTemporalGrounding(Task[Tube]):
             0.5 * tiou_N + 0.5 * common_N,
             {"tiou": tiou_N, "siou": common_N},
             {
-                "tiou_official": spans.iou_official(pred.span_N2, true.span_N2),
                 "siou_true": tracks.mean_over_true_seconds(pairs),
                 "siou_union": union_N,
                 "viou": tracks.viou(pairs, pred.span_N2, true.span_N2),
@@ -117,11 +116,12 @@ class SpatialTemporalGrounding(Task[Tube]):
         return np.asarray(in_order_N & pred.tracks.all(upright(pred.tracks.boxes_M4)))
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
-        """official sIoU is over the true seconds, so that a missing box costs; released over the common ones."""
+        """official sIoU is over the true seconds, so that a missing box costs; released over the common ones. tIoU is
+        that of LLaVA-ST's tool in both."""
         parts, evidence = score.components, score.evidence
         tiou, siou = parts.get("tiou", 0.0), parts.get("siou", 0.0)
         if profile == "official":
-            tiou, siou = evidence.get("tiou_official", 0.0), evidence.get("siou_true", 0.0)
+            siou = evidence.get("siou_true", 0.0)
         viou = evidence.get("viou", 0.0)
         return {
             "mean": ((tiou + siou) / 2, 1.0),

@@ -23,7 +23,9 @@ _plain = plain_reader(_Plain)
 
 
 class TemporalGrounding(Task[Span]):
-    """Rewards take tIoU as published; the official metric sorts spans and cuts them to `meta["duration"]` if given."""
+    """Rewards and the official metric take tIoU as published, which is the one of TimeChat's, VTimeLLM's and LLaVA-ST's
+    tools. Where `meta["tiou"]` is "ordered" (ANet-RTL) the official metric orders spans and cuts them to
+    `meta["duration"]`, if given, as LITA's tool does."""
 
     name = "temporal_grounding"
     title = "Temporal grounding"
@@ -50,9 +52,11 @@ class TemporalGrounding(Task[Span]):
         return rows_of_numbers(values, 2)
 
     def measure(self, pred: Floats, true: Floats, samples: Sequence[Sample]) -> Measured:
-        tiou_N, ends = spans.iou(pred, true), [meta_number(sample, "duration") for sample in samples]
-        known = any(end is not None for end in ends)
-        official_N = spans.iou_official(pred, true, np.array(ends, dtype=np.float64) if known else None)
+        tiou_N = official_N = spans.iou(pred, true)
+        ordered_N = np.array([sample.meta.get("tiou") == "ordered" for sample in samples])
+        if ordered_N.any():
+            ends_N = np.array([meta_number(sample, "duration") for sample in samples], dtype=np.float64)
+            official_N = np.where(ordered_N, spans.iou_ordered(pred, true, ends_N), tiou_N)
         return Measured(tiou_N, {"tiou": tiou_N}, {"tiou_official": official_N})
 
     def reads_alike(self, pred: Floats) -> Bools:

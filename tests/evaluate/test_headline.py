@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from onethinker.engines.base import Sampling
 from onethinker.evaluate.benchmarks import BENCHMARKS
 from onethinker.evaluate.headline import measured
@@ -43,3 +45,21 @@ def test_masks_that_nobody_made_are_no_number():
                      Bootstrap(50))  # fmt: skip
     assert (found["metric"], found["value"], found["low"]) == ("cIoU", None, None)
     assert not any(math.isnan(v) for v in found["published"].values())
+
+
+def test_the_value_by_the_releases_formulas_stands_beside():
+    """One right box of two: officially half, in the published run's formula whole; masks by both squares and disks."""
+    tube = Score(Status.OK, 0.5, components={"tiou": 1.0, "siou": 1.0}, evidence={"siou_true": 0.5, "viou": 0.5})
+    mask = {"j": 0.5, "f": 0.6, "released_j": 0.4, "released_f": 0.9}
+    cases = {
+        "stvg": (tube, (0.75, 1.0)),
+        "mevis": (Score(Status.OK, 0.5, evidence={"mask": mask}), (0.55, 0.65)),
+    }
+    for name, (score, (official, released)) in cases.items():
+        benchmark = BENCHMARKS[name]
+        samples, rows = [Sample("a", benchmark.task, "video", "?", "{}")], [row("a", score, benchmark.task)]
+        for profile, value in (("official", official), ("released", released)):
+            found = measured(benchmark, rows, samples, profile, Bootstrap(50))
+            assert found["value"] == pytest.approx(value)
+            assert found["released"]["value"] == pytest.approx(released)
+        assert benchmark.released

@@ -29,8 +29,8 @@ def boxes_checks(m) -> None:
 
 
 def spans_checks(m) -> None:
-    assert m.iou([[0, 4]], [[2, 8]]).tolist() == m.iou_official([[4, 0]], [[2, 8]]).tolist() == [0.25]
-    assert m.iou_official([[-5, 100]], [[0, 10]], 10).tolist() == [1]
+    assert m.iou([[0, 4]], [[2, 8]]).tolist() == m.iou_ordered([[4, 0]], [[2, 8]]).tolist() == [0.25]
+    assert m.iou_ordered([[-5, 100]], [[0, 10]], 10).tolist() == [1]
     assert m.recall_at([0.3, 0.2], 0.3) == 0.5
 
 
@@ -62,6 +62,8 @@ def masks_checks(m) -> None:
     rle = m.encode(square(3, 4))
     assert np.array_equal(m.decode(rle), square(3, 4)) and m.iou([[0]], [[0]]) == 1
     assert m.ciou([1, 30], [10, 40]) == 0.62
+    clips = [square(place, place)[None] for place in (100, 108)]
+    assert 0 < m.released_j_and_f(*clips, [True]).f < 0.1
 
 
 def text_checks(m) -> None:
@@ -98,12 +100,13 @@ MUTATIONS = [
     ("tracks", "height - top_F", "height"),
     ("boxes", "np.maximum(x2_N - x1_N, 0.0)", "np.abs(x2_N - x1_N)"),
     ("masks", "math.ceil(BOUNDARY_SHARE", "math.floor(BOUNDARY_SHARE"),
-    ("masks", "BOUNDARY_SHARE = 0.008", "BOUNDARY_SHARE = 0.0102"),
+    ("masks", "RELEASED_SHARE = 0.008,", "RELEASED_SHARE = 0.0102,"),
+    ("masks", "max(1, round(RELEASED", "max(9, round(RELEASED"),
     ("masks", "reach[:, None] ** 2 + reach**2 <= radius**2", "reach[:, None] ** 2 + 0 * reach <= radius**2"),
     ("masks", "mask_HW[:-1, :-1] ^ mask_HW[1:, 1:]", "mask_HW[:-1, :-1] & mask_HW[1:, 1:]"),
     ("masks", "np.ones_like(inter)", "np.zeros_like(inter)"),
     ("masks", "(digits & 31) << (5 * place)", "(digits & 31) << (4 * place)"),
-    ("text", "error < (100 - percent)", "error > (100 - percent)"),
+    ("text", "error_N[:, None] < _SLACK", "error_N[:, None] > _SLACK"),
     ("text", "2 * shared /", "shared /"),
     ("text", "round(a, 2) == round(b, 2)", "round(a, 1) == round(b, 1)"),
     ("text", "+ surplus) / len(true)", "+ surplus) / len(said)"),

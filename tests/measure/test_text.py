@@ -1,11 +1,13 @@
 """Words against jiwer and rouge-score, numbers by hand, mean relative accuracy against VSI-Bench's formula."""
 
+import math
 import random
 import re
 
 import jiwer
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
@@ -194,14 +196,40 @@ def test_mra_is_the_formula_away_from_thresholds():
         assert text.mra(true * factor, true) == text.mra(-true * factor, -true) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    ("pred", "released", "official"), [(1.5, 0.0, 0.1), (1.05, 0.9, 1.0), (0.8, 0.6, 0.7), (1.25, 0.5, 0.6)]
-)
-def test_mra_on_a_threshold(pred, released, official):
-    assert text.mra(pred, 1.0) == text.mra(100 * pred, 100.0) == released
-    assert text.mra(pred, 1.0, "official") == text.mra(-3 * pred, -3.0, "official") == official
+def released_mra(pred, true):
+    """The published reward's expression."""
+    error = torch.abs(torch.tensor(pred) - torch.tensor(true)) / (torch.abs(torch.tensor(true)) + 1e-8)
+    return (error < 1 - torch.arange(0.5, 0.95 + 0.05 / 2, 0.05, dtype=torch.float32)).sum().item() / 10
+
+
+def reported_mra(pred, true):
+    """The published evaluation's."""
+    error = abs(pred - true) / abs(true) if abs(true) >= 1e-12 else math.inf
+    return sum(error < 1.0 - (0.5 + 0.05 * k) for k in range(10)) / 10
+
+
+def official_mra(pred, true):
+    """VSI-Bench's, whose ten thresholds numpy lays out."""
+    return float((abs(pred - true) / abs(true) <= 1 - np.linspace(0.5, 0.95, 10)).mean())
+
+
+def test_mra_on_its_thresholds_is_each_tools_own():
+    """Every exact step of many truths, where rounding decides, and in between."""
+    torch.set_default_dtype(torch.float32)
+    rng = np.random.default_rng(2)
+    truths = [1.0, 3.0, 7.0, 10.0, 100.0, 0.1, 12.5, 1e6, -4.0, *rng.integers(1, 999, 40).tolist()]
+    steps = [sign * k / 20 for k in range(21) for sign in (1, -1)] + rng.uniform(-1, 1, 30).tolist()
+    pairs = [(true * (1 + step), float(true)) for true in truths for step in steps]
+    tools = {"released": released_mra, "reported": reported_mra, "official": official_mra}
+    found = {}
+    for profile, tool in tools.items():
+        found[profile] = text.mra_many(*zip(*pairs), profile).tolist()
+        assert found[profile] == pytest.approx([tool(*pair) for pair in pairs], abs=1e-12)
+    assert found["released"] != found["reported"] != found["official"]
 
 
 def test_mra_at_the_edges():
-    assert text.mra(0, 0) == 1 and text.mra(1e-12, 0) == 0 and text.mra(7, 7) == 1
-    assert text.mra(float("nan"), 1) == text.mra(float("inf"), float("inf")) == text.mra(1e308, -1e308) == 0
+    assert text.mra(0, 0) == text.mra(0, 0, "official") == 1 and text.mra(0, 0, "reported") == 0
+    assert text.mra(1e-12, 0) == released_mra(1e-12, 0.0) == 1 and text.mra(1e-12, 0, "official") == 0
+    assert text.mra(7, 7) == 1 and text.mra(1e308, -1e308) == 0
+    assert text.mra(float("nan"), 1) == text.mra(float("inf"), float("inf")) == text.mra(1, float("-inf")) == 0

@@ -82,6 +82,18 @@ def test_results_beside_the_papers(found):
     assert r"Ours \& only" in to_latex(table) and "**75.0** [70.0, 80.0]" in to_markdown(table)
 
 
+def test_numbers_by_the_releases_formulas_stand_beside(folder):
+    """Where they differ, in a column of the model's own."""
+    file = folder / "a" / "got10k" / "summary.json"
+    summary = json.loads(file.read_text())
+    summary["benchmark"]["released"] = {"value": 0.42, "low": 0.4, "high": 0.5}
+    file.write_text(json.dumps(summary))
+    table = suite.results_table(Suite.of(read_run(folder).suite))
+    assert table.columns[-3:] == ("base", "ours<i>", "base (released)")
+    assert [row[-1].text for row in table.rows] == ["–", "–", "42.0", "–"]
+    assert "(released): by the published run's formulas" in table.note
+
+
 def test_how_answers_read_and_every_metric(found):
     first, second = suite.reading_tables(found)
     assert first.title == "How answers read: base" and len(first.rows) == 4 and len(second.rows) == 3

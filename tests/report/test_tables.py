@@ -1,4 +1,5 @@
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -91,3 +92,17 @@ def test_columns_of_zeros_may_be_left_out(evaluations):
     assert "No answer" not in table.columns and "Cut off" in table.columns
     assert table.note.endswith("All 0 and not shown: No answer, Malformed, Missing.")
     assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_metrics_by_the_releases_formulas_are_a_column_where_they_differ(run_folder):
+    file = run_folder / "eval" / "rl" / "summary.json"
+    summary = json.loads(file.read_text())
+    for entry in summary["tasks"].values():
+        entry["released"] = {name: number["value"] for name, number in entry["metrics"].items()}
+    file.write_text(json.dumps(summary))
+    assert not any("released" in name for name in tables.metrics_table(read_run(run_folder).evaluations).columns)
+    summary["tasks"]["tracking"]["released"]["AO"] = 0.25
+    file.write_text(json.dumps(summary))
+    table = tables.metrics_table(read_run(run_folder).evaluations)
+    (column,) = (at for at, name in enumerate(table.columns) if name.endswith("(released)"))
+    assert {row[1].text: row[column].text for row in table.rows}["AO"] == "25.0"

@@ -75,16 +75,19 @@ def test_spatial_thresholds_include_their_value() -> None:
     assert metrics == {"Acc@0.5": 0.5, "mIoU": pytest.approx(0.25), "Acc@0.7": 0.0}
 
 
-def test_temporal_official_sorts_and_cuts() -> None:
-    reversed_span = answered("temporal_grounding", {"time": [9.25, 3.5]})
-    assert TASKS["temporal_grounding"].metrics([reversed_span], "released")["mIoU"] == 0.0
-    assert TASKS["temporal_grounding"].metrics([reversed_span], "official")["mIoU"] == 1.0
-    beyond = answered("temporal_grounding", {"time": [0, 20]}, truth='{"time": [5, 10]}', meta={"duration": 10})
-    assert TASKS["temporal_grounding"].metrics([beyond], "released")["mIoU"] == pytest.approx(0.25)
-    metrics = TASKS["temporal_grounding"].metrics([beyond], "official")
-    assert metrics == {"mIoU": pytest.approx(0.5), "R@0.3": 1.0, "R@0.5": 1.0, "R@0.7": 0.0}
+def test_official_spans_are_those_of_the_benchmarks_tools() -> None:
+    """Only ANet-RTL's tool orders a span and cuts it to the clip; Charades-STA's, ActivityNet's and STVG's do not."""
+    task, ordered = TASKS["temporal_grounding"], {"duration": 10, "tiou": "ordered"}
+    for span, expected, meant in (([9.25, 3.5], 0.0, 1.0), ([0, 20], 5.75 / 20, 0.575)):
+        for meta, official in (({}, expected), ({"duration": 10}, expected), (ordered, meant)):
+            found = answered("temporal_grounding", {"time": span}, meta=meta)
+            assert task.metrics([found])["mIoU"] == pytest.approx(official)
+            assert task.metrics([found], "released")["mIoU"] == found.accuracy == pytest.approx(expected)
+    assert task.metrics([found]) == {"mIoU": pytest.approx(0.575), "R@0.3": 1.0, "R@0.5": 1.0, "R@0.7": 0.0}
     with pytest.raises(DataError, match="meta\\['duration'\\] is 'long'"):
-        answered("temporal_grounding", {"time": [0, 1]}, meta={"duration": "long"})
+        answered("temporal_grounding", {"time": [0, 1]}, meta=ordered | {"duration": "long"})
+    tube = answered("spatial_temporal_grounding", {"time": [6.8, 3.2], "boxes": {"5": [110, 210, 310, 410]}})
+    assert TASKS["spatial_temporal_grounding"].metrics([tube])["tIoU"] == 0.0
 
 
 def test_spatial_temporal_profiles() -> None:

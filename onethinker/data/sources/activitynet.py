@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,12 @@ def reasoning(root: Path, split: str) -> Iterator[Sample]:
                 f"{where}: {len(times)} times in its answer {show(row['answer'])}; expected `<start> <end>`"
             )
         name, question = f"v_{get(row, 'vid', where, str)}", get(row, "question", where, str)
-        yield from _moment(root, videos, name, row, where, str(at), question, float(times[0]), float(times[1]))
+        for sample in _moment(root, videos, name, row, where, str(at), question, float(times[0]), float(times[1])):
+            yield replace(sample, meta={**sample.meta, **ORDERED})
+
+
+ORDERED = {"tiou": "ordered"}
+"""How LITA's tool measures (`tasks.temporal_grounding`)."""
 
 
 def _moment(

@@ -2,7 +2,9 @@
 
 The truth has a box for each whole second of the span, that of the frame then shown; a span without a whole second in it
 has one box, at the second nearest to its middle. Files and frames as preproc/ and datasets/ of antoyang/TubeDETR read
-them; VidSTG's fields by its repository's README.
+them; VidSTG's fields by its repository's README. HC-STVG numbers frames from 1 (`st_frame`: "starts with 1" in
+preproc/preproc_hcstvg.py and preproc_hcstvgv2.py): number n is on screen at (n − 1) / fps. TubeDETR's own loader then
+takes the number for a place that counts from 0, one frame later; the annotation is followed here.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ HC_SECONDS = 20.0
 
 HC = """\
 {files}   CLIP.mp4 → {{{fields}, st_frame, st_time, ed_time, img_num, bbox}}, boxes
-                                  x, y, width, height in pixels from st_frame on (the layout of TubeDETR's README)
+                                  x, y, width, height in pixels from st_frame on, the first frame is 1 (the layout of
+                                  TubeDETR's README)
 video/FOLDER/CLIP.mp4             the clips as unpacked; video/CLIP.mp4 serves too"""
 
 _HC_FILES: dict[tuple[str, str], Place] = {
@@ -67,7 +70,7 @@ def hc_samples(root: Path, split: str, name: str) -> Iterator[Sample]:
         fps = get(entry, "img_num", where, int) / HC_SECONDS
         first, boxes = get(entry, "st_frame", where, int), get(entry, "bbox", where, list)
         span = span_of(get(entry, "st_time", where), get(entry, "ed_time", where), where)
-        track = {first + k: _corners(box, where) for k, box in enumerate(boxes)}
+        track = {first - 1 + k: _corners(box, where) for k, box in enumerate(boxes)}
         yield _tube(
             where,
             span,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from onethinker.media import MediaBudget
 from onethinker.tasks.base import MetricProfile
@@ -59,6 +59,8 @@ class Benchmark:
     origin: where to get it. places: the layouts that can be read, the first that is there is taken. where: column of a
     TSV → the values of the rows that belong to it. circular: a question counts if it is right in every rotation of its
     options. mean_over: the column, kept in the questions' meta, over whose values the official number is the mean.
+    facts: what the meta of every question holds besides, which says how its official tool measures. released: what
+    the published run's evaluation measures otherwise, empty where it measures the same.
     published: model → metric → percent, from the paper's `table`. reason: why a number is missing. note: what else to
     know when comparing: where our questions, truths or measures differ from the official tool's.
     """
@@ -83,6 +85,8 @@ class Benchmark:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     circular: bool = False
     mean_over: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    released: str = ""
     note: str = ""
 
     def paper(self, metric: str = "") -> dict[str, float]:

@@ -50,14 +50,17 @@ BENCHMARKS = (
         places=(released("eval_activitynet"), Place("activitynet-captions", "ActivityNet", "val_2")),
         table="Table 4", published=both(TIMES, "39.9 26.1 15.3 29.1", "65.0 43.6 25.7 45.9"),
         note="the paper does not name its validation split; from the authors' files, moments of no length are left out "
-        "as 2D-TAN's loader leaves them (VTimeLLM's tool asks them, and every answer is 0)",
+        "as 2D-TAN's loader leaves them (VTimeLLM's tool asks them, and every answer is 0); that tool "
+        "rounds each IoU to two decimals, which is not done here",
     ),
     Benchmark(
         name="anet_rtl", title="ANet-RTL", family="temporal", task="temporal_grounding", split="val", size=229,
         metric="mIoU", licence="clips belong to their owners; annotations: " + UNKNOWN_LICENCE,
         origin=f"{HERE}; repository NVlabs/LITA",
         places=(released("eval_anet_rtl"), Place("anet-rtl", "ActivityNet", "val")), table="Table 4",
-        published=both(TIMES, "36.2 27.5 18.3 26.6", "62.0 42.3 22.7 43.2"),
+        published=both(TIMES, "36.2 27.5 18.3 26.6", "62.0 42.3 22.7 43.2"), facts={"tiou": "ordered"},
+        released="spans as they are, neither ordered nor cut to the clip",
+        note="LITA's tool takes the whole clip for an answer without two times; here such an answer is 0",
     ),
     _refcoco("refcoco", "refcoco", "RefCOCO", "testA", 5657, "92.2", "93.7"),
     _refcoco("refcoco", "refcoco", "RefCOCO", "testB", 5095, "85.3", "88.9"),
@@ -75,12 +78,16 @@ BENCHMARKS = (
             "tIoU@0.5 tIoU sIoU@0.5 sIoU mean", "24.4 25.4 11.6 13.6 19.5", "34.9 39.5 40.3 36.7 38.1"
         ),
         reason="neither the paper nor the card counts its questions", note="`mean` is of Table 9",
+        released="sIoU divides by the seconds that answer and truth share: one right box of eleven is a whole 1; "
+        "officially by the true seconds",
     ),
     Benchmark(
         name="got10k", title="GOT-10k", family="tracking", task="tracking", split="val", size=180, metric="AO",
         licence="CC BY-NC-SA 4.0 (its project page)", origin=f"{HERE}; GOT-10k's project page",
         places=(released("eval_got10k"), Place("got-10k", "GOT-10k", "val")), table="Table 7",
         published=both("AO R@0.3 R@0.5 R@0.7", "33.7 51.1 28.9 10.6", "73.0 93.9 84.4 68.8"),
+        released="the mean of clips over their whole seconds, the given first one among them; officially all frames "
+        "but the first, pooled",
         note="boxes at whole seconds, at most 32, as the paper asks, none where the object is out of sight; the test "
         "split's truth is not public",
     ),

@@ -33,8 +33,8 @@ def test_hc_stvg_boxes_are_those_of_the_whole_seconds(put: Put, tmp_path: Path) 
     (sample,) = read("hc-stvg", tmp_path, "test")
     time, boxes = tube(sample)
     assert (time, sample.question, sample.media) == ([1.5, 4.4], "The man stands.", ("video/3/a.mp4",))
-    # 10 frames a second: second s is frame 10·s, whose box is bbox[10·s − 15]
-    expected = {str(s): [1000 * (10 * s - 15) / WIDTH, 100, 1000 * (10 * s - 5) / WIDTH, 600] for s in (2, 3, 4)}
+    # 10 frames a second, the first is number 1: second s is frame 10·s + 1, whose box is bbox[10·s + 1 − 15]
+    expected = {str(s): [1000 * (10 * s - 14) / WIDTH, 100, 1000 * (10 * s - 4) / WIDTH, 600] for s in (2, 3, 4)}
     assert boxes == expected
 
 
