@@ -241,6 +241,10 @@ def plan(
     tflops: Annotated[float, typer.Option(help="Assumed TFLOP/s of each at its best (an H100 in bfloat16).")] = 990.0,
     utilisation: Annotated[float, typer.Option(help="Assumed share of it that training reaches.")] = 0.35,
     decoding: Annotated[float, typer.Option(help="Assumed share of it that decoding reaches.")] = 0.05,
+    samples: Annotated[
+        int | None,
+        typer.Option(help="Of SFT's data, whose sft.epochs are counted; data.train's unless given.", min=1),
+    ] = None,
     set_: Set = None,
 ) -> None:
     """What a recipe needs: parameters, memory by part and time from counted FLOPs. Builds on the meta device.
@@ -251,8 +255,12 @@ def plan(
     from onethinker.plan.show import print_plan
     from onethinker.recipes import load_recipe
 
-    rate = Rate(tflops, utilisation, decoding)
-    raise typer.Exit(0 if print_plan(load_recipe(recipe, set_), gpus, memory, rate) else 1)
+    made, rate = load_recipe(recipe, set_), Rate(tflops, utilisation, decoding)
+    if samples is None and made.data.train and made.sft.steps is None:
+        from onethinker.sample import load_samples
+
+        samples = len(load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False))
+    raise typer.Exit(0 if print_plan(made, gpus, memory, rate, samples) else 1)
 
 
 app.add_typer(bench_app, name="bench")

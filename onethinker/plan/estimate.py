@@ -1,8 +1,9 @@
 """What a recipe needs, estimated from its model's shapes alone: parameters, memory by part, FLOPs and time.
 
-Weights, gradients, AdamW's moments and the reference are divided over the GPUs as FSDP divides them; what a pass keeps
-is not. Memory is that of the longest pass that the recipe allows, time that of a typical sample; both are assumptions
-that stand in the output.
+With `parallel=fsdp` weights, gradients, the optimiser's states and the reference are divided over the GPUs; with `ddp`
+they stand whole on every one. What a pass keeps is not divided, nor are the weights that FSDP's processes gather whole
+while they answer (`DistributedModel.unsharded`). Memory is that of the longest pass that the recipe allows, time that
+of a typical sample; both are assumptions that stand in the output.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from onethinker.models.forward import max_logit_positions
 from onethinker.models.published import meta_model
 from onethinker.plan import counts
 from onethinker.recipes import Recipe
-from onethinker.recipes.base import RLConfig, SFTConfig
+from onethinker.recipes.base import RLConfig, SFTConfig, sft_steps
 from onethinker.train.optimizer import is_layer_matrix
 
 GB = 1e9
@@ -56,13 +57,15 @@ class Typical:
 @dataclass(frozen=True)
 class Stage:
     """One stage's needs. trained: weights that learn. memory: bytes a GPU by part. flops: of one step on all GPUs
-    together, by part; seconds follow from the assumed rate. steps: None where the data decide."""
+    together, by part; seconds follow from the assumed rate. steps: of the whole stage, None where the data decide and
+    their number is not known. length: what decides the steps, in words, where the recipe does not say them."""
 
     trained: int
     memory: Mapping[str, float]
     flops: Mapping[str, float]
     seconds: float
     steps: int | None
+    length: str = ""
 
     @property
     def peak(self) -> float:
@@ -84,11 +87,16 @@ class Plan:
         return max(stage.peak for stage in self.stages.values()) <= USABLE * memory * GB
 
 
-def make_plan(recipe: Recipe, gpus: int, rate: Rate | None = None, typical: Typical | None = None) -> Plan:
-    """Estimate a recipe's needs. Raises ValueError for fewer than 1 GPU, ModelError for a model of unknown shapes."""
+def make_plan(
+    recipe: Recipe, gpus: int, rate: Rate | None = None, typical: Typical | None = None, samples: int | None = None
+) -> Plan:
+    """Estimate a recipe's needs. samples: how many SFT learns from, which `sft.epochs` counts.
+
+    Raises ValueError for fewer than 1 GPU, ModelError for a model of unknown shapes.
+    """
     if gpus < 1:
         raise ValueError(f"gpus is {gpus}; expected 1 or more")
-    return _Estimator(recipe, _shapes(recipe.model.base), gpus, rate or Rate(), typical or Typical()).plan()
+    return _Estimator(recipe, _shapes(recipe.model.base), gpus, rate or Rate(), typical or Typical(), samples).plan()
 
 
 _shapes = functools.cache(meta_model)
@@ -103,6 +111,12 @@ class _Estimator:
     gpus: int
     rate: Rate
     typical: Typical
+    samples: int | None = None
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts what the model needs is divided: 1 where every GPU holds a copy."""
+        return self.gpus if self.recipe.parallel == "fsdp" else 1
 
     @property
     def config(self) -> Any:
@@ -150,19 +164,23 @@ class _Estimator:
 
     def weights(self, stage: SFTConfig | RLConfig) -> dict[str, float]:
         """Bytes a GPU of weights, the optimiser's states, and the copies that a pass computes with."""
-        own = sum(counts.parameters(self.model).values()) * counts.WIDTH[self.stored] + self.adapters * 4
         kind = {"adamw": "AdamW states", "muon": "Muon and AdamW states"}[stage.optimizer.kind]
         return {
-            "weights": own / self.gpus,
-            kind: self.optimizer_states(stage) / self.gpus,
+            "weights": self.whole_weights / self.parts,
+            kind: self.optimizer_states(stage) / self.parts,
             "gathered or cast weights": self.working_copies(self.trained(stage)),
         }
 
+    @property
+    def whole_weights(self) -> float:
+        """Bytes of all weights, adapters included, as they are stored."""
+        return sum(counts.parameters(self.model).values()) * counts.WIDTH[self.stored] + self.adapters * 4
+
     def working_copies(self, trained: int) -> float:
-        """On one GPU autocast keeps a bfloat16 copy of every float32 weight that trains; FSDP holds the outermost
+        """On whole weights autocast keeps a bfloat16 copy of every float32 one that trains; FSDP holds the outermost
         unit (embedding and head) and two layers, of which one is fetched ahead, in the type of the computation."""
         width = counts.WIDTH[self.recipe.model.dtype]
-        if self.gpus == 1:
+        if self.parts == 1:
             return trained * width if self.recipe.model.dtype != "float32" else 0.0
         layers = self.model.model.language_model.layers
         layer = sum(p.numel() for p in layers[0].parameters())
@@ -203,13 +221,22 @@ class _Estimator:
         trained = self.trained(sft)
         kept = self.activations(sft.freeze_vision, self.longest_sft, sft.budget or self.recipe.media)
         memory = self.weights(sft) | {
-            "gradients": 4 * trained / self.gpus,
+            "gradients": 4 * trained / self.parts,
             "activations": kept.kept(sft.gradient_checkpointing),
             "logits": self.logits(self.longest_sft),
         }
         answer = min(self.typical.answer_tokens, sft.max_tokens)
         flops = self.training_flops(sft.budget or self.recipe.media, sft, sft.batch, answer, 1)
-        return Stage(trained, memory, flops, self.seconds(flops), sft.steps)
+        return Stage(trained, memory, flops, self.seconds(flops), *self.sft_length())
+
+    def sft_length(self) -> tuple[int | None, str]:
+        """(steps, what makes them): `sft.steps`, or `sft.epochs` of the samples."""
+        sft, epochs = self.recipe.sft, f"{self.recipe.sft.epochs:g} epoch{'' if self.recipe.sft.epochs == 1 else 's'}"
+        if sft.steps is not None:
+            return sft.steps, ""
+        if self.samples is None:
+            return None, f"{epochs} of its data; --samples N says how many samples those are"
+        return sft_steps(self.recipe, self.samples), f"{epochs} of {self.samples:,} samples"
 
     def rollouts(self) -> Stage:
         """`rl.decode_batch_size` answers at a time, of prompts of typical length, each as long as it may be."""
@@ -219,7 +246,7 @@ class _Estimator:
         each = counts.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
         trained = self.trained(rl)
         prefill = counts.text_activations(self.config, prompts * prompt, self.stored, self.recipe.model.dtype)
-        memory = self.weights(rl) | self.reference() | {
+        memory = self.answering_weights(rl) | self.reference() | {
             "activations": prefill.largest,
             "logits": prompts * rl.group * self.config.text_config.vocab_size * counts.LOGIT_BYTES,
             "KV cache": prompts * rl.group * each,
@@ -235,12 +262,20 @@ class _Estimator:
             flops["decoding"] += half * rl.group * each_answer
         return Stage(trained, memory, flops, self.seconds(flops), rl.steps)
 
+    def answering_weights(self, rl: RLConfig) -> dict[str, float]:
+        """As `weights`, but FSDP's processes answer with all weights, gathered once in the type that they are stored
+        in, unless another engine answers."""
+        held = self.weights(rl)
+        if self.parts > 1 and rl.engine == "local":
+            held["gathered or cast weights"] = self.whole_weights
+        return held
+
     def updates(self) -> Stage:
         rl = self.recipe.rl
         trained = self.trained(rl)
         kept = self.activations(rl.freeze_vision, self.longest_rl, self.recipe.media)
         memory = self.weights(rl) | self.reference() | {
-            "gradients": 4 * trained / self.gpus,
+            "gradients": 4 * trained / self.parts,
             "activations": kept.kept(rl.gradient_checkpointing),
             "logits": self.logits(self.longest_rl),
         }  # fmt: skip
@@ -255,7 +290,7 @@ class _Estimator:
         if not self.recipe.rl.kl or self.recipe.lora.rank:
             return {}
         total = sum(counts.parameters(self.model).values())
-        return {"reference": total * counts.WIDTH[self.recipe.model.dtype] / self.gpus}
+        return {"reference": total * counts.WIDTH[self.recipe.model.dtype] / self.parts}
 
     # ---- FLOPs -----------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
 
 from rich.console import Console
 from rich.table import Table
@@ -12,16 +11,20 @@ from onethinker.plan.estimate import GB, USABLE, Plan, Rate, Typical, make_plan
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import override
 
-CHECKPOINTING = ["sft.gradient_checkpointing=true", "rl.gradient_checkpointing=true"]
-LORA = ["lora.rank=64"]
-MOST_GPUS = 1024
+SHARDED = ("parallel=fsdp",)
+CHECKPOINTING = ("sft.gradient_checkpointing=true", "rl.gradient_checkpointing=true")
+LORA = ("lora.rank=64",)
+ONE_NODE, TIMES_WIDER = 8, 4
+"""More GPUs are advised up to a node's, or up to so many times what was asked about."""
 
 
-def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = None) -> bool:
-    """Print what a recipe needs on so many GPUs of `memory` GB and return whether it fits."""
+def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = None, samples: int | None = None) -> bool:
+    """Print what a recipe needs on so many GPUs of `memory` GB and return whether it fits. samples: of SFT's data."""
     rate, typical, console = rate or Rate(), Typical(), Console()
-    plan = make_plan(recipe, gpus, rate, typical)
-    console.print(f"[bold]{recipe.name}[/]: {recipe.model.base} on {gpus} × {memory:g} GB", highlight=False)
+    plan = make_plan(recipe, gpus, rate, typical, samples)
+    console.print(
+        f"[bold]{recipe.name}[/]: {recipe.model.base} on {gpus} × {memory:g} GB{_spread(recipe, gpus)}", highlight=False
+    )
     console.print(_parameters(plan))
     console.print(_memory(plan))
     for name, kept in plan.activations.items():
@@ -31,24 +34,58 @@ def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = Non
             highlight=False,
         )
     console.print(_time(plan))
+    if sft := plan.stages["SFT"].length:
+        console.print(f"SFT takes {sft}", highlight=False)
     console.print(f"assumed: {rate}; {typical}; {USABLE:.0%} of the memory usable", style="dim", highlight=False)
     _verdict(console, recipe, plan, memory)
     return plan.fits(memory)
 
 
+def _spread(recipe: Recipe, gpus: int) -> str:
+    """How several processes hold the model, in words."""
+    held = {"ddp": "a copy of the model on each", "fsdp": "a part of every weight on each"}[recipe.parallel]
+    return f", parallel={recipe.parallel}: {held}" if gpus > 1 else ""
+
+
 def advice(recipe: Recipe, gpus: int, memory: float) -> Iterator[str]:
-    """Changes that make the recipe fit, as command-line options; of more GPUs and fewer answers at once the mildest."""
-
-    def fitting(changes: list[str]) -> Iterator[str]:
-        if make_plan(override(recipe, changes), gpus).fits(memory):
+    """Changes that make the recipe fit, as command-line options, the mildest first: parts of the weights in place of
+    copies, gradient checkpointing, fewer answers at once; then adapters; more GPUs last. None that holds another."""
+    given: list[set[str]] = []
+    for changes in _changes(recipe, gpus):
+        if any(fewer <= set(changes) for fewer in given):
+            continue
+        if make_plan(override(recipe, list(changes)), gpus).fits(memory):
+            # Of fewer answers at once only the most is advised, so any other number counts as the same change.
+            given.append({change for change in changes if not change.startswith(FEWER)})
             yield " ".join(f"--set {change}" for change in changes)
+    sharded = override(recipe, list(SHARDED))
+    for number in _wider(gpus):
+        if make_plan(sharded, number).fits(memory):
+            yield f"--gpus {number}" + ("" if sharded == recipe else f" --set {SHARDED[0]}")
+            return
 
-    wider = (gpus << n for n in range(1, MOST_GPUS.bit_length()) if gpus << n <= MOST_GPUS)
-    yield from (f"--gpus {n}" for n in islice((n for n in wider if make_plan(recipe, n).fits(memory)), 1))
-    for changes in (CHECKPOINTING, LORA, CHECKPOINTING + LORA):
-        yield from fitting(changes)
-    fewer = (recipe.rl.decode_batch_size >> n for n in range(1, recipe.rl.decode_batch_size.bit_length()))
-    yield from islice(chain.from_iterable(fitting([f"rl.decode_batch_size={n}"]) for n in fewer), 1)
+
+FEWER = "rl.decode_batch_size="
+
+
+def _changes(recipe: Recipe, gpus: int) -> Iterator[tuple[str, ...]]:
+    """Sets of settings, from mild to harsh."""
+    sharded = [SHARDED] if gpus > 1 and recipe.parallel != "fsdp" else []
+    lacking = not (recipe.sft.gradient_checkpointing and recipe.rl.gradient_checkpointing)
+    checkpointed = [CHECKPOINTING] if lacking else []
+    fewer = [(f"{FEWER}{recipe.rl.decode_batch_size >> n}",) for n in range(recipe.rl.decode_batch_size.bit_length())]
+    mild = [(), *sharded, *checkpointed, *(s + c for s in sharded for c in checkpointed)]
+    for adapters in ((), LORA) if not recipe.lora.rank else ((),):
+        yield from (adapters + changes for changes in mild if adapters or changes)
+        yield from (adapters + changes + less for changes in mild for less in fewer[1:])
+
+
+def _wider(gpus: int) -> Iterator[int]:
+    """Doubled numbers of GPUs."""
+    number = 2 * gpus
+    while number <= max(ONE_NODE, TIMES_WIDER * gpus):
+        yield number
+        number *= 2
 
 
 def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> None:
@@ -92,9 +129,10 @@ def _time(plan: Plan) -> Table:
     for column in ("PFLOP a step", "seconds a step", "steps", "hours"):
         table.add_column(column, justify="right")
     for name, stage in plan.stages.items():
-        hours = "one epoch" if stage.steps is None else f"{stage.steps * stage.seconds / 3600:,.1f}"
-        steps = "by the data" if stage.steps is None else str(stage.steps)
-        table.add_row(name, f"{sum(stage.flops.values()) / 1e15:,.3g}", f"{stage.seconds:,.3g}", steps, hours)
+        hours = "by the data" if stage.steps is None else f"{stage.steps * stage.seconds / 3600:,.1f}"
+        steps = "by the data" if stage.steps is None else f"{stage.steps:,}"
+        flops = f"{sum(stage.flops.values()) / 1e15:,.3g}"
+        table.add_row(name, flops, f"{stage.seconds:,.3g}", steps, hours)
     return table
 
 

@@ -226,6 +226,13 @@ class Recipe(Section):
         return tree
 
 
+def sft_steps(recipe: Recipe, samples: int) -> int:
+    """The steps of SFT on so many samples: `sft.steps`, or else `sft.epochs` of them in batches of `sft.batch`."""
+    if recipe.sft.steps is not None:
+        return recipe.sft.steps
+    return max(1, round(recipe.sft.epochs * samples / recipe.sft.batch))
+
+
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
     """Apply `section.key=value` strings: the value is read as YAML, or taken as it stands where the key is text.
 

@@ -4,12 +4,13 @@ from onethinker.media import MediaBudget
 from onethinker.recipes.base import EvalConfig, ModelConfig, OptimizerConfig, Recipe, RLConfig, SFTConfig
 
 
-def published(name: str, base: str) -> Recipe:
+def published(name: str, base: str, decode_batch_size: int) -> Recipe:
     """SFT: lr 1e-5, batch 32, vision tower and projector frozen, 802,816 pixels an image and 100,352 a frame. RL: lr
     2e-6, 128 prompts a step in minibatches of 32, G = 8, KL 0.01, clip 0.2 / 0.3, dual clip 3, guard 5, β = 0.99."""
     return Recipe(
         name=name,
         prompts="full",
+        parallel="fsdp",  # a copy on each GPU would need 120 GB for 8B before the first token
         model=ModelConfig(base=base, dtype="bfloat16"),
         media=MediaBudget(image_pixels=1_048_576, frame_pixels=64 * 32 * 32, fps=2.0, max_frames=128),
         sft=SFTConfig(
@@ -25,7 +26,7 @@ def published(name: str, base: str) -> Recipe:
             prompts=128,
             minibatch=32,
             group=8,
-            decode_batch_size=32,
+            decode_batch_size=decode_batch_size,
             kl=0.01,
             clip_low=0.2,
             clip_high=0.3,
@@ -40,5 +41,5 @@ def published(name: str, base: str) -> Recipe:
     )
 
 
-QWEN3_VL_2B = published("qwen3_vl_2b", "Qwen/Qwen3-VL-2B-Instruct")
-QWEN3_VL_8B = published("qwen3_vl_8b", "Qwen/Qwen3-VL-8B-Instruct")
+QWEN3_VL_2B = published("qwen3_vl_2b", "Qwen/Qwen3-VL-2B-Instruct", decode_batch_size=32)
+QWEN3_VL_8B = published("qwen3_vl_8b", "Qwen/Qwen3-VL-8B-Instruct", decode_batch_size=8)

@@ -17,7 +17,7 @@ from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
 from onethinker.models.threads import set_threads
-from onethinker.recipes.base import Recipe
+from onethinker.recipes.base import Recipe, sft_steps
 from onethinker.sample import DataError, Samples
 from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
@@ -146,7 +146,7 @@ def _train(
         checkpoint.restore(state, optimizer, processes)
     else:
         torch.manual_seed(recipe.seed)
-    steps = _steps(recipe, count)
+    steps = sft_steps(recipe, count)
     unreadable = Unreadable(out, allowed(recipe.data.max_unreadable, count), processes, state.get("unreadable", 0))
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
@@ -170,12 +170,6 @@ def _train(
     if unreadable.times and processes.is_main:
         print(f"SFT: {unreadable.times} times a batch went without a sample that cannot be read; {out / UNREADABLE}")
     return checkpoint.folders(out)[-1]
-
-
-def _steps(recipe: Recipe, count: int) -> int:
-    if recipe.sft.steps is not None:
-        return recipe.sft.steps
-    return max(1, round(recipe.sft.epochs * count / recipe.sft.batch))
 
 
 def _step(

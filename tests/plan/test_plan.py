@@ -203,17 +203,80 @@ def test_every_shipped_recipe_builds_and_is_told(name: str, capsys: pytest.Captu
         assert word in told
 
 
-def test_more_gpus_need_less_of_each_and_advice_holds() -> None:
+def _peaks(recipe, *gpus: int) -> list[float]:
+    return [max(stage.peak for stage in make_plan(recipe, n).stages.values()) for n in gpus]
+
+
+def test_parts_shrink_with_more_gpus_and_copies_do_not() -> None:
     recipe = load_recipe("qwen3_vl_8b")
-    peaks = [max(s.peak for s in make_plan(recipe, n).stages.values()) for n in (1, 8, 64)]
-    assert peaks == sorted(peaks, reverse=True)
-    assert (
-        make_plan(recipe, 1).stages["SFT"].memory["weights"] / 8 == make_plan(recipe, 8).stages["SFT"].memory["weights"]
-    )
-    assert make_plan(recipe, 8).fits(80) and not make_plan(recipe, 8).fits(64)
-    wider, *_, fewer = advice(recipe, 8, 64)
-    assert make_plan(recipe, int(wider.removeprefix("--gpus "))).fits(64)
-    assert make_plan(override(recipe, [fewer.removeprefix("--set ")]), 8).fits(64) and "rl.decode_batch_size" in fewer
+    assert recipe.parallel == "fsdp"
+    assert _peaks(recipe, 1, 8, 64) == sorted(_peaks(recipe, 1, 8, 64), reverse=True)
+    one, eight = (make_plan(recipe, n).stages["SFT"].memory for n in (1, 8))
+    assert all(one[part] == 8 * eight[part] for part in ("weights", "AdamW states", "gradients"))
+    copies = override(recipe, ["parallel=ddp", "rl.decode_batch_size=1"])
+    assert _peaks(copies, 1, 8, 64) == _peaks(copies, 1) * 3
+    updates = make_plan(copies, 8).stages["RL updates"].memory
+    weights = 8_767_123_696 * 4
+    assert (updates["weights"], updates["gradients"], updates["AdamW states"]) == (weights, weights, 2 * weights)
+    assert updates["reference"] == weights / 2  # in bfloat16, as it learns nothing
+    assert not make_plan(copies, 8).fits(192) and make_plan(recipe, 8).fits(80)
+
+
+def test_processes_that_answer_hold_whole_weights_beside_their_part() -> None:
+    recipe = load_recipe("qwen3_vl_8b")
+    memory = make_plan(recipe, 8).stages["RL rollouts"].memory
+    assert memory["gathered or cast weights"] == 8 * memory["weights"]
+    served = make_plan(override(recipe, ["rl.engine=vllm"]), 8).stages["RL rollouts"].memory
+    assert served["gathered or cast weights"] < memory["gathered or cast weights"] / 8
+
+
+def _applied(recipe, change: str, gpus: int):
+    """The recipe and the number of GPUs after a line of advice."""
+    words = change.split()
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    wider = [int(value) for flag, value in pairs if flag == "--gpus"]
+    return override(recipe, [value for flag, value in pairs if flag == "--set"]), *(wider or [gpus])
+
+
+@pytest.mark.parametrize(
+    ("given", "gpus", "memory", "first"),
+    [
+        (["parallel=ddp"], 8, 80.0, "--set parallel=fsdp"),
+        (["parallel=ddp", "rl.decode_batch_size=32"], 8, 80.0, "--set parallel=fsdp --set rl.decode_batch_size=8"),
+        (["rl.decode_batch_size=32"], 8, 90.0, "--set rl.decode_batch_size=16"),
+        (["sft.gradient_checkpointing=false", "rl.gradient_checkpointing=false"], 8, 80.0,
+         "--set sft.gradient_checkpointing=true --set rl.gradient_checkpointing=true"),
+        ([], 1, 80.0, "--set lora.rank=64"),
+    ],
+)  # fmt: skip
+def test_advice_is_mild_first_and_holds(given: list[str], gpus: int, memory: float, first: str) -> None:
+    recipe = override(load_recipe("qwen3_vl_8b"), given)
+    assert not make_plan(recipe, gpus).fits(memory)
+    found = list(advice(recipe, gpus, memory))
+    assert found[0] == first
+    assert len(set(found)) == len(found)
+    for change in found:
+        changed, number = _applied(recipe, change, gpus)
+        assert make_plan(changed, number).fits(memory)
+        assert number <= max(8, 4 * gpus)
+
+
+def test_more_gpus_are_advised_last_and_not_past_a_few_times_as_many() -> None:
+    recipe = load_recipe("qwen3_vl_8b")
+    assert list(advice(recipe, 1, 80.0))[-1] == "--gpus 8"
+    assert not any("--gpus" in change for change in advice(recipe, 8, 24.0))
+
+
+def test_every_epoch_of_sft_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = override(load_recipe("qwen3_vl_8b"), ["sft.epochs=3", "sft.batch=32"])
+    sft = make_plan(recipe, 8, samples=100_000).stages["SFT"]
+    assert (sft.steps, sft.length) == (9375, "3 epochs of 100,000 samples")
+    assert make_plan(recipe, 8).stages["SFT"].steps is None
+    assert make_plan(override(recipe, ["sft.steps=7"]), 8, samples=100_000).stages["SFT"].steps == 7
+    print_plan(recipe, 8, 80.0, samples=100_000)
+    assert "3 epochs of 100,000 samples" in capsys.readouterr().out
+    print_plan(recipe, 8, 80.0)
+    assert "--samples N" in capsys.readouterr().out
 
 
 def test_time_follows_the_rate() -> None:
