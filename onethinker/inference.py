@@ -16,7 +16,7 @@ from rich.text import Text
 
 from onethinker.engines.base import Engine, EngineError, Request, Sampling
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, write_clip, write_image
-from onethinker.recipes.answering import answering_engine, answering_recipe, flag_overrides
+from onethinker.recipes.answering import answering_engine, asked_as, flag_overrides
 from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.tasks import get_task
@@ -147,15 +147,19 @@ def load_model(
     dtype: str = "",
     attention: str = "",
     overrides: Sequence[str] = (),
+    like: str = "",
 ) -> Model:
     """A shipped name, a folder, a hub id or `http://…/v1`, ready to `ask`.
 
-    A model trained here is asked with its own recipe's prompts and media sizes, any other with the published ones.
-    overrides: `key=value` of that recipe, as `--set` takes them; prompts, device, dtype and attention are short for
-    four of them.
+    A model trained here is asked with its own recipe's prompts and media sizes, one that a server serves from a folder
+    that is here too, any other with the published ones. like: a recipe or a checkpoint whose settings are taken
+    instead. overrides: `key=value` of that recipe, as `--set` takes them; prompts, device, dtype and attention are
+    short for four of them.
     """
     flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
-    recipe = answering_recipe(name, [*flag_overrides(flags), *overrides])
+    asked = asked_as(name, like)
+    recipe = asked.overridden([*flag_overrides(flags), *overrides])
+    asked.tell(recipe)
     made = answering_engine(recipe, engine)
     return Model(made, load_prompts(recipe.prompts), recipe.evaluate.budget, recipe.evaluate.max_tokens)
 

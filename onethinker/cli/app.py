@@ -14,6 +14,7 @@ from onethinker.cli.data import data_app
 from onethinker.cli.evaluate import eval_
 from onethinker.cli.export import export_app
 from onethinker.cli.options import (
+    As,
     Attention,
     DataOption,
     Device,
@@ -214,6 +215,7 @@ def ask(
     option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
     model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
     engine: EngineOption = "",
+    as_: As = "",
     prompts: Prompts = "",
     device: Device = "",
     dtype: Dtype = "",
@@ -228,8 +230,9 @@ def ask(
     from onethinker.inference import load_model, print_result
 
     loaded = load_model(
-        model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or []
-    )
+        model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
+        like=as_,
+    )  # fmt: skip
     print_result(loaded.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onethinker.cli.options import (
+    As,
     Attention,
     DataOption,
     Device,
@@ -48,6 +49,7 @@ def eval_(
     out: Out = None,
     limit: Limit = None,
     engine: EngineOption = "",
+    as_: As = "",
     prompts: Prompts = "",
     device: Device = "",
     dtype: Dtype = "",
@@ -81,7 +83,7 @@ def eval_(
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
-    target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *(set_ or [])], engine)
+    target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *(set_ or [])], engine, like=as_)
     given = target.recipe().data
     if bool(given.evaluate) == bool(suite):
         raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from onethinker.cli.options import As, Prompts
+
 export_app = typer.Typer(help="Questions and results in others' formats.", no_args_is_help=True)
 
 
@@ -16,19 +18,24 @@ def lmms_eval(
     out: Annotated[Path, typer.Option(help="The folder for lmms-eval's --include_path.")],
     media_root: Annotated[str, typer.Option(help="Folder that media paths are relative to.")] = "",
     limit: Annotated[int | None, typer.Option(help="Take only the first N samples.")] = None,
-    prompts: Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML file.")] = "full",
-    max_tokens: Annotated[int, typer.Option(help="Of an answer.", min=1)] = 8192,
+    as_: As = "qwen3_vl_8b",
+    prompts: Prompts = "",
+    max_tokens: Annotated[int | None, typer.Option(help="Of an answer; the model's own unless given.", min=1)] = None,
     segmenter: Annotated[str, typer.Option(help="Points to masks: grabcut, sam2[:checkpoint], none.")] = "grabcut",
 ) -> None:
     """Task files for lmms-eval, where `--model onethinker` is ours once both are installed in one environment."""
     from onethinker.data.doubts import tell
     from onethinker.harnesses.lmms_tasks import GROUP, write_tasks
+    from onethinker.recipes.answering import recipe_like
     from onethinker.sample import load_samples
     from onethinker.tasks.prompts import load_prompts
 
+    recipe = recipe_like(as_)
     samples = load_samples(data, media_root or None, limit, strict=False)
     tell(samples)
-    folder = write_tasks(samples, out, load_prompts(prompts), max_tokens, segmenter)
+    folder = write_tasks(
+        samples, out, load_prompts(prompts or recipe.prompts), max_tokens or recipe.evaluate.max_tokens, segmenter
+    )
     print(f"lmms-eval … --include_path {folder} --tasks {GROUP}")
 
 

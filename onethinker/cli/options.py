@@ -29,3 +29,10 @@ Prompts = Annotated[str, typer.Option(help="A prompt set (short, full) or a YAML
 JudgeUrl = Annotated[str, typer.Option(help="http://host:port/v1 of a model that grades free text, not ROUGE.")]
 JudgeKind = Annotated[str, typer.Option(help="chat (a rubric) or reward (POLAR behind vLLM).")]
 JudgeModel = Annotated[str, typer.Option(help="The judge's model; the server's first unless given.")]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        help="Ask as this checkpoint or recipe is: prompts, media sizes, tokens. For a server that is elsewhere.",
+    ),
+]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
 from onethinker.engines.content import Part, frame_parts, image_part, sequence, text_part, video
 from onethinker.media import open_image
+from onethinker.util.served import ServedModel, post_chat, served_model
 from onethinker.util.server import Server, ServerError, key_from_environment
 
 CLIPS = ("sequence", "video", "frames")
@@ -40,16 +41,20 @@ FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length"}
 class OpenAIEngine:
     """Answers by `POST …/chat/completions`. server: its base ends in `/v1`. model: the server's name for it.
 
-    clips: one of CLIPS. concurrency: requests at one time. A request that fails after the server's retries is an error
+    clips: one of CLIPS. concurrency: requests at one time. max_length: tokens of prompt and answer that the server
+    holds, 0 if unknown; `post_chat` says what comes of it. A request that fails after the server's retries is an error
     completion with the server's words. A completion's seconds are its share of the exchange, retries included.
     """
 
     capabilities: frozenset[Capability] = frozenset()
 
-    def __init__(self, server: Server, model: str, clips: str = "video", concurrency: int = 16) -> None:
+    def __init__(
+        self, server: Server, model: str, clips: str = "video", concurrency: int = 16, max_length: int = 0
+    ) -> None:
         if clips not in CLIPS or concurrency < 1:
             raise EngineError(f"clips={clips}, concurrency={concurrency}: expected {' or '.join(CLIPS)}, 1 or more")
         self.server, self.model, self.clips, self.concurrency = server, model, clips, concurrency
+        self.max_length = max_length
         way = "" if clips == "video" else f" clips={clips}"
         self.identity = f"openai:{model}@{urlsplit(server.base).netloc}{way}"
 
@@ -59,29 +64,15 @@ class OpenAIEngine:
 
         timeout: seconds for one attempt, 600 unless given. Raises EngineError if the server does not answer.
         """
-        address = urlsplit(model)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise EngineError(f"{model}: the openai engine wants a server's address, such as http://host:8000/v1#name")
-        given = {key: options[key] for key in _OPTIONS if key in options} | dict(parse_qsl(address.query))
-        if unknown := given.keys() - set(_OPTIONS):
-            raise EngineError(f"{model}: no option {min(unknown)!r}; expected some of {', '.join(_OPTIONS)}")
+        server, name, given = _read_address(model, options)
         try:
-            timeout, concurrency = float(given.get("timeout", 600)), int(given.get("concurrency", 16))
+            concurrency = int(given.get("concurrency", 16))
         except ValueError as error:
             raise EngineError(f"{model}: timeout and concurrency are numbers ({error})") from error
-        if not 0 < timeout < 1e6:
-            raise EngineError(f"{model}: timeout={timeout}: expected seconds, more than 0, less than a million")
-        base = f"{address.scheme}://{address.netloc}{address.path.rstrip('/') or '/v1'}"
-        try:
-            server = Server(base, key_from_environment(), timeout=timeout)
-        except ServerError as error:
-            raise EngineError(str(error)) from error
-        name, clips = address.fragment, given.get("clips", "")
-        if not name or not clips:
-            first, owner = _first_model(server)
-            name = name or first
-            clips = clips or ("sequence" if owner == "vllm" and _takes_sequences(server, name) else "video")
-        return cls(server, name, clips, concurrency)
+        served, clips = _listed(server, name), given.get("clips", "")
+        if not clips:
+            clips = "sequence" if served.owner == "vllm" and _takes_sequences(server, served.name) else "video"
+        return cls(server, served.name, clips, concurrency, served.max_length)
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Media are read as their requests' turn comes, in the thread that asks."""
@@ -103,7 +94,7 @@ class OpenAIEngine:
             began = time.perf_counter()
             body |= {"n": left, "seed": seed_of(request.id, len(made), sampling)}
             try:
-                got = self.server.post("/chat/completions", body, partial(self._read, request))[:left]
+                got = post_chat(self.server, body, partial(self._read, request), self.max_length)[:left]
             except ServerError as error:
                 self._check_going_on(error)
                 got = [Completion("", "error", error=str(error))] * left
@@ -156,6 +147,44 @@ class OpenAIEngine:
         return read_completions(reply)
 
 
+def look_at(address: str) -> ServedModel:
+    """What the server at `http://host:port/v1` serves, under the name after `#` or as its first model.
+
+    Raises EngineError for what is no address, and where a server that must name its model does not answer.
+    """
+    server, name, _ = _read_address(address, {})
+    return _listed(server, name)
+
+
+def _read_address(model: str, options: Mapping[str, Any]) -> tuple[Server, str, dict[str, Any]]:
+    """The server of an address, the model's name in it (empty where it has none), and all options."""
+    address = urlsplit(model)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise EngineError(f"{model}: the openai engine wants a server's address, such as http://host:8000/v1#name")
+    given = {key: options[key] for key in _OPTIONS if key in options} | dict(parse_qsl(address.query))
+    if unknown := given.keys() - set(_OPTIONS):
+        raise EngineError(f"{model}: no option {min(unknown)!r}; expected some of {', '.join(_OPTIONS)}")
+    try:
+        timeout = float(given.get("timeout", 600))
+    except ValueError as error:
+        raise EngineError(f"{model}: timeout and concurrency are numbers ({error})") from error
+    if not 0 < timeout < 1e6:
+        raise EngineError(f"{model}: timeout={timeout}: expected seconds, more than 0, less than a million")
+    base = f"{address.scheme}://{address.netloc}{address.path.rstrip('/') or '/v1'}"
+    try:
+        return Server(base, key_from_environment(), timeout=timeout), address.fragment, given
+    except ServerError as error:
+        raise EngineError(str(error)) from error
+
+
+def _listed(server: Server, name: str) -> ServedModel:
+    try:
+        return served_model(server, name)
+    except ServerError as error:
+        advice = _FOR_ALL.get(error.status or 0, "is the server up, and is this its address?")
+        raise EngineError(f"the server's models cannot be listed: {error}; {advice}") from error
+
+
 def seed_of(request: str, answer: int, sampling: Sampling) -> int:
     """31 bits of the request's own, so that like questions are not drawn alike."""
     key = hashlib.sha256(f"{sampling.seed}|{request}|{answer}".encode()).digest()
@@ -163,15 +192,6 @@ def seed_of(request: str, answer: int, sampling: Sampling) -> int:
 
 
 # ---- what comes back --------------------------------------------------------------------------------------------
-
-
-def _first_model(server: Server) -> tuple[str, str]:
-    """The name of the server's first model, and who is said to own it."""
-    try:
-        return server.get("/models", lambda reply: (str(reply["data"][0]["id"]), str(reply["data"][0].get("owned_by"))))
-    except ServerError as error:
-        advice = _FOR_ALL.get(error.status or 0, "is the server up, and is this its address?")
-        raise EngineError(f"the server's models cannot be listed: {error}; {advice}") from error
 
 
 def _takes_sequences(server: Server, model: str) -> bool:

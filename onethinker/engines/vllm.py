@@ -63,8 +63,9 @@ class VllmServer(OpenAIEngine):
         weights: Weights | None = None,
         folder: Path | None = None,
         concurrency: int = 64,
+        max_length: int = 0,
     ) -> None:
-        super().__init__(server, model, "sequence", concurrency)
+        super().__init__(server, model, "sequence", concurrency, max_length)
         self.encoder, self.weights, self.folder = encoder, weights, folder
         self.identity = f"vllm:{model}@{urlsplit(server.base).netloc}"
         self.bans = {str(token): BAN for token in banned_ids(encoder.tokenizer)}
@@ -78,7 +79,7 @@ class VllmServer(OpenAIEngine):
     ) -> Self:
         """The engine of `http://host:port/v1`, optionally with the name and options that the openai engine takes."""
         plain = OpenAIEngine.load(address, clips="sequence")
-        return cls(plain.server, plain.model, encoder, weights, folder, plain.concurrency)
+        return cls(plain.server, plain.model, encoder, weights, folder, plain.concurrency, plain.max_length)
 
     def sync_weights(self) -> None:
         """From now on the server answers as the policy is. Raises EngineError where it does not take the weights."""

@@ -12,8 +12,7 @@ from onethinker.engines.base import Engine
 from onethinker.evaluate.benchmarks import Benchmark
 from onethinker.evaluate.run import evaluate
 from onethinker.media import MediaBudget
-from onethinker.recipes import trained_with
-from onethinker.recipes.answering import answering_engine, answering_recipe
+from onethinker.recipes.answering import AskedAs, answering_engine, asked_as
 from onethinker.recipes.base import Recipe, override
 from onethinker.sample import Samples, load_samples
 from onethinker.scoring.judge import Judge
@@ -23,10 +22,10 @@ from onethinker.tasks.prompts import load_prompts
 
 @dataclass
 class EvalTarget:
-    """A model to evaluate and the way it is asked, see `answering_recipe`.
+    """A model to evaluate and the way it is asked, see `asked_as`.
 
     segmenter: `none` leaves masks out. assignments: overrides of its recipe, such as `evaluate.sampled=4`, flags
-    included.
+    included. like: a recipe or checkpoint that says how it is asked, where it does not itself.
     """
 
     model: str
@@ -34,6 +33,7 @@ class EvalTarget:
     assignments: list[str] = field(default_factory=list)
     engine_name: str = ""
     judge: Judge | None = None
+    like: str = ""
 
     def evaluate(self, samples: Samples, folder: Path, data: str, benchmark: Benchmark | None = None) -> None:
         """Say what is odd about the questions, ask every one and write the folder; of a benchmark as it says."""
@@ -57,8 +57,8 @@ class EvalTarget:
         """How it is asked. A benchmark sets budget, profile and prompts and asks greedily; a model trained here on less
         is shown less and keeps its own prompts. Assignments have the last word."""
         if benchmark is None:
-            return answering_recipe(self.model, self.assignments)
-        recipe, trained = answering_recipe(self.model), trained_with(self.model) is not None
+            return self.asked_as.overridden(self.assignments)
+        recipe, trained = self.asked_as.overridden(), self.asked_as.trained
         budget = _smaller(benchmark.budget, recipe.evaluate.budget) if trained else benchmark.budget
         changes = {"budget": budget, "metric_profile": benchmark.metric_profile, "sampled": 0}
         prompts = recipe.prompts if trained else benchmark.prompts
@@ -66,8 +66,15 @@ class EvalTarget:
         return override(recipe.model_copy(update={"prompts": prompts, "evaluate": evaluated}), self.assignments)
 
     @cached_property
+    def asked_as(self) -> AskedAs:
+        return asked_as(self.model, self.like)
+
+    @cached_property
     def engine(self) -> Engine:
-        return answering_engine(self.recipe(), self.engine_name)
+        """Made once, when how it is asked has been said."""
+        recipe = self.recipe()
+        self.asked_as.tell(recipe)
+        return answering_engine(recipe, self.engine_name)
 
     @cached_property
     def masks(self) -> Segmenter | None:

@@ -20,14 +20,15 @@ from onethinker.engines import make_engine
 from onethinker.engines.base import Completion, Request, Sampling
 from onethinker.harnesses.lmms_tasks import FAILED, PREFIX
 from onethinker.media import MediaBudget, write_image
-from onethinker.recipes import SHIPPED, trained_with
+from onethinker.recipes.answering import asked_as
 from onethinker.sample.answer import read_answer
 
 _MARKS = {"image": "<image>", "video": "<video>"}
 
 
 class OneThinker(lmms):
-    """pretrained: what `onethinker eval` takes as MODEL. engine: `local` or `openai`, guessed unless given.
+    """pretrained: what `onethinker eval` takes as MODEL. engine: `local` or `openai`, guessed unless given. like: what
+    it takes as `--as`.
 
     image_pixels, frame_pixels, fps, max_frames: the media budget, the recipe's of the model unless given. Other
     keywords go to the engine (`dtype`, `attention`, …). batch_size: of no use, the engine batches itself.
@@ -42,12 +43,15 @@ class OneThinker(lmms):
         device: str = "auto",
         batch_size: int | str = 1,
         max_batch_size: int | None = None,
+        like: str = "",
         **options: Any,
     ) -> None:
         super().__init__()
-        recipe = trained_with(pretrained) or SHIPPED["qwen3_vl_8b"]
+        asked = asked_as(pretrained, like)
+        recipe = asked.overridden()
         given = {key: options.pop(key) for key in MediaBudget.model_fields if key in options}
         self.budget = MediaBudget.model_validate(recipe.evaluate.budget.model_dump() | given)
+        asked.tell(recipe)
         self.engine = make_engine(pretrained, engine or None, device=device, **options)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:

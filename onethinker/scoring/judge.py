@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from onethinker.util.served import post_chat, served_model
 from onethinker.util.server import Server, ServerError, key_from_environment
 
 RUBRIC = (
@@ -66,12 +67,14 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class ChatJudge:
-    """An LLM that grades by `RUBRIC`, 0 to 10. server: its base ends in `/v1`."""
+    """An LLM that grades by `RUBRIC`, 0 to 10. server: its base ends in `/v1`. max_length: tokens of prompt and verdict
+    that it holds, 0 if unknown."""
 
     server: Server
     model: str
     concurrency: int = 16
     max_tokens: int = 512
+    max_length: int = 0
 
     @property
     def identity(self) -> str:
@@ -93,7 +96,7 @@ class ChatJudge:
             ],
         }
         try:
-            return self.server.post("/chat/completions", body, _read_verdict)
+            return post_chat(self.server, body, _read_verdict, self.max_length)
         except ServerError as error:
             return JudgeError(str(error))
 
@@ -241,13 +244,9 @@ def make_judge(url: str, cache: Path, *, kind: str = "chat", model: str = "") ->
     base = url.rstrip("/").removesuffix("/v1")
     try:
         server = Server(f"{base}/v1", key_from_environment())
-        named = model or server.get("/models", _first_model)
+        served = served_model(server, model)
     except ServerError as error:
         raise JudgeError(f"the judge cannot be asked: {error}") from error
     if kind == "chat":
-        return Cached(ChatJudge(server, named), cache)
-    return Cached(RewardJudge(replace(server, base=base), named), cache)
-
-
-def _first_model(reply: Any) -> str:
-    return str(reply["data"][0]["id"])
+        return Cached(ChatJudge(server, served.name, max_length=served.max_length), cache)
+    return Cached(RewardJudge(replace(server, base=base), served.name), cache)
