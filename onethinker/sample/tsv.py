@@ -48,9 +48,9 @@ def load_tsv(
     """The questions of a TSV, only those whose columns have one of the values of `where`; case and signs do not count.
 
     media_root: the folder for `images/` and of `image_path`; the file's own unless given. Rows with options are
-    multiple choice, others numerical where the answer is a number, else mathematics; of a list of accepted answers the
-    first is the truth. Raises DataError naming the file and row; unless `strict`, a row whose question cannot be read
-    is left out and named in `Samples.left_out` instead.
+    multiple choice, others numerical where the answer is a number, else mathematics; of a list of accepted answers
+    the first is the truth, all are kept as `meta["accepted"]`. Raises DataError naming the file and row; unless
+    `strict`, a row whose question cannot be read is left out and named in `Samples.left_out` instead.
     """
     file = Path(path)
     root = Path(media_root) if media_root else file.parent
@@ -177,6 +177,7 @@ class _Asked:
     question: str
     truth: str
     options: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 def _sample(row: Row, at: str, source: str) -> Sample:
@@ -189,7 +190,9 @@ def _sample(row: Row, at: str, source: str) -> Sample:
         raise DataError(f"{at}: no answer; a file without public answers cannot be scored")
     asked = _asked(row, answer, at) if answer else _Asked("caption", row["question"].strip(), caption)
     question = hinted(row.get("hint", ""), asked.question)
-    meta = {name: row[name] for name in _KEPT if row.get(name)}
+    meta: dict[str, Any] = {name: row[name] for name in _KEPT if row.get(name)}
+    if asked.accepted:
+        meta["accepted"] = list(asked.accepted)
     return Sample(index, asked.task, "image", question, asked.truth, asked.options, source=source, meta=meta)
 
 
@@ -207,10 +210,11 @@ def _asked(row: Row, answer: str, at: str) -> _Asked:
         return _Asked("multiple_choice", question, answer, options)
     if row.get("question_type", "").startswith("multi"):
         return _chosen(row, question, answer, at)
-    first = next(iter(_listed(answer, at)), answer) if answer.startswith("['") else answer
-    if _is_number(first):
-        return _Asked("numerical", question, first)
-    return _Asked("math", question if row.get("question_type") else f"{question}\n{SHORT}", first)
+    accepted = tuple(_listed(answer, at)) if answer.startswith(("['", '["')) else ()
+    known = accepted or (answer,)
+    if all(map(_is_number, known)):
+        return _Asked("numerical", question, known[0], accepted=accepted)
+    return _Asked("math", question if row.get("question_type") else f"{question}\n{SHORT}", known[0], accepted=accepted)
 
 
 def _chosen(row: Row, question: str, answer: str, at: str) -> _Asked:

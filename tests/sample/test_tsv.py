@@ -158,6 +158,7 @@ def test_mmsci_has_captions_for_answers(tmp_path: Path) -> None:
 
 def test_mmmu_asks_for_a_short_answer_where_it_is_no_number(tmp_path: Path) -> None:
     number, word, choice = load_tsv(tsv(tmp_path, {"answer": "24"}, {"answer": "['Asp', 'D']"}, CHOICE))
+    assert word.meta["accepted"] == ["Asp", "D"] and "accepted" not in number.meta
     assert number.question == "Question 0?"
     assert word.question == "Question 1?\nAnswer the question using a single word or phrase."
     assert "phrase" not in choice.question

@@ -177,3 +177,38 @@ def test_true_mask_of_image_and_clip() -> None:
     for bad in ("{", "[]", {"segmentation_rle": 3}, {"frames": [], "segmentation_rle": {}}):
         with pytest.raises(DataError, match="segmentation-1: meta\\['segmentation'\\]"):
             true_mask(sample_of("image_segmentation", meta={"segmentation": bad}))
+
+
+def mathvista(said: str, truth: str, precision: float) -> bool:
+    """As evaluation/calculate_score.py of MathVista's authors compares a decimal answer."""
+    return str(round(float(said), int(precision))) == truth
+
+
+def test_mathvistas_decimals_are_rounded_to_the_questions_precision() -> None:
+    for precision, truth in (("1.0", "0.6"), ("2.0", "1.45"), ("3", "0.125")):
+        for said in ("0.6", "0.64", "0.65", "0.55", "1.449", "1.454", "1.455", "0.1249", "0.1254", "0.13", "60%"):
+            expected = mathvista(said, truth, float(precision)) if "%" not in said else False
+            found = answered("numerical", said, truth=truth, meta={"answer_type": "float", "precision": precision})
+            assert found.accuracy == expected, (said, truth)
+    integer = {"answer_type": "integer", "precision": "1.0"}
+    assert answered("numerical", "3.04", truth="3", meta=integer).accuracy == 0
+    for precision in ("-1", "99", "x", "inf", [1]):
+        with pytest.raises(DataError, match="expected 0 to 15 decimals"):
+            answered("numerical", "1", truth="1", meta={"answer_type": "float", "precision": precision})
+
+
+@pytest.mark.parametrize(
+    ("task", "accepted", "right", "wrong"),
+    [
+        ("math", ["24/7", "3.429"], ["24/7", r"\frac{24}{7}", "3.43", "3.4285714"], ["3.4", "24", "7/24"]),
+        ("math", ["Transformer", "a transformer"], ["transformer", "A Transformer"], ["not a transformer", "x"]),
+        ("math", ["$6", "6", "six"], ["6", "Six", "$6"], ["7", "sixty"]),
+        ("numerical", ["8.4", "8.39"], ["8.4", "8.39", "8.391"], ["8.38", "8.41"]),
+    ],
+)
+def test_an_open_question_takes_any_accepted_answer(task: str, accepted: list[str], right: Any, wrong: Any) -> None:
+    for answers, expected in ((right, 1), (wrong, 0)):
+        for said in answers:
+            assert answered(task, said, truth=accepted[0], meta={"accepted": accepted}).accuracy == expected, said
+    with pytest.raises(DataError, match="expected a list of texts"):
+        answered(task, "77", truth=accepted[0], meta={"accepted": [3]})

@@ -74,16 +74,24 @@ def in_picture(row: Row, where: str) -> list[str]:
 
 
 def first_accepted(row: Row, options: Sequence[str], where: str) -> str:
-    """The letter; of an open question the first of its accepted answers, which may be a written list."""
-    answer = get(row, "answer", where, str)
+    """The letter; of an open question the first of its accepted answers."""
     if options:
         return by_letter("answer")(row, options, where)
-    if re.fullmatch(r"\[.{1,4000}\]", answer, re.DOTALL):
-        try:
-            return str(as_list(ast.literal_eval(answer), where)[0])
-        except (ValueError, SyntaxError, MemoryError, RecursionError, IndexError) as error:
-            raise DataError(f"{where}: answer {show(answer)}; expected text or a written list of texts") from error
-    return answer
+    return all_accepted(row, where)[0]
+
+
+def all_accepted(row: Row, where: str) -> list[str]:
+    """The answers that an open question takes: text, or a written list of texts."""
+    answer = get(row, "answer", where, str)
+    if not re.fullmatch(r"\[.{1,4000}\]", answer, re.DOTALL):
+        return [answer]
+    try:
+        found = list(map(str, as_list(ast.literal_eval(answer), where)))
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise DataError(f"{where}: answer {show(answer)}; expected text or a written list of texts") from error
+    if not found:
+        raise DataError(f"{where}: answer {show(answer)}; expected at least one text")
+    return found
 
 
 # ---- MMMU: pictures within the text -------------------------------------------------------------------------------
@@ -157,7 +165,7 @@ TABLES = (
         "mmmu", f"validation: data/validation-*.parquet or SUBJECT/validation-*.parquet, {_HUB}; dev alike",
         {split: (f"data/{split}-*.parquet", f"*/{split}-*.parquet") for split in ("validation", "dev")},
         "id", mmmu_question, first_accepted, mmmu_pictures, mmmu_options, "image", free="math", numbers=True,
-        meta=("subfield",),
+        meta=("subfield",), accepted=all_accepted,
     ),
     Table(
         "mathvista", f"data/testmini-*.parquet, {_HUB}; the answers of test are not public",
@@ -228,7 +236,7 @@ TABLES = (
             "comprehension": ("Comprehension/test-*.parquet",), "adaptation": ("Adaptation/test-*.parquet",),
         },
         "", at_the_end, first_accepted, file_named("{id}", DISCIPLINES), listed("options"), free="math", numbers=True,
-        folders=(DISCIPLINES,), meta=("id", "question_type", "track"), folder_as="track",
+        folders=(DISCIPLINES,), meta=("id", "question_type", "track"), folder_as="track", accepted=all_accepted,
     ),
     Table(
         "videomathqa", f"mcq/test-*.parquet, {_HUB} of lmms-eval; videos/VIDEO.mp4",

@@ -65,6 +65,8 @@ class Table:
     choice all the same and the answer is a letter; also of a question with several right options, which stand in its
     text then. keep: the rows of
     a split that belong to it. meta: columns to keep. folder_as: the column that the name of a file's folder becomes.
+    accepted: the answers that a question without options takes, kept as `meta["accepted"]`; one that is no number makes
+    the question one of `free`.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Table:
     keep: Callable[[Row, str], bool] = lambda row, split: True
     meta: tuple[str, ...] = ()
     folder_as: str = ""
+    accepted: Callable[[Row, str], list[str]] = lambda row, where: []
 
     def source(self) -> Source:
         return Source(self.name, self.task, tuple(self.files), self.layout, self.places, self.samples)
@@ -111,7 +114,9 @@ class Table:
         choice = (len(answer) == 1 and self.chosen(row)) or bool(options)
         if choice and _SEVERAL.fullmatch(answer):
             question, options, choice = "\n".join([question, *options]), [], False
-        free = "numerical" if self.numbers and number(answer) is not None else self.free or self.task
+        accepted = [] if choice else self.accepted(row, where)
+        numbers = self.numbers and all(number(text) is not None for text in accepted or [answer])
+        free = "numerical" if numbers else self.free or self.task
         return make(
             where,
             id=f"{split}-{text_of(row, self.id, where) if self.id else at}",
@@ -122,7 +127,8 @@ class Table:
             truth=answer,
             media=tuple(media),
             source=self.name,
-            meta={key: text_of(row, key, where) for key in self.meta if row.get(key) not in EMPTY},
+            meta={key: text_of(row, key, where) for key in self.meta if row.get(key) not in EMPTY}
+            | ({"accepted": accepted} if len(accepted) > 1 else {}),
         )
 
 

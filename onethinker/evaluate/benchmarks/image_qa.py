@@ -33,18 +33,20 @@ BENCHMARKS = (
         places=(vlmevalkit("MMMU_DEV_VAL"), Place("mmmu", "MMMU", "validation")), where={"split": ("validation",)},
         table="Table 1",
         published=both("accuracy", "60.2", "70.6"),
-        note="the 53 open questions are compared with the first of their accepted answers, as numbers or formulas "
-        "(VLMEvalKit makes them a choice between that answer and `Other Answers`, which GPT reads off); where it is no "
-        "number, the question ends with the authors' `Answer the question using a single word or phrase.`",
+        note="the 53 open questions take any of their accepted answers, as numbers to two decimals, formulas or words "
+        "in any case, as the authors' tool does, which also takes a longer text that holds one (VLMEvalKit makes them "
+        "a choice between an answer and `Other Answers`, which GPT reads off); where one is no number, the question "
+        "ends with the authors' `Answer the question using a single word or phrase.`",
     ),
     Benchmark(
         name="mathvista", title="MathVista", family="image_qa", task="multiple_choice", split="testmini", size=1000,
         metric="accuracy", licence="CC BY-SA 4.0 (its card)", origin=TSV + "hub data set AI4Math/MathVista",
         places=(vlmevalkit("MathVista_MINI"), Place("mathvista", "MathVista", "testmini")), table="Table 1",
         published=both("accuracy", "74.2", "77.6"),
-        note="choices that the TSV repeats in its questions are shown once, as options; a decimal answer is right if "
-        "it equals the truth to two decimals, where the authors' tool first rounds it to the question's `precision` "
-        "and VLMEvalKit compares it as it is",
+        note="choices that the TSV repeats in its questions are shown once, as options; a decimal answer is "
+        "rounded to the question's `precision` and is then to equal the truth, as in the authors' tool (VLMEvalKit "
+        "compares it as it is); that tool cuts off the decimals of an answer to an integer question, neither "
+        "VLMEvalKit nor we do",
     ),
     Benchmark(
         name="mathverse", title="MathVerse", family="image_qa", task="math", split="testmini", size=3940,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -49,13 +50,19 @@ def test_mmmu_pictures_in_options_come_first_by_number(put: Put, png: Png, tmp_p
 
 @pytest.mark.parametrize(
     ("answer", "task", "truth"),
-    [("['1,200', '1200.0']", "numerical", "1,200"), ("24/7", "math", "24/7"), ("5", "numerical", "5")],
+    [
+        ("['1,200', '1200.0']", "numerical", "1,200"),
+        ("['6', 'six']", "math", "6"),
+        ("24/7", "math", "24/7"),
+        ("5", "numerical", "5"),
+    ],
 )
 def test_mmmu_open_questions(put: Put, png: Png, tmp_path: Path, answer: str, task: str, truth: str) -> None:
     row = {"id": "v", "question": "<image 1> How many?", "options": "[]", "answer": answer}
     put("data/validation-0.parquet", [row | {"image_1": {"bytes": png(1), "path": None}}])
     sample = one("mmmu", tmp_path, "validation")
     assert (sample.task, sample.truth, sample.options) == (task, truth, ())
+    assert sample.meta.get("accepted") == (ast.literal_eval(answer) if answer.startswith("[") else None)
 
 
 def test_mathvista(put: Put, png: Png, tmp_path: Path) -> None:
