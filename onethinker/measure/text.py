@@ -68,13 +68,22 @@ def rouge(reference: str, hypothesis: str, *, tokens: Literal["any", "latin"] = 
     spaces. tokens="latin" is the package's reading of everything. A text of one word has no pair: its ROUGE-2 is 0.
     """
     other = tokens == "any" and _NOT_LATIN_LETTER.search(reference) is not None
-    true, said = _tokens(reference, other), _tokens(hypothesis, other)
+    true, words, pairs = _reference(reference, other)
+    said = _tokens(hypothesis, other)
     common = LCSseq.similarity(true, said)
     return (
-        _f(Counter(true), Counter(said)),
-        _f(Counter(pairwise(true)), Counter(pairwise(said))),
+        _f(words, Counter(said)),
+        _f(pairs, Counter(pairwise(said))),
         2 * common / (len(true) + len(said)) if common else 0.0,
     )
+
+
+@lru_cache(maxsize=64)
+def _reference(text: str, other_scripts: bool) -> tuple[list[str], Counter[str], Counter[tuple[str, str]]]:
+    """A reference's tokens, and how often each and each pair of neighbours stands in it: remembered, since several
+    answers to one question are compared with it."""
+    tokens = _tokens(text, other_scripts)
+    return tokens, Counter(tokens), Counter(pairwise(tokens))
 
 
 def _tokens(text: str, other_scripts: bool) -> list[str]:

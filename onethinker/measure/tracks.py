@@ -72,17 +72,13 @@ class Tracks:
 @dataclass(frozen=True)
 class Pairs:
     """N tracks beside N true ones. pred_K4: the box at each true key, without area where there is none. has_K: whether
-    there is one."""
+    there is one. iou_K: box IoU at each true key, 0 where the track has no box."""
 
     pred: Tracks
     true: Tracks
     pred_K4: Floats
     has_K: Bools
-
-    @cached_property
-    def iou_K(self) -> Floats:
-        """Box IoU at each true key, 0 where the track has no box."""
-        return boxes.iou(self.pred_K4, self.true.boxes_M4)
+    iou_K: Floats
 
     @cached_property
     def common_N(self) -> Floats:
@@ -102,7 +98,7 @@ def pair(pred: Tracks, true: Tracks) -> Pairs:
     has_K = np.append(pred.code_M, -1)[place_K] == true.code_M
     pred_K4 = np.zeros_like(true.boxes_M4)
     pred_K4[has_K] = pred.boxes_M4[place_K[has_K]]
-    return Pairs(pred, true, pred_K4, has_K)
+    return Pairs(pred, true, pred_K4, has_K, boxes.iou(pred_K4, true.boxes_M4))
 
 
 # ---- measures ---------------------------------------------------------------------------------------------------
@@ -156,7 +152,8 @@ def key_overlap(pairs: Pairs) -> Floats:
 
 def at_keys(pairs: Pairs, pred_M: Bools, true_K: Bools) -> Pairs:
     """The same pairs at some of the keys; a key that both have is kept in both or in neither."""
-    return Pairs(pairs.pred.at(pred_M), pairs.true.at(true_K), pairs.pred_K4[true_K], pairs.has_K[true_K])
+    sides = pairs.pred.at(pred_M), pairs.true.at(true_K)
+    return Pairs(*sides, pairs.pred_K4[true_K], pairs.has_K[true_K], pairs.iou_K[true_K])
 
 
 # ---- frame by frame ---------------------------------------------------------------------------------------------
@@ -221,6 +218,11 @@ def clip(boxes_F4: Floats, size: tuple[float, float]) -> Floats:
     """Boxes cut to the image as GOT-10k's toolkit cuts them; see `got10k`. size: width and height."""
     x1_F, y1_F, x2_F, y2_F = boxes_F4.T
     width, height = size
-    left_F, top_F = np.clip(x1_F, 0.0, width), np.clip(y1_F, 0.0, height)
-    right_F = left_F + np.clip(x2_F - x1_F, 0.0, width - left_F)
-    return np.stack([left_F, top_F, right_F, top_F + np.clip(y2_F - y1_F, 0.0, height - top_F)], axis=1)
+    left_F, top_F = _between(x1_F, width), _between(y1_F, height)
+    right_F = left_F + _between(x2_F - x1_F, width - left_F)
+    return np.stack([left_F, top_F, right_F, top_F + _between(y2_F - y1_F, height - top_F)], axis=1)
+
+
+def _between(values_F: Floats, most: float | Floats) -> Floats:
+    """Held within 0 and `most`."""
+    return np.minimum(np.maximum(values_F, 0.0), most)

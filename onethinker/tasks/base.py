@@ -55,6 +55,8 @@ class Malformed(ValueError):
         self.partial = partial
 
 
+_OK, _NO_ANSWER, _MALFORMED, _ERROR = Status.OK, Status.NO_ANSWER, Status.MALFORMED, Status.ERROR
+"""Reading a member of an enum takes as long as a few of a score's formulas."""
 _NO_MASK: dict[str, dict[str, float]] = {
     "image": {"inter": 0, "union": 0},
     "clip": dict.fromkeys(("j", "f", "released_j", "released_f"), 0.0),
@@ -171,20 +173,20 @@ class Task(ABC, Generic[T]):
 
         Text without an answer block is parsed too, for the published partial credit; leniently it counts as answer.
         """
-        if answer.status in (Status.MALFORMED, Status.ERROR):
+        if answer.status is _MALFORMED or answer.status is _ERROR:
             return Reading(answer.status, None)
         value = None if lenient else self.plain(answer.text)
         if value is None:
             try:
                 value = self.parse(answer.text, sample, lenient=lenient)
             except Malformed as error:
-                status = Status.MALFORMED if answer.status is Status.OK else answer.status
+                status = _MALFORMED if answer.status is _OK else answer.status
                 return Reading(status, error.partial, str(error))
-        return Reading(Status.OK if lenient and answer.status is Status.NO_ANSWER else answer.status, value)
+        return Reading(_OK if lenient and answer.status is _NO_ANSWER else answer.status, value)
 
     def score(self, sample: Sample, answer: Answer, *, lenient: bool = False) -> Score:
         """Score one answer; bad model output is a status, never an exception. Raises DataError for a bad truth."""
-        if answer.status is Status.ERROR:
+        if answer.status is _ERROR:
             return _failed(answer)
         true = self.truth(sample)
         status, value, _ = self.read(sample, answer, lenient=lenient)
@@ -213,7 +215,7 @@ class Task(ABC, Generic[T]):
         made: list[tuple[Result, bool] | None] = [None] * len(samples)
         read, readings, truths = [], [], []
         for n, (sample, answer) in enumerate(zip(samples, answers, strict=True)):
-            if answer.status is Status.ERROR:
+            if answer.status is _ERROR:
                 made[n] = _failed(answer), True
                 continue
             try:
@@ -247,7 +249,7 @@ class Task(ABC, Generic[T]):
         alike = self.reads_alike(pred)
         known = repeat(True, len(samples)) if alike is None else alike.tolist()
         scores = make_scores(measured, answers, [status for status, _, _ in readings], self.structured)
-        return [(score, same and score.status is Status.OK) for score, same in zip(scores, known, strict=True)]
+        return [(score, same and score.status is _OK) for score, same in zip(scores, known, strict=True)]
 
     def metrics(self, scores: Sequence[Score], profile: MetricProfile = "official") -> dict[str, float]:
         """Pooled metrics over scores without errors; the first entry is the task's headline. NaN without scores.

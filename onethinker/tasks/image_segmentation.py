@@ -118,20 +118,16 @@ def prompt_arrays(values: Sequence[Prompts]) -> Floats:
 def overlap(pred: Floats, true: Floats) -> tuple[dict[str, Floats], Bools]:
     """IoU of the boxes, and G(d) of the positive and of the negative points, each (N,), 0 for a part that is missing;
     and which answers have both sorts of points. pred, true: as `prompt_arrays` gives them."""
-    parts = {"iou": boxes.iou(pred[:, :4], true[:, :4])}
-    for name, side in _POINTS.items():
-        sides = (values[:, side].reshape(-1, 3, 2) for values in (pred, true))
-        parts[name] = points.similarity(points.matched_distance(*sides))
+    pred_P32, true_P32 = (values[:, 4:16].reshape(-1, 3, 2) for values in (pred, true))  # P: positive, negative, …
+    near_N2 = points.similarity(points.matched_distance(pred_P32, true_P32)).reshape(-1, 2)
+    parts = {"iou": boxes.iou(pred[:, :4], true[:, :4]), "positive": near_N2[:, 0], "negative": near_N2[:, 1]}
     return parts, np.asarray(np.isfinite(pred[:, 4:16]).all(axis=1))
 
 
 def prompts_read_alike(pred: Floats) -> Bools:
     """Answers that lenient reading leaves as they are."""
-    positive, negative = (not_fractions(pred[:, side]) for side in _POINTS.values())
-    return np.asarray(upright(pred[:, :4]) & positive & negative)
-
-
-_POINTS = {"positive": slice(4, 10), "negative": slice(10, 16)}
+    positive_N, negative_N = not_fractions(pred[:, 4:10]), not_fractions(pred[:, 10:16])
+    return np.asarray(upright(pred[:, :4]) & positive_N & negative_N)
 
 
 def prompt_terms(score: Score, *more: str) -> Terms:

@@ -29,9 +29,8 @@ class OCR(Task[str]):
         return read_text(text)
 
     def measure(self, pred: Sequence[str], true: Sequence[str], samples: Sequence[Sample]) -> Measured:
-        words = [len(text.split()) for text in true]
-        rates = list(map(measure.wer, true, pred))
-        errors = [round(rate * count) for rate, count in zip(rates, words, strict=True)]
+        words, rates = [len(text.split()) for text in true], list(map(measure.wer, true, pred))
+        errors = [round(rate * count) for rate, count in zip(rates, words)]
         accuracy = [max(0.0, 1.0 - rate) for rate in rates]
         return Measured(accuracy, {"1-WER": accuracy}, {"words": words, "errors": errors})
 

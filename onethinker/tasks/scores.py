@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from onethinker.sample import DataError
 from onethinker.sample.answer import Answer, Status
 from onethinker.tasks.rewards import REWARDS, RewardProfile
 
+_OK, _ERROR = Status.OK, Status.ERROR  # reading a member of an enum takes as long as a few of a score's formulas
 Column: TypeAlias = Sequence[Any] | NDArray[Any]
 """N values, one an answer."""
 
@@ -43,14 +45,14 @@ class Score:
     def reward(self, profile: RewardProfile = "released") -> float:
         """The scalar that trains, as the profile of `REWARDS` has it. NaN for an `error`, which is left out of averages
         and never counted as 0."""
-        return math.nan if self.status is Status.ERROR else REWARDS[profile].earns(self)
+        return math.nan if self.status is _ERROR else REWARDS[profile].earns(self)
 
 
 Result: TypeAlias = Score | DataError
 """A score, or what is wrong with the sample's truth."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Measured:
     """What a task's measure says of N parsed answers, a column of N each.
 
@@ -70,28 +72,22 @@ def make_scores(
     measured: Measured, answers: Sequence[Answer], statuses: Sequence[Status], structured: bool
 ) -> list[Score]:
     """N scores from the columns of what was measured."""
+    count = len(answers)
+    scores: list[Score] = []
     accuracy = _values(measured.accuracy)
     paper = accuracy if measured.paper is None else _values(measured.paper)
     hardened = paper if measured.hardened is None else _values(measured.hardened)
-    if measured.structure is not None:
-        form = _values(measured.structure)
-    else:
-        form = [0.0 if structured and status is not Status.OK else 0.5 for status in statuses]
-    columns = zip(
-        answers, statuses, accuracy, form, paper, hardened,
-        _rows(measured.components, len(answers)), _rows(measured.evidence, len(answers)), strict=True,
-    )  # fmt: skip
-    scores = []
-    for answer, status, right, structure, r_paper, r_hardened, components, evidence in columns:
-        ok = status is Status.OK
-        r_acc = {"paper": r_paper if ok else 0.0, "hardened": r_hardened if ok else 0.0}
-        given = structure if answer.format else 0.0
-        scores.append(
-            Score(
-                status, right, answer.format, given, components, evidence, r_acc, answer.tidy, answer.characters,
-                answer.tokens,
-            )
-        )  # fmt: skip
+    form = repeat(None, count) if measured.structure is None else _values(measured.structure)
+    rows = _rows(measured.components, count), _rows(measured.evidence, count)
+    columns = zip(answers, statuses, accuracy, paper, hardened, form, *rows, strict=True)
+    for answer, status, right, r_paper, r_hardened, shape, components, evidence in columns:
+        if status is _OK:
+            r_acc, usual = {"paper": r_paper, "hardened": r_hardened}, 0.5
+        else:
+            r_acc, usual = {"paper": 0.0, "hardened": 0.0}, 0.0 if structured else 0.5
+        structure = (usual if shape is None else shape) if answer.format else 0.0
+        length = answer.characters, answer.tokens
+        scores.append(Score(status, right, answer.format, structure, components, evidence, r_acc, answer.tidy, *length))
     return scores
 
 
@@ -105,4 +101,7 @@ def _rows(columns: Mapping[str, Column], count: int) -> list[dict[str, Any]]:
     """One mapping an answer from a column a name."""
     if not columns:
         return [{} for _ in range(count)]
+    if len(columns) == 1:  # most often, and for one answer in half the time
+        [(name, column)] = columns.items()
+        return [{name: value} for value in _values(column)]
     return [dict(zip(columns, row)) for row in zip(*map(_values, columns.values()), strict=True)]
