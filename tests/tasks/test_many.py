@@ -147,11 +147,12 @@ def test_one_huge_number_spoils_only_its_own_row(task: str) -> None:
 
 
 def test_a_bad_truth_is_its_own_rows_error() -> None:
-    samples = [sample_of("temporal_grounding", meta=meta) for meta in ({}, {"duration": -1}, {"duration": 9})]
+    metas = ({}, {"frame_boxes": [[1, 2, 3, 4]]}, {"frame_boxes": [[1, 2, 3, 4]] * 2, "fps": 4})
+    samples = [sample_of("tracking", meta=meta) for meta in metas]
     answers = [read_answer(respond(s.truth)) for s in samples]
-    first, second, third = get_task("temporal_grounding").score_many(samples, answers)
+    first, second, third = get_task("tracking").score_many(samples, answers)
     assert isinstance(first, Score) and isinstance(third, Score) and first.accuracy == third.accuracy == 1
-    assert isinstance(second, DataError) and "duration" in str(second)
+    assert isinstance(second, DataError) and "fps" in str(second)
     samples = [sample_of("tracking"), sample_of("tracking", "{}")]
     first, second = get_task("tracking").score_many(samples, [read_answer(respond(s.truth)) for s in samples])
     assert isinstance(first, Score) and first.accuracy == 1
