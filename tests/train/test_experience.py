@@ -75,7 +75,7 @@ def test_a_judge_grades_free_text_in_place_of_rouge(collector, world, tiny):
     first, last = found.kept[0], found.kept[-1]
     assert first.rewards_G.tolist() == pytest.approx([0.6, 1.5, 0.6, 1.5])
     assert np.isnan(last.rewards_G).tolist() == [False, False, False, True] and last.accuracy == pytest.approx(1 / 3)
-    assert last.rollouts[-1].completion.error == "judge: busy"
+    assert last.rollouts[-1].problem == "judge: busy"
     assert first.rollouts[1].score.components["judge"] == 1.0
     assert _summary(tiny(), found)["errors"] == 1, "a judge that fails is counted"
 
