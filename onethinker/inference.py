@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -16,15 +17,22 @@ from rich.text import Text
 
 from onethinker.engines.base import Engine, EngineError, Request, Sampling
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, write_clip, write_image
-from onethinker.recipes.answering import answering_engine, asked_as, flag_overrides
+from onethinker.media.memory import PictureFolder
+from onethinker.models.shipped import shipped
+from onethinker.recipes import SHIPPED
+from onethinker.recipes.answering import AskedAs, answering_engine, asked_as, flag_overrides
 from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Reading
 from onethinker.tasks.prompts import PromptSet, load_prompts
+from onethinker.util.served import say
 from onethinker.util.terminal import printable
 
 DEFAULT_MODEL = "mini-rl"
+OneMedium: TypeAlias = str | Path | Image.Image | np.ndarray
+"""A file, a picture of Pillow's, or an array (H, W), (H, W, 3) in RGB or (H, W, 4), uint8."""
+Media: TypeAlias = OneMedium | Sequence[OneMedium] | None
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class Result:
     response: str
     answer: Answer
     reading: Reading[Any]
+    pictures: PictureFolder = field(default_factory=PictureFolder, repr=False, compare=False)
+    """Holds the files of pictures that came from memory."""
 
     @property
     def status(self) -> Status:
@@ -89,7 +99,9 @@ def print_result(result: Result, as_json: bool = False, draw: Path | None = None
         drawing = {"drawing": str(result.save(draw))} if draw else {}
         return print(json.dumps(result.record() | drawing, ensure_ascii=True))
     console = Console(highlight=False)
-    for text, style in ((result.answer.thinking, "dim"), (result.answer.text, "bold")):
+    answered = result.answer.status not in (Status.NO_ANSWER, Status.TRUNCATED)
+    thinking = result.answer.thinking if answered else ""  # without an answer block `text` is the whole response
+    for text, style in ((thinking, "dim"), (result.answer.text, "bold" if answered else "dim")):
         if text:
             console.print(Text(printable(text), style=style))
     if result.status is not Status.OK:
@@ -101,20 +113,27 @@ def print_result(result: Result, as_json: bool = False, draw: Path | None = None
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready for questions. prompts: the words around a question; budget: how large media may become."""
+    """A model ready for questions. prompts: the words around a question; budget: how large media may become.
+    knows_only_worlds: trained on nothing but drawn worlds, so that it says so of any other picture."""
 
     engine: Engine
     prompts: PromptSet
     budget: MediaBudget
     max_tokens: int
+    knows_only_worlds: bool = False
 
-    def ask(
-        self, media: str | Path | Sequence[str | Path], question: str, *, task: str = "", options: Sequence[str] = ()
-    ) -> Result:
-        """Ask about images or a clip. task: one of `list_tasks()`; multiple choice if there are options, else
-        open-ended. Raises EngineError when the model could not be asked at all (unreadable media, for one)."""
-        files = tuple(Path(m).resolve() for m in ([media] if isinstance(media, str | Path) else media))
+    def ask(self, media: Media, question: str, *, task: str = "", options: Sequence[str] = ()) -> Result:
+        """Ask about images or a clip, or about nothing but the words (media None). task: one of `list_tasks()`;
+        multiple choice if there are options, else open-ended.
+
+        Raises EngineError when the model could not be asked at all (unreadable media, for one), MediaError for an array
+        that is no picture.
+        """
+        pictures = PictureFolder()
+        files = tuple(Path(m).resolve() if isinstance(m, str | Path) else pictures.file(m) for m in _as_sequence(media))
         clips = [is_clip(f) for f in files]
+        if self.knows_only_worlds:
+            _doubt(files, clips)
         modality: Any = (
             "video" if clips and all(clips) else "video-image" if any(clips) else "image" if clips else "text"
         )
@@ -135,7 +154,7 @@ class Model:
             raise EngineError(completion.error)
         answer = read_answer(completion.text, completion.finish)
         reading = get_task(sample.task).read(sample, answer)
-        return Result(sample, files, completion.text, answer, reading)
+        return Result(sample, files, completion.text, answer, reading, pictures)
 
 
 def load_model(
@@ -161,18 +180,56 @@ def load_model(
     recipe = asked.overridden([*flag_overrides(flags), *overrides])
     asked.tell(recipe)
     made = answering_engine(recipe, engine)
-    return Model(made, load_prompts(recipe.prompts), recipe.evaluate.budget, recipe.evaluate.max_tokens)
+    evaluated = recipe.evaluate
+    return Model(
+        made, load_prompts(recipe.prompts), evaluated.budget, evaluated.max_tokens, _knows_only_worlds(name, asked)
+    )
+
+
+def _knows_only_worlds(name: str, asked: AskedAs) -> bool:
+    """Of the weights that come with the package, and of a mini model whose recipe names no data but a world's."""
+    if name in shipped():
+        return True
+    trained_on = asked.recipe.data.train
+    of_a_world = not trained_on or (Path(trained_on).parent / "world.json").is_file()
+    return asked.trained and asked.recipe.name == SHIPPED["mini"].name and of_a_world
+
+
+def _doubt(files: Sequence[Path], clips: Sequence[bool]) -> None:
+    """Say once where a picture or clip is none of a world's. What cannot be read is the engine's to report."""
+    from onethinker.data.worlds.recognise import may_be_of_a_world
+
+    for file, clip in zip(files, clips, strict=True):
+        try:
+            picture = (
+                Image.fromarray(open_clip(file, MediaBudget(max_frames=1)).frames[0]) if clip else open_image(file)
+            )
+        except (MediaError, OSError):
+            continue
+        if not may_be_of_a_world(picture):
+            return _say_only_worlds()
+
+
+@cache
+def _say_only_worlds() -> None:
+    say("this mini model knows drawn shapes and words of its own world only, and guesses about any other picture")
 
 
 Thought, Thinker = Result, Model
 """The names of version 0.1, kept for one version."""
 
 
-def ask(media: str | Path | Sequence[str | Path], question: str, *, task: str = "", options: Sequence[str] = (),
+def ask(media: Media, question: str, *, task: str = "", options: Sequence[str] = (),
         model: str | Model = DEFAULT_MODEL) -> Result:  # fmt: skip
     """One question to one model; for several questions keep what `load_model` returns."""
     loaded = load_model(model) if isinstance(model, str) else model
     return loaded.ask(media, question, task=task, options=options)
+
+
+def _as_sequence(media: Media) -> Sequence[OneMedium]:
+    if media is None:
+        return ()
+    return [media] if isinstance(media, str | Path | Image.Image | np.ndarray) else media
 
 
 def _plain(value: Any) -> Any:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from onethinker import inference
+from onethinker.cli.app import app
 from onethinker.engines.base import EngineError
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model, print_result
 from onethinker.media import MediaBudget, MediaError, open_clip
+from onethinker.recipes import SHIPPED
+from onethinker.recipes.answering import AskedAs
+from onethinker.recipes.base import DataConfig
 from onethinker.sample import DataError
 from onethinker.sample.answer import Status
 from onethinker.tasks.prompts import load_prompts
@@ -124,6 +131,93 @@ def test_what_cannot_be_asked_raises(model_saying, media, tmp_path):
         model_saying("").ask(tmp_path / "gone.png", "What?")
     with pytest.raises((ValueError, KeyError), match="tracking"):
         model_saying("").ask(media["square"], "What?", task="trackin")
+
+
+@pytest.mark.parametrize("response", ["<think>I look and look", "It is a disc.", "<think>so</think>A disc."])
+def test_without_an_answer_block_the_response_is_printed_once(response, model_saying, media, capsys):
+    print_result(model_saying(response).ask(media["square"], "What?"))
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == response and len(rest) == 1 and rest[0].startswith("(no_answer")
+
+
+@pytest.mark.parametrize(("response", "code"), [(said("a disc"), 0), ("a disc", 1), (said("left"), 1)])
+def test_the_exit_status_says_whether_there_is_an_answer(response, code, model_saying, media, monkeypatch):
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model_saying(response))
+    task = ["--task", "spatial_grounding"] if "left" in response else []
+    for form in ([], ["--json"]):
+        done = CliRunner().invoke(app, ["ask", str(media["square"]), "What?", *task, *form])
+        assert done.exit_code == code, done.output
+
+
+def test_a_question_of_words_alone(model_saying, media, monkeypatch):
+    model = model_saying(said("4"))
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model)
+    assert model.ask(None, "What is 2 + 2?", task="numerical").sample.modality == "text"
+    done = CliRunner().invoke(app, ["ask", "What is 2 + 2?"])
+    assert done.exit_code == 0 and done.output.splitlines()[-1] == "4"
+    assert model.engine.requests[0].media == ()
+    for word in (str(media["square"]), "gone.mp4"):
+        done = CliRunner().invoke(app, ["ask", word])
+        assert done.exit_code == 2 and "media and a question" in done.output
+
+
+def test_pictures_in_memory_are_asked_about_as_those_of_files(model_saying, media, tmp_path):
+    file = Image.open(media["wide"])
+    pixels = np.asarray(file.convert("RGB"))
+    turned = Image.fromarray(pixels)
+    turned.getexif()[0x0112] = 6
+    model = model_saying(said("yes"))
+    for given in (file, pixels, [pixels, media["square"]], file.convert("CMYK"), turned, pixels[..., 0]):
+        result = model.ask(given, "Is it?")
+        path = model.engine.requests[0].media[0]
+        assert path.suffix == ".png" and result.sample.modality == "image" and result.draw()[0]
+        assert Image.open(path).size == (file.size[::-1] if given is turned else file.size)
+        if given is file or given is pixels:
+            assert np.array_equal(np.asarray(Image.open(path)), pixels)
+    assert turned.size == file.size and file.mode == Image.open(media["wide"]).mode, "what was given is not changed"
+    kept = path.parent
+    del result
+    gc.collect()
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "problem"),
+    [
+        (np.zeros((4, 4, 3)), "float64 .*uint8.*multiply by 255"), (np.zeros((4, 4, 2), np.uint8), r"\(H, W, 3\)"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "write_clip"), (np.zeros(4, np.uint8), r"expected \(H, W\)"),
+        (np.zeros((0, 4, 3), np.uint8), "at least one"),
+    ],
+)  # fmt: skip
+def test_arrays_that_are_no_picture(pixels, problem, model_saying):
+    with pytest.raises(MediaError, match=problem):
+        model_saying("").ask(pixels, "What?")
+
+
+def test_a_mini_model_says_once_that_it_knows_only_its_world(model_saying, media, world, capsys):
+    inference._say_only_worlds.cache_clear()
+    model = replace(model_saying(said("yes")), knows_only_worlds=True)
+    for sample in world:
+        model.ask([str(path) for path in sample.paths(world.root)], "Is it?")
+    model.ask(None, "Is it?")
+    assert capsys.readouterr().err == ""
+    for _ in range(2):
+        model.ask(media["wide"], "Is it?")
+        model.ask(media["even"], "Is it?")
+    assert capsys.readouterr().err.count("own world") == 1
+
+
+def test_which_models_know_only_worlds(tmp_path):
+    own, of_world = tmp_path / "own" / "train", tmp_path / "world" / "train"
+    of_world.mkdir(parents=True)
+    (of_world.parent / "world.json").write_text("{}")
+
+    def knows(train: str, name: str = "mini") -> bool:
+        recipe = SHIPPED[name].model_copy(update={"data": DataConfig(train=train)})
+        return inference._knows_only_worlds("folder", AskedAs("folder", recipe, "folder", trained=True))
+
+    assert knows("") and knows(str(of_world)) and not knows(str(own)) and not knows("", "qwen3_vl_8b")
+    assert inference._knows_only_worlds("mini-rl", AskedAs("mini-rl", SHIPPED["mini"]))
 
 
 HOSTILE = "[bold red]x[/bold red] [/nope] \x1b[2J\x1b]0;owned\x07 \u202egnp\u202c \x9b31m a\rb \ud800"

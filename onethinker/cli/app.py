@@ -27,6 +27,7 @@ from onethinker.cli.options import (
     Out,
     Prompts,
     Set,
+    names_a_file,
 )
 from onethinker.cli.score import rollouts, score
 
@@ -210,7 +211,7 @@ def report(
 
 @app.command()
 def ask(
-    media: Annotated[list[str], typer.Argument(help="Images or clips, then the question as the last word.")],
+    media: Annotated[list[str], typer.Argument(help="Images or clips, if any, then the question as the last word.")],
     task: Annotated[str, typer.Option(help="One of `onethinker tasks`; open_ended unless given.")] = "",
     option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
     model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
@@ -224,16 +225,22 @@ def ask(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the parsed value.")] = False,
     draw: Annotated[Path | None, typer.Option(help="Write the answer drawn on the picture or clip.")] = None,
 ) -> None:
-    """Ask a model about images or a clip: prints its thinking and its answer."""
-    if len(media) < 2:
+    """Ask a model about images or a clip, or in words alone: prints its thinking and its answer.
+
+    Exit status 1 if there is no answer in the task's form.
+    """
+    if len(media) == 1 and names_a_file(media[0]):
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
     from onethinker.inference import load_model, print_result
+    from onethinker.sample.answer import Status
 
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
         like=as_,
     )  # fmt: skip
-    print_result(loaded.ask(media[:-1], media[-1], task=task, options=option or ()), as_json=json, draw=draw)
+    result = loaded.ask(media[:-1], media[-1], task=task, options=option or ())
+    print_result(result, as_json=json, draw=draw)
+    raise typer.Exit(0 if result.status is Status.OK else 1)
 
 
 @app.command()

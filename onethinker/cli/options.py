@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -36,3 +38,11 @@ As = Annotated[
         help="Ask as this checkpoint or recipe is: prompts, media sizes, tokens. For a server that is elsewhere.",
     ),
 ]
+
+
+_MEDIA = re.compile(r"\S+\.(?:png|jpe?g|webp|bmp|tiff?|gif|heic|avif|mp4|mov|mkv|webm|avi|m4v|mpe?g|ts|flv|wmv)", re.I)
+
+
+def names_a_file(word: str) -> bool:
+    """Whether a lone word is media without a question: it is called so, or there is such a file."""
+    return _MEDIA.fullmatch(word) is not None or os.path.exists(word)  # noqa: PTH110  a question may be too long a path

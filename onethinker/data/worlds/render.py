@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from onethinker.data.worlds.font import GLYPH_HEIGHT, GLYPH_WIDTH, glyph
-from onethinker.data.worlds.scene import Scene, Thing
+from onethinker.data.worlds.scene import GROUNDS, Scene, Thing
 
 RGB = {
     "red": (220, 40, 40),
@@ -21,7 +21,6 @@ RGB = {
     "cyan": (50, 200, 220),
     "pink": (245, 140, 190),
 }
-GROUNDS = ((238, 238, 238), (205, 200, 190), (35, 38, 45))
 _FINER = 8
 
 _OUTLINES: dict[str, list[tuple[float, float]]] = {

@@ -19,6 +19,8 @@ FPS = 2
 """Frames a second of every clip; events begin and end on a frame."""
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "cyan", "pink")
+GROUNDS = ((238, 238, 238), (205, 200, 190), (35, 38, 45))
+"""RGB of what everything stands on."""
 INKS = ("red", "green", "blue", "purple")
 """Colours of words: those that can be read on every ground."""
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "hexagon")
