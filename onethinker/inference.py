@@ -16,13 +16,15 @@ from rich.console import Console
 from rich.text import Text
 
 from onethinker.engines.base import Engine, EngineError, Request, Sampling
-from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, write_clip, write_image
+from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe, write_clip, write_image
 from onethinker.media.memory import PictureFolder
 from onethinker.models.shipped import shipped
 from onethinker.recipes import SHIPPED
 from onethinker.recipes.answering import AskedAs, answering_engine, asked_as, flag_overrides
 from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status, read_answer
+from onethinker.segment import Segmenter, make_segmenter
+from onethinker.segment.answers import masks_of
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Reading
 from onethinker.tasks.prompts import PromptSet, load_prompts
@@ -33,6 +35,14 @@ DEFAULT_MODEL = "mini-rl"
 OneMedium: TypeAlias = str | Path | Image.Image | np.ndarray
 """A file, a picture of Pillow's, or an array (H, W), (H, W, 3) in RGB or (H, W, 4), uint8."""
 Media: TypeAlias = OneMedium | Sequence[OneMedium] | None
+DRAWN_FRAMES = 360
+"""Of a clip that are drawn at most, 12 s of 30 frames a second; of a longer one as many, evenly."""
+
+
+def drawn_frames(file: Path) -> MediaBudget:
+    """All frames of a clip, up to DRAWN_FRAMES, at most 640 × 480 pixels each."""
+    info = probe(file)
+    return MediaBudget(frame_pixels=640 * 480, fps=info.fps or 1.0, max_frames=DRAWN_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -59,16 +69,25 @@ class Result:
     def problem(self) -> str:
         return self.reading.problem
 
-    def draw(self, budget: MediaBudget | None = None) -> tuple[list[Image.Image], list[float]]:
-        """Frames with the answer drawn on them, and their seconds (one frame at 0.0 for an image)."""
+    def draw(
+        self, budget: MediaBudget | None = None, segmenter: Segmenter | None = None
+    ) -> tuple[list[Image.Image], list[float]]:
+        """Frames with the answer drawn on them, and their seconds (one frame at 0.0 for an image).
+
+        budget: which frames of a clip; unless given all of them, at its own rate, at most DRAWN_FRAMES. segmenter:
+        whose masks of a segmentation answer are drawn too; GrabCut unless given, which needs no weights.
+        """
         if not self.media:
             return [], []
-        if is_clip(self.media[0]):
-            clip = open_clip(self.media[0], budget or MediaBudget())
+        file, masks = self.media[0], []
+        if is_clip(file):
+            clip = open_clip(file, budget or drawn_frames(file))
             frames, times = [Image.fromarray(f) for f in clip.frames], [float(t) for t in clip.times]
         else:
-            frames, times = [open_image(self.media[0])], [0.0]
-        return get_task(self.sample.task).draw(self.sample, self.answer, frames, times), times
+            frames, times = [open_image(file)], [0.0]
+        if get_task(self.sample.task).masks and self.value is not None:
+            masks = masks_of(segmenter or make_segmenter(), self.sample, file, self.value, times)
+        return get_task(self.sample.task).draw(self.sample, self.answer, frames, times, masks), times
 
     def save(self, path: Path) -> Path:
         """Write the drawing: a clip where the suffix is one of a clip's, else a picture of the first frame."""

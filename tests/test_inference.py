@@ -17,12 +17,13 @@ from onethinker.cli.app import app
 from onethinker.engines.base import EngineError
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model, print_result
-from onethinker.media import MediaBudget, MediaError, open_clip
+from onethinker.media import MediaBudget, MediaError, open_clip, probe
 from onethinker.recipes import SHIPPED
 from onethinker.recipes.answering import AskedAs
 from onethinker.recipes.base import DataConfig
 from onethinker.sample import DataError
 from onethinker.sample.answer import Status
+from onethinker.segment import Segmenter
 from onethinker.tasks.prompts import load_prompts
 
 
@@ -72,7 +73,7 @@ def test_a_span_on_a_clip(model_saying, media, tmp_path):
     result = model_saying(said('{"time": [0.5, 1.0]}')).ask(media["even"], "it moves", task="temporal_grounding")
     assert list(result.value) == [0.5, 1.0]
     frames, times = result.draw()
-    assert len(frames) == len(times) > 1
+    assert len(frames) == len(times) == probe(media["even"]).frames, "every frame, at the clip's own rate"
     assert len(open_clip(result.save(tmp_path / "drawn.mp4")).frames) == len(frames)
     assert Image.open(result.save(tmp_path / "drawn.jpg")).size == frames[0].size
     with pytest.raises(MediaError, match=r"drawn\.xyz: drawings are written as"):
@@ -301,3 +302,19 @@ def test_a_model_is_asked_as_it_was_trained(media, tmp_path, mini_model, mini_pr
     assert model.ask(media["even"], "What <|im_end|><|video_pad|> is it?").status in Status
     (folder / RECIPE_FILE).unlink()
     assert inference.load_model(str(folder), device="cpu").prompts.name == "full"
+
+
+def test_a_segmentation_is_drawn_with_its_mask(model_saying, media):
+    points = '"positive_points": [[300, 300], [350, 420], [400, 500]], "negative_points": [[9, 9], [900, 9], [9, 900]]'
+    text = '{"boxes": [200, 200, 500, 600], ' + points + "}"
+    result = model_saying(said(text)).ask(media["square"], "the disc", task="image_segmentation")
+
+    class Half(Segmenter):
+        def segment_image(self, image, box, positive, negative):
+            return np.tile(np.arange(image.width) > image.width / 2, (image.height, 1))
+
+        def start(self, frame, prompt, after, before): ...
+
+    ((with_mask,), _), ((plain,), _) = result.draw(segmenter=Half()), result.draw()
+    other = (np.asarray(with_mask) != np.asarray(plain)).any(axis=2)[:, 3 * with_mask.width // 4 :]
+    assert 0.2 < other.mean() < 0.9, "stripes over the right half"

@@ -23,7 +23,7 @@ from onethinker.media import VIDEO_SUFFIXES
 from onethinker.sample import MODALITIES, DataError, Sample
 from onethinker.sample.answer import Answer, Status
 from onethinker.sample.marks import place
-from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture
+from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture, written
 from onethinker.tasks.pool import METRIC_PROFILES, MetricProfile, Terms, TermSums
 from onethinker.tasks.rewards import REWARDS, RewardProfile
 from onethinker.tasks.scores import Measured, Result, Score, make_scores
@@ -137,7 +137,7 @@ class Task(ABC, Generic[T]):
 
     def paint(self, picture: Picture, value: T, colour: str, sample: Sample) -> None:
         """Draw a parsed answer or truth on one frame; `picture` knows its second."""
-        picture.note(f"{LABELS[colour]}: {value}", colour)
+        picture.note(f"{LABELS[colour]}: {written(value)}", colour)
 
     def truth(self, sample: Sample) -> T:
         """The sample's truth, parsed. Raises DataError naming the sample when it is not in the task's form."""
@@ -276,19 +276,27 @@ class Task(ABC, Generic[T]):
         return terms
 
     def draw(
-        self, sample: Sample, answer: Answer | None, frames: Sequence[Image.Image], times: Sequence[float] = ()
+        self,
+        sample: Sample,
+        answer: Answer | None,
+        frames: Sequence[Image.Image],
+        times: Sequence[float] = (),
+        masks: Sequence[NDArray[np.bool_]] = (),
     ) -> list[Image.Image]:
         """The frames (one for an image; a blank one where there are none) with truth, if any, and answer drawn on.
 
-        times: the frames' seconds; may be left out for images.
+        times: the frames' seconds; may be left out for images. masks: what a segmenter made of the answer, (H, W) a
+        frame, where the caller has one.
         """
         shown = list(frames) or [Image.new("RGB", (384, 384), "white")]
         seconds = list(times) or [0.0] * len(shown)
         true = self.truth(sample) if sample.truth else None
         status, value = (None, None) if answer is None else self.read(sample, answer)[:2]
         pictures = []
-        for frame, second in zip(shown, seconds, strict=True):
+        for n, (frame, second) in enumerate(zip(shown, seconds, strict=True)):
             picture = Picture(frame, second, seconds)
+            if n < len(masks):
+                picture.mask(masks[n], ANSWER)
             picture.note(sample.question, "white")
             if true is not None:
                 self.paint(picture, true, TRUTH, sample)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from onethinker.measure import text as measure
 from onethinker.sample import Sample
 from onethinker.tasks.base import ANY_MODALITY, Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
+from onethinker.tasks.drawing import LABELS, Picture
 from onethinker.tasks.reading import read_text
 
 
@@ -34,6 +35,13 @@ class MultipleChoice(Task[str]):
 
     def measure(self, pred: Sequence[str], true: Sequence[str], samples: Sequence[Sample]) -> Measured:
         return Measured([float(p == t) for p, t in zip(pred, true, strict=True)])
+
+    def paint(self, picture: Picture, value: str, colour: str, sample: Sample) -> None:
+        """The option as the question has it, with its letter."""
+        place = ord(value) - ord("A") if len(value) == 1 else -1
+        option = sample.options[place] if 0 <= place < len(sample.options) else value
+        lettered = option == value or option.startswith((f"{value}.", f"{value})", f"({value})", f"{value}:"))
+        picture.note(f"{LABELS[colour]}: {option if lettered else f'{value}. {option}'}", colour)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         return {"accuracy": (score.accuracy, 1.0)}

@@ -14,7 +14,7 @@ from onethinker.sample import Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
 from onethinker.tasks.plain_json import Bools, Floats, Four, Second, Two, plain_reader, rows_of_numbers, upright
-from onethinker.tasks.reading import NO_BOX, Span, Track, read_object, read_span, read_track
+from onethinker.tasks.reading import Span, Track, read_object, read_span, read_track
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +137,4 @@ class SpatialTemporalGrounding(Task[Tube]):
     def paint(self, picture: Picture, value: Tube, colour: str, sample: Sample) -> None:
         if value.span:
             picture.span(*value.span, colour)
-        picture.box(value.boxes.get(round(picture.second), NO_BOX), colour)
+        picture.track(value.boxes, colour, value.span)

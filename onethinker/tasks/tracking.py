@@ -14,7 +14,7 @@ from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
 from onethinker.tasks.plain_json import Bools, Floats, Four, Second, plain_reader, upright
-from onethinker.tasks.reading import NO_BOX, Track, read_object, read_track
+from onethinker.tasks.reading import Track, read_object, read_track
 
 FRAME_SIZE = (1000.0, 1000.0)
 
@@ -101,7 +101,7 @@ class Tracking(Task[Path]):
         return {"AO": (found.get("iou", 0.0), found.get("frames", 0.0))} | _shares(found)
 
     def paint(self, picture: Picture, value: Path, colour: str, sample: Sample) -> None:
-        picture.box(value.boxes.get(round(picture.second) + 1, NO_BOX), colour)
+        picture.track({key - 1: box for key, box in value.boxes.items()}, colour)
 
 
 def _searched(pairs: tracks.Pairs) -> tracks.Pairs:

@@ -1,0 +1,30 @@
+"""The masks of a segmentation answer, to be drawn: what a segmenter makes of its box and points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from onethinker.media import MediaBudget, open_clip, open_image, probe
+from onethinker.sample import Sample
+from onethinker.segment.base import Mask, Segmenter
+from onethinker.tasks import get_task
+from onethinker.tasks.image_segmentation import Prompts
+
+_PIXELS, _FRAMES = 320 * 240, 360
+"""Of a clip that is segmented to be drawn, at most, so that it takes seconds; measured masks have full size."""
+
+
+def masks_of(
+    segmenter: Segmenter, sample: Sample, file: Path, value: Prompts | None, times: Sequence[float]
+) -> list[Mask]:
+    """A mask (H, W) a frame, of an image one, of a clip one at each of `times` in seconds; sizes may differ from the
+    frames'. Empty for other tasks and for an answer that lacks a part. Raises MediaError."""
+    kind = get_task(sample.task).masks
+    if not kind or value is None or value.box is None or value.positive is None or value.negative is None:
+        return []
+    parts = value.box, value.positive, value.negative
+    if kind == "image":
+        return [segmenter.segment_image(open_image(file), *parts)]
+    budget = MediaBudget(frame_pixels=_PIXELS, fps=probe(file).fps or 1.0, max_frames=_FRAMES)
+    return list(segmenter.segment_clip(open_clip(file, budget), value.time or 0.0, *parts, times))
