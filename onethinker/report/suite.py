@@ -70,7 +70,11 @@ class Suite:
         found: dict[str, dict[str, Number]] = {}
         for model, of_model in self.models.items():
             pairs = {n: (e.benchmark, e.benchmark.get("released")) for n, e in of_model.items() if e.benchmark}
-            other = {n: again for n, (entry, again) in pairs.items() if again and again["value"] != entry["value"]}
+            other = {
+                n: again
+                for n, (entry, again) in pairs.items()
+                if again and again["value"] not in (None, entry["value"])
+            }
             if other:
                 found[f"{model} (released)"] = other
         return found
