@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from onethinker.report.read import Evaluation, MetricRow, Run
-from onethinker.report.tables import NOTHING, UNREAD, Tile, duration, percent, plain
+from onethinker.report.tables import NOTHING, UNREAD, Tile, counted, duration, percent, plain
 
 
 def recipe_of(run: Run) -> dict[str, Any]:
@@ -71,11 +72,28 @@ def _evaluation(evaluation: Evaluation, count: int) -> str:
     summary = evaluation.summary
     config = summary["config"]
     times = "once" if count == 1 else f"at {count} points of the run"
-    sampled = f", and by {config['sampled']} answers sampled at temperature {config['temperature']:g}"
+    sampled = f", and by {counted(config['sampled'], 'answer')} sampled at temperature {config['temperature']:g}"
     return (
-        f"It was measured {times} on {summary['questions']:,} held-out questions over {len(summary['tasks'])} tasks, "
+        f"It was measured {times} on {asked(evaluation)} over {counted(len(summary['tasks']), 'task')}, "
         f"by greedy answers of at most {config['max_tokens']:,} tokens{sampled if config['sampled'] else ''}."
     )
+
+
+_HELD_OUT = ("test", "validation", "val", "valid", "dev", "zeroshot", "held-out", "heldout", "held_out")
+
+
+def asked(evaluation: Evaluation) -> str:
+    """How many questions, and of what: held out or trained on, as far as their data's path tells."""
+    summary = evaluation.summary
+    path = str(summary["data"]["path"])
+    names = [part.removesuffix(Path(part).suffix) for part in Path(path).parts[-2:]]
+    path = "/".join(Path(path).parts[-2:])
+    if any(name in _HELD_OUT for name in names):
+        return counted(summary["questions"], "held-out question")
+    words = counted(summary["questions"], "question")
+    if any(name in ("train", "training") for name in names):
+        return f"{words} of training data ({path}; not held out)"
+    return f"{words} of {path}" if path else words
 
 
 def tiles(run: Run) -> list[Tile]:
@@ -83,17 +101,29 @@ def tiles(run: Run) -> list[Tile]:
     main = run.main or run.evaluations
     if not main:
         return []
-    first, last = main[0].summary, main[-1].summary
-    found = [_tile(first, last, "headline", percent, "mean over tasks, greedy, %")]
+    summaries = [evaluation.summary for evaluation in main]
+    last = summaries[-1]
+    found = [_tile(summaries, "headline", percent, "mean over tasks, greedy, %")]
     if "sampled_reward" in last["mean"]:
-        found.append(_tile(first, last, "sampled_reward", plain, "mean reward of sampled answers"))
+        found.append(_tile(summaries, "sampled_reward", plain, "mean reward of sampled answers"))
     unread = sum(e["status"].get(s, 0) for e in last["tasks"].values() for s in UNREAD)
     found.append(Tile("", f"{unread / max(1, last['n']):.1%}", f"of the last answers not readable ({unread:,})"))
-    found.append(Tile("", f"{last['questions']:,}", f"questions, {last['errors']} errors, {last['missing']} missing"))
+    found.append(
+        Tile(
+            "",
+            f"{last['questions']:,}",
+            f"{_word(last['questions'], 'question')}, {counted(last['errors'], 'error')}, {last['missing']:,} missing",
+        )
+    )
     return found
 
 
-def _tile(first: dict[str, Any], last: dict[str, Any], key: str, write: Any, words: str) -> Tile:
-    before, after = (side["mean"].get(key, {}).get("value") for side in (first, last))
-    same = first is last or before is None
-    return Tile("" if same else write(before), write(after) if after is not None else NOTHING, words)
+def _word(count: int, word: str) -> str:
+    return word if count == 1 else word + "s"
+
+
+def _tile(summaries: Sequence[dict[str, Any]], key: str, write: Any, words: str) -> Tile:
+    """The value of every stage that has one, in order."""
+    values = [summary["mean"].get(key, {}).get("value") for summary in summaries]
+    earlier = [write(value) for value in values[:-1] if value is not None]
+    return Tile(" → ".join(earlier), write(values[-1]) if values[-1] is not None else NOTHING, words)

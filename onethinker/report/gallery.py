@@ -16,8 +16,12 @@ from PIL import Image
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe
 from onethinker.report.read import Evaluation, ResultRow
 from onethinker.sample import DataError, Sample, Samples, load_samples
+from onethinker.sample.answer import Answer as ReadAnswer
 from onethinker.sample.answer import Status, read_answer
 from onethinker.scoring.results import samples_digest
+from onethinker.segment import Segmenter, make_segmenter
+from onethinker.segment.answers import masks_of
+from onethinker.segment.base import Mask
 from onethinker.tasks import get_task
 
 _MARKS = re.compile(r"<(?:image|video)>\s*")
@@ -54,8 +58,21 @@ class Answer:
         return read_answer(self.row["response"], self.row["finish"]).text
 
     @property
+    def readable(self) -> bool:
+        """Whether it is in its task's form."""
+        return str(self.row["status"]) == Status.OK
+
+    @property
     def verdict(self) -> str:
         return "right" if self.row["accuracy"] >= RIGHT else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Pictures of one question. label: what is drawn on them, `Truth` or `Answer`; empty for both."""
+
+    label: str
+    pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ class Card:
     sample: Sample
     topic: str
     answers: tuple[Answer, ...]
-    pictures: tuple[Picture, ...]
+    views: tuple[View, ...]
     problem: str = ""
 
     @property
@@ -93,7 +110,7 @@ class Card:
     @property
     def wide(self) -> bool:
         """Whether it holds the frames of a clip."""
-        return len(self.pictures) > 2
+        return any(len(view.pictures) > 2 for view in self.views)
 
 
 def samples_of(evaluation: Evaluation) -> Samples:
@@ -112,10 +129,11 @@ def samples_of(evaluation: Evaluation) -> Samples:
 
 
 def choose(evaluation: Evaluation, rows: Mapping[str, ResultRow], samples: Samples, each: int) -> list[Sample]:
-    """Up to `each` right and as many wrong answers a task, picked by a hash of their ids: always the same ones."""
+    """Up to `each` right and as many wrong answers a task, picked by a hash of their ids: always the same ones. Tasks
+    with a place or a time to show come first."""
     order = sorted(samples, key=lambda s: hashlib.sha256(s.id.encode()).digest())
     chosen: list[Sample] = []
-    for task in evaluation.tasks:
+    for task in sorted(evaluation.tasks, key=lambda name: not get_task(name).structured):
         for right in (True, False):
             some = [
                 s
@@ -132,20 +150,60 @@ def choose(evaluation: Evaluation, rows: Mapping[str, ResultRow], samples: Sampl
 def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 3) -> list[Card]:
     """Cards on the last evaluation's answers, with the earlier ones beside them."""
     rows = [(e.label, e.greedy()) for e in evaluations]
+    grabcut = str(evaluations[-1].summary.get("segmenter") or "").startswith("grabcut")  # others want their weights
+    segmenter = make_segmenter("grabcut") if grabcut else None
     benchmark = evaluations[-1].benchmark
     cards = []
     for sample in choose(evaluations[-1], rows[-1][1], samples, each):
         topic = str(benchmark["title"]) if benchmark else get_task(sample.task).title
         answers = tuple(Answer(label, by_id[sample.id]) for label, by_id in rows if sample.id in by_id)
         try:
-            cards.append(Card(sample, topic, answers, tuple(draw(sample, samples.root, answers[-1].row))))
+            cards.append(Card(sample, topic, answers, views(sample, samples.root, answers[-1].row, segmenter)))
         except (DataError, MediaError) as error:
             cards.append(Card(sample, topic, answers, (), str(error)))
     return cards
 
 
-def draw(sample: Sample, root: Path, row: ResultRow) -> list[Picture]:
-    """The images and frames of the clips, with truth and answer drawn on. Raises DataError, MediaError."""
+_APART = ("Spatial", "Spatial-temporal", "Tracking", "Segmentation")
+"""Groups of tasks with boxes, points or masks, whose truth and answer are seen best side by side."""
+
+
+def views(sample: Sample, root: Path, row: ResultRow, segmenter: Segmenter | None = None) -> tuple[View, ...]:
+    """The truth beside the answer where both have a place on the picture, else both on one. segmenter: makes the masks
+    of a segmentation answer. Raises DataError, MediaError."""
+    answer, task = read_answer(row["response"], row["finish"]), get_task(sample.task)
+    wordless = replace(sample, question="")
+    shown = _Shown.of(sample, root)
+    if task.group not in _APART:
+        return (View("", shown.drawn(wordless, answer)),)
+    value = task.read(sample, answer).value if segmenter and row["status"] == Status.OK else None
+    file = sample.paths(root)[0]
+    masks = masks_of(segmenter, sample, file, value, shown.seconds) if segmenter and value is not None else []
+    truthless = replace(wordless, truth="")
+    return View("Truth", shown.drawn(wordless, None)), View("Answer", shown.drawn(truthless, answer, masks))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What of a question's media is shown. times: of a clip's frames, None for images."""
+
+    frames: list[Image.Image]
+    times: list[float | None]
+
+    @property
+    def seconds(self) -> list[float]:
+        return [time or 0.0 for time in self.times]
+
+    @classmethod
+    def of(cls, sample: Sample, root: Path) -> _Shown:
+        return cls(*_media(sample, root))
+
+    def drawn(self, sample: Sample, answer: ReadAnswer | None, masks: Sequence[Mask] = ()) -> tuple[Picture, ...]:
+        drawn = get_task(sample.task).draw(sample, answer, self.frames, self.seconds, masks)
+        return tuple(_picture(picture, second) for picture, second in zip(drawn, [*self.times, None]))
+
+
+def _media(sample: Sample, root: Path) -> tuple[list[Image.Image], list[float | None]]:
     frames: list[Image.Image] = []
     times: list[float | None] = []
     for path in sample.paths(root):
@@ -156,9 +214,7 @@ def draw(sample: Sample, root: Path, row: ResultRow) -> list[Picture]:
         else:
             frames.append(open_image(path, _BUDGET.image_pixels))
             times.append(None)
-    wordless, answer = replace(sample, question=""), read_answer(row["response"], row["finish"])
-    drawn = get_task(sample.task).draw(wordless, answer, frames, [t or 0.0 for t in times])
-    return [_picture(picture, second) for picture, second in zip(drawn, [*times, None])]
+    return frames, times
 
 
 def _seconds(duration: float) -> list[float]:
@@ -174,6 +230,16 @@ def _picture(picture: Image.Image, second: float | None) -> Picture:
     picture.save(file, "JPEG", quality=86, optimize=True)
     uri = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
     return Picture(uri, *picture.size, second)
+
+
+SHORT = 60
+"""Characters that are shown of what could not be read."""
+
+
+def cut_short(text: str) -> str:
+    """One line: the beginning of a text that is not worth more."""
+    line = " ".join(text[: 4 * SHORT].split())
+    return line if len(line) <= SHORT and len(text) <= 4 * SHORT else f"{line[:SHORT]} …"
 
 
 def cut(text: str, most: int) -> str:

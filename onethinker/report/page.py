@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from onethinker.report import describe, gallery, suite, tables
 from onethinker.report.curves import stage_panels, status_panel, task_panels
 from onethinker.report.export import write_results
-from onethinker.report.figures import Series, bars, gains, radar
+from onethinker.report.figures import Series, bars, differences
+from onethinker.report.gains import Gain, stage_gains
 from onethinker.report.read import Evaluation, Run, read_run
 from onethinker.report.suite import Suite
 from onethinker.sample import DataError
 from onethinker.util.files import write_whole
-from onethinker.util.html import asset, templates
+from onethinker.util.html import asset, colours, templates
 from onethinker.util.runs import stamp
 
 HERE = "onethinker.report"
@@ -45,14 +47,15 @@ def write_report(
 def report_html(run: Run, *, each: int = 3, refresh: float | None = None) -> str:
     """The whole page of a run, as `write_report` writes it."""
     pages = templates(HERE)
-    pages.filters |= {"cut": gallery.cut, "duration": tables.duration}
+    pages.filters |= {"cut": gallery.cut, "cut_short": gallery.cut_short, "duration": tables.duration}
     measured, script = Suite.of(run.suite), asset(HERE, "report.js")
     cards, absent = _gallery(run, measured, each)
+    gains = stage_gains(run.evaluations)
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = pages.get_template("report.html")
     return page.render(
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'",
-        style=asset(HERE, "report.css"),
+        style=colours() + asset(HERE, "report.css"),
         script=script,
         title=f"OneThinker · {run.folder.resolve().name}",
         recipe=describe.recipe_of(run).get("name"),
@@ -62,11 +65,11 @@ def report_html(run: Run, *, each: int = 3, refresh: float | None = None) -> str
         progress=run.progress,
         now=stamp(),
         benchmarks=_benchmarks(measured) if run.suite else None,
-        results=_results(run) if run.evaluations else None,
+        results=_results(run, gains) if run.evaluations else None,
         training=_training(run),
         reading=_reading(run) if run.evaluations else None,
         gallery=cards,
-        absent=[*run.absent, *absent],
+        absent=[*run.absent, *(f"gain of {g.label}: {g.problem}" for g in gains if g.problem), *absent],
         provenance=[(e.label, _provenance(e)) for e in [*run.evaluations, *run.suite]],
     )
 
@@ -77,23 +80,27 @@ def _benchmarks(measured: Suite) -> dict[str, Any]:
     return {
         "results": suite.results_table(measured),
         "series": series,
-        "radar": radar(rows, series, "Every benchmark"),
-        "gains": gains(rows, series[0], series[1:]) if measured.published and rows else None,
+        "bars": bars(rows, series) if len(series) > 1 else None,
+        "gains": differences(rows, series[0], series[1:]) if measured.published and rows else None,
         "reading": [tables.without_zeros(table) for table in suite.reading_tables(measured)],
         "metrics": suite.metrics_table(measured),
     }
 
 
-def _results(run: Run) -> dict[str, Any]:
+def _results(run: Run, gains: Sequence[Gain]) -> dict[str, Any]:
     main = run.main or run.evaluations
-    names = list(tables.task_titles(main).values())
+    titles = tables.task_titles(main)
     series = [_series(evaluation, place) for place, evaluation in enumerate(main)]
+    changes = {
+        (title, gain.after): tables.gain_cell(gain.headline(task), tables.percent)
+        for task, title in titles.items()
+        for gain in gains
+    }
     return {
-        "headline": tables.headline_table(run.evaluations),
-        "series": series,
-        "bars": bars(names, series),
-        "radar": radar(names, series),
-        "sampled": tables.sampled_table(run.evaluations),
+        "asked": describe.asked(main[-1]).capitalize(),
+        "headline": tables.headline_table(run.evaluations, gains),
+        "bars": bars(list(titles.values()), series, changes),
+        "sampled": tables.sampled_table(run.evaluations, gains),
     }
 
 

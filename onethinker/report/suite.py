@@ -114,8 +114,8 @@ def results_table(suite: Suite) -> Table:
         rows.append((Cell(f"Mean over {len(shared)}"), Cell(""), Cell(""), Cell(""), *cells))
         totals = 1
     note = (
-        f"In percent (metric profile: {', '.join(suite.profiles)}), 95% bootstrap intervals over n questions; errors "
-        "are left out and counted below. The paper's numbers are of its own harness and whole benchmarks."
+        f"In percent (metric profile: {', '.join(suite.profiles)}), errors are left out and "
+        f"counted below. {tables.INTERVALS} The paper's numbers are of its own harness and whole benchmarks."
     )
     if totals:
         note += f" The mean is over the {len(shared)} benchmarks for which every column has a number."

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from onethinker.report.gains import Gain, stage_gains
 from onethinker.report.read import Evaluation
 from onethinker.util.terminal import printable
 
@@ -17,6 +18,15 @@ STATUSES = {"ok": "OK", "no_answer": "No answer", "malformed": "Malformed", "tru
 UNREAD = ("no_answer", "malformed", "truncated")
 """Statuses of an answer that is not one."""
 NOTHING = "–"
+
+INTERVALS = (
+    "95% intervals over n questions: Wilson's where every answer is right or wrong or the value is at an end of its "
+    "scale, the bootstrap's elsewhere."
+)
+GAINS = (
+    "Gains are over the stage before, paired over the same questions; an arrow, and its colour, only where the "
+    "interval of the difference leaves out 0."
+)
 
 Number = Mapping[str, float | None]
 """{value, low, high} as summaries hold it."""
@@ -32,11 +42,13 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """detail: shown small beside the text, such as an interval. strong: the best of its row."""
+    """detail: shown small beside the text, such as an interval. strong: the best of its row. tone: of a change, `up` or
+    `down` where its interval leaves out 0, `even` where it does not."""
 
     text: str
     detail: str = ""
     strong: bool = False
+    tone: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,9 +80,15 @@ def plain(value: float | None, signed: bool = False) -> str:
     return NOTHING if value is None else f"{value:+.3f}" if signed else f"{value:.3f}"
 
 
-def _interval(number: Number, write: Callable[[float | None], str]) -> str:
+def _interval(number: Number, write: Callable[..., str], signed: bool = False) -> str:
     low, high = number.get("low"), number.get("high")
-    return "" if low is None or high is None else f"[{write(low)}, {write(high)}]"
+    return "" if low is None or high is None else f"[{write(low, signed)}, {write(high, signed)}]"
+
+
+def counted(count: int | str, word: str) -> str:
+    """`1 answer`, `5 answers`, `2, 4 answers`."""
+    number = f"{count:,}" if isinstance(count, int) else count
+    return f"{number} {word}" if number == "1" else f"{number} {word}s"
 
 
 def number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) -> list[Cell]:
@@ -84,9 +102,22 @@ def number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) ->
     ]
 
 
-def _gain(numbers: Sequence[Number | None], write: Callable[..., str]) -> Cell:
-    first, last = (number["value"] if number else None for number in (numbers[0], numbers[-1]))
-    return Cell(write(last - first, signed=True) if first is not None and last is not None else NOTHING)
+def gain_cell(number: Number | None, write: Callable[..., str]) -> Cell:
+    """A change: an arrow before it where its interval leaves out 0."""
+    value, low, high = (number.get(key) if number else None for key in ("value", "low", "high"))
+    if number is None or value is None:
+        return Cell(NOTHING)
+    tone = "even" if low is None or high is None or low <= 0 <= high else "up" if low > 0 else "down"
+    return Cell(_ARROWS[tone] + write(value, signed=True), _interval(number, write, signed=True), tone=tone)
+
+
+def _unpaired(before: Number | None, after: Number | None) -> Number | None:
+    """The bare difference, of which no interval is known, where answers cannot be paired."""
+    ends = [number["value"] if number else None for number in (before, after)]
+    return None if ends[0] is None or ends[1] is None else {"value": ends[1] - ends[0]}
+
+
+_ARROWS = {"up": "▲ ", "down": "▼ ", "even": ""}
 
 
 def task_titles(evaluations: Sequence[Evaluation]) -> dict[str, str]:
@@ -97,8 +128,9 @@ def task_titles(evaluations: Sequence[Evaluation]) -> dict[str, str]:
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
-def headline_table(evaluations: Sequence[Evaluation]) -> Table:
-    """Each task's headline metric, greedy, in every evaluation."""
+def headline_table(evaluations: Sequence[Evaluation], gains: Sequence[Gain] | None = None) -> Table:
+    """Each task's headline metric, greedy, in every evaluation, and its gain over the stage before. gains: those, where
+    they are known already."""
     profiles = ", ".join(sorted({str(e.summary["metric_profile"]) for e in evaluations}))
     return _task_table(
         "Greedy answers",
@@ -106,14 +138,16 @@ def headline_table(evaluations: Sequence[Evaluation]) -> Table:
         pick=lambda e, task: e.tasks[task]["metrics"].get(e.tasks[task]["headline"]) if task in e.tasks else None,
         mean="headline",
         write=percent,
-        note=f"Headline metric of each task in percent (metric profile: {profiles}), 95% bootstrap intervals over n "
-        "questions. Errors are left out and counted below.",
+        note=f"Headline metric of each task in percent (metric profile: {profiles}). {INTERVALS} Errors are left out "
+        "and counted below.",
+        change=Gain.headline,
+        gains=gains,
         about=lambda e, task: (str(e.tasks[task]["headline"] or NOTHING), e.tasks[task]["n"]),
     )
 
 
-def sampled_table(evaluations: Sequence[Evaluation]) -> Table | None:
-    """Each task's mean reward of sampled answers, None where nothing was sampled."""
+def sampled_table(evaluations: Sequence[Evaluation], gains: Sequence[Gain] | None = None) -> Table | None:
+    """Each task's mean reward of sampled answers, None where nothing was sampled. gains: as of `headline_table`."""
     some = [e for e in evaluations if any(entry["sampled"] for entry in e.tasks.values())]
     if not some:
         return None
@@ -126,8 +160,10 @@ def sampled_table(evaluations: Sequence[Evaluation]) -> Table | None:
         pick=lambda e, task: (e.tasks.get(task, {}).get("sampled") or {}).get("reward"),
         mean="sampled_reward",
         write=plain,
-        note=f"Mean reward (profile: {profiles}) of {answers} answers a question at temperature {temperatures}, "
-        "95% bootstrap intervals over n questions.",
+        note=f"Mean reward (profile: {profiles}) of {counted(answers, 'answer')} a question at temperature "
+        f"{temperatures}. {INTERVALS}",
+        change=Gain.sampled,
+        gains=gains,
         about=lambda e, task: ("reward", (e.tasks[task]["sampled"] or {}).get("questions", 0)),
     )
 
@@ -141,25 +177,37 @@ def _task_table(
     write: Callable[..., str],
     note: str,
     about: Callable[[Evaluation, str], tuple[str, int]],
+    change: Callable[[Gain, str | None], Number | None],
+    gains: Sequence[Gain] | None,
 ) -> Table:
-    """A row a task and the mean over tasks; the gain of the last main evaluation over the first before the controls."""
+    """A row a task and the mean over tasks; after each evaluation but the first its gain over the one before, the
+    controls last."""
     ordered = sorted(evaluations, key=lambda e: e.is_control)
-    main = sum(not e.is_control for e in ordered)
+    known = {gain.after: gain for gain in (stage_gains(ordered) if gains is None else gains)}
 
-    def cells(numbers: Sequence[Number | None]) -> list[Cell]:
-        written = number_cells(numbers, write)
-        return [*written[:main], *([_gain(numbers[:main], write)] if main > 1 else []), *written[main:]]
+    def cells(numbers: Sequence[Number | None], task: str | None = None) -> list[Cell]:
+        written: list[Cell] = []
+        before: Number | None = None
+        for e, number, cell in zip(ordered, numbers, number_cells(numbers, write), strict=True):
+            written.append(cell)
+            if not e.is_control and e.label in known:
+                written.append(gain_cell(change(known[e.label], task) or _unpaired(before, number), write))
+            before = number
+        return written
 
     rows = []
     for task, name in task_titles(ordered).items():
-        known = [about(e, task) for e in ordered if task in e.tasks]
-        numbers = cells([pick(e, task) for e in ordered])
-        rows.append((Cell(name), Cell(known[0][0]), Cell(span([n for _, n in known])), *numbers))
+        told = [about(e, task) for e in ordered if task in e.tasks]
+        numbers = cells([pick(e, task) for e in ordered], task)
+        rows.append((Cell(name), Cell(told[0][0]), Cell(span([n for _, n in told])), *numbers))
     total = Cell(span([sum(about(e, task)[1] for task in e.tasks) for e in ordered]))
     rows.append((Cell("Mean over tasks"), Cell(""), total, *cells([e.summary["mean"].get(mean) for e in ordered])))
-    labels = [e.label for e in ordered]
-    columns = ("Task", "Metric", "n", *labels[:main], *(["Gain"] if main > 1 else []), *labels[main:])
-    return Table(title, columns, tuple(rows), note, labels=2, totals=1)
+    columns = ["Task", "Metric", "n"]
+    for e in ordered:
+        columns += [e.label, *([known[e.label].label] if not e.is_control and e.label in known else [])]
+    if known:
+        note += " " + GAINS
+    return Table(title, tuple(columns), tuple(rows), note, labels=2, totals=1)
 
 
 def span(counts: Sequence[int]) -> str:

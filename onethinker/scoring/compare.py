@@ -62,7 +62,8 @@ def compare(folder_a: Path, folder_b: Path, *, intersect: bool = False, bootstra
 
 
 def _compare_sampled(folder_a: Path, folder_b: Path, bootstrap: Bootstrap) -> dict[str, Any] | None:
-    """The paired difference of mean sampled rewards, averaged over tasks; None where one side has none to compare."""
+    """The paired difference of mean sampled rewards, of every task (`tasks`) and averaged over them; None where one
+    side has none to compare."""
     summaries = [read_summary(folder) for folder in (folder_a, folder_b)]
     profiles = {summary["reward_profile"] for summary in summaries}
     if len(profiles) > 1 or not all("sampled" in summary["settings"] for summary in summaries):
@@ -70,14 +71,16 @@ def _compare_sampled(folder_a: Path, folder_b: Path, bootstrap: Bootstrap) -> di
     profile = profiles.pop()
     a, b = (_sampled_rewards(folder, profile) for folder in (folder_a, folder_b))
     estimates: list[tuple[Estimate, Estimate]] = []
+    tasks: dict[str, Any] = {}
     for task in list_tasks():
         shared = sorted(key for key in a.keys() & b.keys() if key[0] == task)
         if shared:
             drawn, bounds = bootstrap.of(task), reward_bounds(profile, task)
             sides = [mean([side[key] for key in shared], drawn, bounds) for side in (a, b)]
             estimates.append((sides[0], sides[1]))
+            tasks[task] = difference(*sides).row()
     before, after = (average([pair[side] for pair in estimates]) for side in (0, 1))
-    return {"reward_profile": profile} | _beside(before, after, alike=False)
+    return {"reward_profile": profile, "tasks": tasks} | _beside(before, after, alike=False)
 
 
 def _sampled_rewards(folder: Path, profile: RewardProfile) -> dict[tuple[str, Question], float]:

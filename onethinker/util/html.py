@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from onethinker.util.palette import PALETTE
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -25,3 +27,10 @@ def asset(package: str, name: str) -> str:
     environment = templates(package)
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])
+
+
+def colours() -> str:
+    """The palette as variables of a style sheet."""
+    from markupsafe import Markup
+
+    return Markup(":root { " + " ".join(f"--{name}: {colour};" for name, colour in PALETTE.items()) + " }\n")

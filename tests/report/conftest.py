@@ -11,7 +11,7 @@ import pytest
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Sample, load_samples, save_samples
 from onethinker.sample.answer import read_answer
-from onethinker.scoring.results import samples_digest
+from onethinker.scoring.results import samples_digest, score_row
 from onethinker.tasks import get_task
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e</textarea></style>"
@@ -25,8 +25,8 @@ def row_of(sample, response, index=0, decoding="greedy", settings="g"):
     score = get_task(sample.task).score(sample, read_answer(response))
     return {
         "id": sample.id, "task": sample.task, "index": index, "response": response, "finish": "stop", "error": "",
-        "status": score.status.value, "accuracy": score.accuracy, "settings": settings, "content": f"c-{sample.id}",
-        "decoding": decoding,
+        "settings": settings, "content": f"c-{sample.id}", "decoding": decoding, "tokens": 9, "lenient": None,
+        **score_row(score),
     }  # fmt: skip
 
 

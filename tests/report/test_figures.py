@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from onethinker.report import svg
-from onethinker.report.figures import Curve, Series, bars, panel, radar, span
+from onethinker.report.figures import Curve, Series, bars, differences, panel, span
+from onethinker.report.tables import Cell
 
 ROWS = ["One", "Two & <three>", "Four"]
 
@@ -19,23 +20,30 @@ def parsed(text):
 
 
 def test_bars_are_as_long_as_their_values():
-    drawn = parsed(bars(ROWS, [series("a", 0.25, 0.5), series("b", 1.0, 0.5, 0.1)]))
-    widths = [float(rect.get("width")) for rect in drawn.iter("rect")]
-    assert widths[0] / widths[1] == pytest.approx(0.25, abs=1e-3)
-    assert "no result" in [t.text for t in drawn.iter("text")]
-    said = [t.text for t in drawn.iter("text")]
-    assert "+75.0" in said and "+0.0" in said
+    gains = {("One", "b"): Cell("▲ +75.0", tone="up")}
+    made = bars(ROWS, [series("a", 0.25, 0.5), series("b", 1.0, 0.5, 0.1)], gains)
+    assert [row.name for row in made] == ROWS
+    assert [[bar.length for bar in row.bars] for row in made] == [[25, 100], [50, 50], [0, pytest.approx(10)]]
+    assert (made[0].bars[1].gain, made[0].bars[0].gain) == (gains["One", "b"], None)
+    assert made[2].bars[0].start is None and made[2].bars[0].said == "Four, a: no result"
 
 
-def test_a_radar_is_a_polygon_a_series():
-    drawn = parsed(radar(ROWS, [series("a", 1.0, 0.5, 0.0)]))
-    points = [p for p in drawn.iter("polygon") if p.get("class").startswith("shape")]
-    (first, second, third) = [tuple(map(float, xy.split(","))) for xy in points[0].get("points").split()]
-    box = drawn.get("viewBox").split()
-    centre = float(box[2]) / 2, float(box[3]) / 2
-    assert math.dist(first, centre) == pytest.approx(2 * math.dist(second, centre), abs=0.2)
-    assert third == pytest.approx(centre, abs=0.1)
-    assert radar(ROWS[:2], [series("a", 1.0, 0.5)]) == ""
+def test_intervals_stay_on_the_track():
+    number = {"One": {"value": 0.9, "low": 0.7, "high": 1.087}}
+    ((bar,),) = (row.bars for row in bars(["One"], [Series("a", "c", number)]))
+    assert (bar.low, bar.high) == (pytest.approx(70), 100) and "70.0 to 108.7" in bar.said
+
+
+def test_differences_go_left_and_right_of_zero():
+    made = differences(ROWS, series("a", 0.2, 0.5, 0.0), [series("b", 0.5, 0.4, 0.0)])
+    assert [row.zero for row in made] == [pytest.approx(25)] * 3
+    assert [(row.bars[0].start, row.bars[0].length) for row in made] == [
+        (pytest.approx(25), pytest.approx(75)),
+        (pytest.approx(0), pytest.approx(25)),
+        (pytest.approx(25), pytest.approx(0)),
+    ]
+    assert [row.bars[0].text for row in made] == ["+30.0", "-10.0", "+0.0"]
+    assert differences(ROWS, series("a"), [series("b", 0.5)]) == []
 
 
 def test_curves_break_where_values_are_missing():

@@ -9,6 +9,8 @@ import pytest
 import onethinker.report
 from onethinker.report.page import write_report
 from onethinker.report.read import ReportError
+from onethinker.tasks.drawing import ANSWER, TRUTH
+from onethinker.util.palette import PALETTE
 
 _NEEDED = {"status", "metrics", "headline", "path", "media_root", "digest", "settings"}
 """Keys whose values say where the files are and which of them belong together."""
@@ -109,7 +111,7 @@ def test_what_was_run_stands_at_the_top(made):
         "Recipe mini (seed 3) starts from mini with the prompt set short.",
         "The SFT cold start took 20 steps of 8 worked answers in 40 s; the loss fell from 3.00 to 0.21.",
         "EMA-GRPO took 20 steps of 4 prompts, each answered 2 times in 40 s; the mean reward went from 0.54 to 0.99.",
-        "at 3 points of the run on 12 held-out questions over 3 tasks, by greedy answers of at most 64 tokens",
+        "/data over 3 tasks, by greedy answers of at most 64 tokens",
         "20.0 → ",
         "60.0",
     ):
@@ -119,7 +121,15 @@ def test_what_was_run_stands_at_the_top(made):
 def test_every_part_is_there(made):
     for words in ("Results", "Sampled answers", "Training", "How answers read", "Right and wrong answers"):
         assert words in made.text
-    for words in ("Before", "After RL", "Control: lr 0", "+40.0", "KL to the reference", "Answer length (tokens)"):
+    for words in (
+        "Before",
+        "After RL",
+        "Control: lr 0",
+        "After RL − Before",
+        "▲",
+        "KL to the reference",
+        "Answer length (tokens)",
+    ):
         assert words in made.text
     assert "Not in this report" not in made.text
     labels = {attrs.get("aria-label") for attrs in made.all("svg")}
@@ -130,7 +140,8 @@ def test_cards_carry_what_the_filters_read(made):
     cards = made.all("article")
     assert {card["data-topic"] for card in cards} == {"Multiple choice", "Tracking", "Text recognition"}
     assert {card["data-verdict"] for card in cards} == {"right"}
-    assert len(made.all("img")) == 1 + 4 + 1, "four frames of the clip"
+    assert len(made.all("img")) == 1 + 2 * 4 + 1, "four frames of the clip with its truth, and with its answer"
+    assert cards[0]["data-topic"] == "Tracking", "what has a place to show comes first"
     assert [o.get("value") for o in made.all("option")] == ["", None, None, None]
 
 
@@ -178,3 +189,50 @@ def test_a_folder_without_anything_is_refused(tmp_path):
         write_report(tmp_path)
     with pytest.raises(ReportError, match="no such folder"):
         write_report(tmp_path / "none")
+
+
+def test_an_answer_that_cannot_be_read_is_one_short_line(run_folder):
+    """Without its thinking, on the pages of a model that says nothing yet."""
+    rows = [json.loads(line) for line in (run_folder / "eval/rl/results.jsonl").read_text().splitlines()]
+    for row in rows:
+        wall = "<answer>" + "gibberish\n" * 400 + "</answer>"
+        row |= {"response": f"<think>{'hm ' * 900}</think>{wall}", "status": "malformed", "accuracy": 0.0}
+    (run_folder / "eval/rl/results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = Page(write_report(run_folder).read_text(encoding="utf-8"))
+    assert page.text.count("not readable, malformed:") >= 3
+    assert page.text.count("gibberish") <= 3 * 7 and "hm hm" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("runs/demo/world/test", "12 held-out questions over"),
+        ("world/train", "12 questions of training data (world/train; not held out) over"),
+        ("data/train.jsonl", "12 questions of training data (data/train.jsonl; not held out) over"),
+        ("mine/pictures", "12 questions of mine/pictures over"),
+        ("", "12 questions over"),
+    ],
+)
+def test_what_the_questions_are_is_said(run_folder, path, said):
+    for file in run_folder.glob("eval/*/summary.json"):
+        summary = json.loads(file.read_text())
+        summary["data"]["path"] = path
+        file.write_text(json.dumps(summary))
+    assert said in Page(write_report(run_folder).read_text()).text
+
+
+def test_bars_and_pictures_have_the_one_palette(run_folder):
+    text = write_report(run_folder).read_text()
+    style = text[text.index("<style>") : text.index("</style>")]
+    used = {colour.lower() for colour in re.findall(r"#[0-9a-fA-F]{6}\b", style)}
+    greys = {c for c in used if max(int(c[i : i + 2], 16) for i in (1, 3, 5)) - min(
+        int(c[i : i + 2], 16) for i in (1, 3, 5)) < 48}  # fmt: skip
+    assert used - greys <= set(PALETTE.values()) and {TRUTH, ANSWER} <= used
+
+
+def test_nothing_is_wider_than_a_phone(made):
+    """Every cell says its column, which stands beside it where rows are stacked; nothing has a fixed width."""
+    cells = made.all("td")
+    assert cells and all(attrs.get("data-label") is not None for attrs in cells)
+    style = Path(onethinker.report.__file__).with_name("templates").joinpath("report.css").read_text()
+    assert "@media (max-width: 620px)" in style and "content: attr(data-label)" in style

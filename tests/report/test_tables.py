@@ -1,10 +1,12 @@
 import io
 import json
+import shutil
 
 import pytest
 from rich.console import Console
 
 from onethinker.report import tables
+from onethinker.report.gains import stage_gains
 from onethinker.report.read import read_run
 from onethinker.report.tables import Cell, Table
 
@@ -20,9 +22,10 @@ def cells(table, row):
 
 def test_the_headline_table(evaluations):
     table = tables.headline_table(evaluations)
-    assert table.columns == ("Task", "Metric", "n", "Before", "After RL", "Gain", "Control: lr 0")
-    assert cells(table, 0) == ["Multiple choice", "accuracy", "3", "10.0", "50.0", "+40.0", "20.0"]
-    assert cells(table, -1) == ["Mean over tasks", "", "9", "20.0", "60.0", "+40.0", "20.0"]
+    columns = ("Task", "Metric", "n", "Before", "After RL", "After RL − Before", "Control: lr 0")
+    assert table.columns == columns
+    assert cells(table, 0) == ["Multiple choice", "accuracy", "3", "10.0", "50.0", "+100.0", "20.0"]
+    assert cells(table, -1)[:5] == ["Mean over tasks", "", "9", "20.0", "60.0"] and cells(table, -1)[6] == "20.0"
     assert table.rows[0][4].strong and not table.rows[0][3].strong
     assert table.rows[0][4].detail == "[40.0, 60.0]"
     assert "official" in table.note
@@ -35,6 +38,42 @@ def test_the_sampled_table_and_its_absence(evaluations):
         for entry in evaluation.tasks.values():
             entry["sampled"] = None
     assert tables.sampled_table(evaluations) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text", "tone"),
+    [
+        (0.01, 0.04, "▲ +2.5", "up"),
+        (-0.01, 0.06, "+2.5", "even"),
+        (0.0, 0.05, "+2.5", "even"),
+        (None, None, "+2.5", "even"),
+    ],
+)
+def test_a_gain_has_an_arrow_only_where_its_interval_leaves_out_zero(low, high, text, tone):
+    cell = tables.gain_cell({"value": 0.025, "low": low, "high": high}, tables.percent)
+    assert (cell.text, cell.tone) == (text, tone)
+    lost = tables.gain_cell({"value": -0.15, "low": -0.2, "high": -0.1}, tables.percent)
+    assert (lost.text, lost.detail, lost.tone) == ("▼ -15.0", "[-20.0, -10.0]", "down")
+
+
+def test_a_loss_after_the_last_stage_is_not_hidden_by_a_gain_before_it(run_folder):
+    """0 right before, all right after SFT, none after RL: the last column says what RL lost."""
+    shutil.copytree(run_folder / "eval" / "rl", run_folder / "eval" / "sft")
+    for name in ("results.jsonl", "summary.json"):
+        shutil.copy(run_folder / "eval" / "before" / name, run_folder / "eval" / "rl" / name)
+    run = read_run(run_folder)
+    first, second = stage_gains(run.evaluations)
+    assert (first.label, second.label) == ("After SFT − Before", "After RL − After SFT")
+    assert first.headline("ocr")["value"] == -second.headline("ocr")["value"] > 0
+    table = tables.headline_table(run.evaluations)
+    (row,) = (r for r in table.rows if r[0].text == "Text recognition")
+    assert (row[5].text[0], row[7].tone) == ("+", "even"), "one question has no interval"
+    assert first.headline(None)["value"] == -second.headline(None)["value"]
+
+
+def test_counts_agree_with_their_words():
+    assert [tables.counted(n, "answer") for n in (0, 1, 2, 1200, "1", "2, 4")] == [
+        "0 answers", "1 answer", "2 answers", "1,200 answers", "1 answer", "2, 4 answers"]  # fmt: skip
 
 
 def test_how_answers_read(evaluations):
