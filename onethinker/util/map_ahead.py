@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -24,27 +23,28 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], *, threads: int = SPAR
     are given before a next item is taken, all of them before an Exception of `items` is passed on. One of `work` ends
     it, and no later item is worked on. A caller that stops early leaves nothing running but the work begun.
     """
-    failed = threading.Event()
+    failed: list[int] = []
 
-    def attempt(item: T) -> R:
-        if failed.is_set():
+    def attempt(number: int, item: T) -> R:
+        # Not an earlier one: its thread may begin late, and its result, or its own failure, is given first.
+        if failed and number > min(failed):
             raise CancelledError
         try:
             return work(item)
         except BaseException:
-            failed.set()
+            failed.append(number)
             raise
 
     pool = ThreadPoolExecutor(threads, thread_name_prefix="beside")
     waiting: deque[Future[R]] = deque()
     failure: Exception | None = None
-    source = iter(items)
+    source = enumerate(items)
     try:
         while failure is None:
             while waiting and (waiting[0].done() or len(waiting) >= ahead):
                 yield waiting.popleft().result()
             try:
-                waiting.append(pool.submit(attempt, next(source)))
+                waiting.append(pool.submit(attempt, *next(source)))
             except StopIteration:
                 break
             except Exception as error:

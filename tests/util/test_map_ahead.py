@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -64,6 +65,31 @@ def test_what_was_made_before_a_failure_comes_first():
         for done in map_ahead(lambda i: i, items()):
             found.append(done)
     assert found == [0, 1, 2]
+
+
+def test_an_item_whose_thread_begins_after_a_later_one_failed_is_worked_on(monkeypatch):
+    """A thread may be held up between taking an item and beginning it."""
+
+    class HoldsTheFirst(ThreadPoolExecutor):
+        held = None
+
+        def submit(self, work, number, item):
+            if number == 0:
+                self.held, first = (work, number, item), Future()
+                self.first = first
+                return first
+            made = super().submit(work, number, item)
+            if self.held:
+                assert isinstance(made.exception(10), ZeroDivisionError)
+                (work, number, item), self.held = self.held, None
+                self.first.set_result(work(number, item))
+            return made
+
+    monkeypatch.setattr("onethinker.util.map_ahead.ThreadPoolExecutor", HoldsTheFirst)
+    found = map_ahead(lambda i: 1 // (i - 1), [0, 1, 2], threads=1)
+    assert next(found) == -1
+    with pytest.raises(ZeroDivisionError):
+        next(found)
 
 
 def test_a_failure_of_the_work_is_passed_on_and_a_caller_may_stop():
