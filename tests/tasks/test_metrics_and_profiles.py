@@ -45,6 +45,13 @@ def test_hardened_pays_each_tag_once_and_some_thinking() -> None:
     assert rewards == [2.0, 2.0, 2.0, 1.0, 2.0, 1.0]
 
 
+def test_a_regression_row_without_the_reported_mra_has_its_accuracy() -> None:
+    """Evaluations of before hold `mra_official` alone."""
+    found = answered("regression", "90", truth="100")
+    old = replace(found, evidence={"mra_official": found.evidence["mra_official"]})
+    assert TASKS["regression"].metrics([old], "released")["MRA"] == found.accuracy > 0
+
+
 def test_regression_profiles_differ_at_the_threshold() -> None:
     found = answered("regression", "150", truth="100")  # relative error 0.5: not < 0.5, but <= 0.5
     assert TASKS["regression"].metrics([found], "released")["MRA"] == 0.0
