@@ -44,7 +44,7 @@ class DistributedModel:
     """A model spread over the processes of a run (DDP or FSDP2); with one process it is the model itself.
 
     model: the transformers or PEFT model; under FSDP2 its parameters become `DTensor`s in place, so an optimiser is to
-    be made after this. answering: the model to sample from, inside `whole()`.
+    be made after this. rollout_model: the model to sample from, inside `unsharded()`.
     """
 
     def __init__(self, model: Any, processes: Processes, kind: str) -> None:
@@ -98,8 +98,8 @@ class DistributedModel:
 
     @contextmanager
     def unsharded(self) -> Iterator[None]:
-        """Within it `answering` has all its weights, gathered once: while it answers nothing is exchanged, so that the
-        processes may take as many steps as they like. All processes must enter it."""
+        """Within it `rollout_model` has all its weights, gathered once: while it answers nothing is exchanged, so that
+        the processes may take as many steps as they like. All processes must enter it."""
         if not self._sharded:
             yield
             return
