@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from onethinker.sample import DataError
 from onethinker.sample.files import starts_a_list
 from onethinker.scoring.results import RESULTS, SAMPLES
 
@@ -23,7 +24,8 @@ Line = tuple[int, bytes | None]
 def read_lines(source: Path, longest: int) -> Iterator[Line]:
     """The lines of the file that are not blank. A file that begins as a list and is none is taken for lines.
 
-    longest: bytes of a line; a longer one is skipped without being held in memory.
+    longest: bytes of a line; a longer one is skipped without being held in memory. Raises DataError where an
+    evaluation's questions cannot be read.
     """
     if starts_a_list(source) and (rows := _list(source)) is not None:
         yield from ((number, json.dumps(row).encode()) for number, row in enumerate(rows, start=1))
@@ -57,12 +59,21 @@ def _lines(source: Path, longest: int) -> Iterator[Line]:
 
 
 def _questions(source: Path, longest: int) -> dict[str, Mapping[str, Any]]:
-    """id → question, of an evaluation's results; nothing for any other file."""
+    """id → question, of an evaluation's results; nothing for any other file. Raises DataError."""
     beside = source.with_name(SAMPLES)
     if source.name != RESULTS or not beside.is_file():
         return {}
-    rows = (json.loads(raw) for _, raw in _lines(beside, longest) if raw)
-    return {row["id"]: row for row in rows}
+    found: dict[str, Mapping[str, Any]] = {}
+    for number, raw in _lines(beside, longest):
+        try:
+            row = json.loads(raw or b"")
+            found[row["id"]] = row
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(
+                f"{beside}, line {number}: not a question of an evaluation ({type(error).__name__}: {error}); "
+                "restore the file, or run the evaluation again"
+            ) from error
+    return found
 
 
 def _with_question(raw: bytes, asked: Mapping[str, Mapping[str, Any]]) -> bytes:

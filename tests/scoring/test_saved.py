@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from onethinker.sample import save_samples, to_native, to_published
+from onethinker.sample import DataError, save_samples, to_native, to_published
 from onethinker.scoring import saved
 from onethinker.scoring.saved import ScoreError, score_file
 from onethinker.tasks import TASKS, score
@@ -233,3 +233,14 @@ def test_an_evaluation_is_scored_again_under_another_profile(tmp_path: Path) -> 
         ("a", "ok", score(samples[0], right).reward("paper")), ("b", "error", None), ("gone", "error", None),
         ("a", "truncated", 0.0),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ['{"id": "a", "que', '{"question": "no id"}', "[1]"])
+def test_an_evaluation_whose_questions_are_spoilt_is_refused_by_name(tmp_path: Path, bad: str) -> None:
+    save_samples([sample_of("ocr", id="a")], tmp_path / "samples.jsonl")
+    with (tmp_path / "samples.jsonl").open("a") as file:
+        file.write(bad + "\n")
+    (tmp_path / "results.jsonl").write_text('{"id": "a", "response": "x"}\n')
+    with pytest.raises(DataError, match=r"samples\.jsonl, line 2: not a question"):
+        score_file(tmp_path / "results.jsonl", tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
