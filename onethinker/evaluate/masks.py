@@ -13,7 +13,7 @@ from onethinker.measure import masks
 from onethinker.media import open_image
 from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import Answer, Status
-from onethinker.segment import Segmenter
+from onethinker.segment.base import MAX_MASK_BYTES, Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks import image_segmentation as segmentation
 from onethinker.tasks.base import Score
@@ -108,13 +108,16 @@ def true_masks(sample: Sample) -> ClipTruth:
         record = segmentation.mask_record(sample)
         fps, runs, unscored = float(sample.meta["fps"]), record["segmentation_rle"], set(record.get("unscored", ()))
         frames = [(k / fps, runs.get(name)) for k, name in enumerate(record["frames"]) if name not in unscored]
+        known = {tuple(run["size"]) for _, run in frames if run} or {_resolution(sample)}
+        if len(known) != 1 or not frames:
+            raise ValueError(f"{len(frames)} frames of {len(known)} sizes")
+        height, width = known.pop()
+        if len(frames) * height * width > MAX_MASK_BYTES:  # each mask has its own bound; a few bytes may be any of them
+            raise ValueError(f"{len(frames)} masks of {width}×{height} exceed {MAX_MASK_BYTES >> 30} GiB")
         given = [masks.decode(run) if run else None for _, run in frames]
-        known = {mask.shape for mask in given if mask is not None} or {_resolution(sample)}
+        nothing = np.zeros((height, width), bool)
     except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise _no_mask(sample, f"{type(error).__name__}: {error}") from error
-    if len(known) != 1 or not frames:
-        raise _no_mask(sample, f"{len(frames)} frames of {len(known)} sizes")
-    nothing = np.zeros(known.pop(), bool)
     stacked = np.stack([nothing if mask is None else mask for mask in given])
     return ClipTruth([time for time, _ in frames], stacked, np.array([mask is not None for mask in given]))
 

@@ -139,6 +139,15 @@ def clip_with(clip, runs, **meta):
     return replace(clip, meta={"fps": 2.0, "segmentation": record, **meta})
 
 
+def test_masks_of_a_clip_are_bounded_together(segmented):
+    """Each is within its own bound, in a few bytes."""
+    names = [f"{k:05d}" for k in range(1000)]
+    large = {"size": [10_000, 10_000], "counts": [100_000_000]}
+    record = {"frames": names, "segmentation_rle": dict.fromkeys(names, large)}
+    with pytest.raises(DataError, match="1000 masks of 10000×10000 exceed"):
+        true_masks(replace(segmented[1], meta={"fps": 2.0, "segmentation": record}))
+
+
 @pytest.mark.parametrize(
     "runs", [{"00001": None}, {}, {"00000": {}, "00001": "", "00002": None}], ids=["null", "absent", "all"]
 )
