@@ -27,6 +27,7 @@ from onethinker.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from onethinker.evaluate.named import EvalTarget
     from onethinker.scoring.judge import Judge
 
 _WIDE = 1000
@@ -76,10 +77,8 @@ def eval_(
         return _compare(words[1:], intersect)
     if len(words) != 1:
         raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
-    from onethinker.evaluate.named import EvalTarget, evaluate_data, plain
-    from onethinker.evaluate.suite import run_suite
+    from onethinker.evaluate.named import EvalTarget, plain
     from onethinker.recipes.answering import flag_overrides
-    from onethinker.report.terminal import print_evaluation
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
@@ -91,15 +90,24 @@ def eval_(
         raise typer.BadParameter("--media-root goes with --data; a benchmark's media lie where --list expects them")
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")
     target.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
+    _run(target, folder, given.evaluate, suite, data_root)
+
+
+def _run(target: EvalTarget, folder: Path, data: str, suite: str, data_root: Path) -> None:
+    """Ask, print what came of it; exit code 1 where nothing was answered or something could not be read."""
+    from onethinker.evaluate.named import evaluate_data
+    from onethinker.evaluate.suite import run_suite
+    from onethinker.report.terminal import print_evaluation
+
+    unreadable: dict[str, str] = {}
     if suite:
         done = run_suite(target, suite, folder, data_root)
         _print_suite(done, folder)
         silent = [entry["name"] for entry in done["benchmarks"] if not entry["n"]]
         unreadable = done["unreadable"]
     else:
-        unreadable = {}
         print_evaluation(evaluate_data(target, folder))
-        silent = [] if json.loads((folder / "summary.json").read_text())["n"] else [given.evaluate]
+        silent = [] if json.loads((folder / "summary.json").read_text())["n"] else [data]
     if silent:
         print(f"not one question was answered: {', '.join(silent)}; the same command asks again", file=sys.stderr)
     for name, problem in unreadable.items():
