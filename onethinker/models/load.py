@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 from transformers.utils.logging import disable_progress_bar
 
+from onethinker.media import MediaBudget
 from onethinker.models.forward import unwrap, use_patch_matmul
 from onethinker.models.shipped import locate, shipped
 from onethinker.util.files import replacing_folder
@@ -77,6 +79,7 @@ def load(
     if not model.config.model_type.startswith("qwen3_vl"):
         raise ModelError(f"model {name!r} is of the kind {model.config.model_type}; expected a Qwen3-VL")
     use_patch_matmul(model)
+    processor.video_processor.cap_pixels_per_frame = False  # the encoder gives every clip a size of its own
     model.name_or_path = str(Path(where).resolve()) if local and name == where else name
     return model.to(pick_device(device)), processor
 
@@ -96,10 +99,17 @@ def _load_adapter(folder: Path, device: str, dtype: str, attention: str, adapter
     return merged, processor
 
 
-def save(model: nn.Module, processor: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
+def save(
+    model: nn.Module,
+    processor: Any,
+    folder: Path,
+    weights: dict[str, Any] | None = None,
+    budget: MediaBudget | None = None,
+) -> None:
     """An ordinary checkpoint that AutoProcessor, AutoModelForImageTextToText and vLLM load, moved in whole.
 
-    weights: by parameter, in place of the model's own, of which a process may hold a part only.
+    weights: by parameter, in place of the model's own, of which a process may hold a part only. budget: media sizes for
+    the processor's files, as far as these can say them; the model is left to answer greedily.
     """
     # PEFT would ask the hub whether the embeddings grew; adapters here never touch them.
     options: dict[str, Any] = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
@@ -107,7 +117,34 @@ def save(model: nn.Module, processor: Any, folder: Path, weights: dict[str, Any]
         options["state_dict"] = weights
     with replacing_folder(folder) as aside:
         model.save_pretrained(aside, **options)  # type: ignore[operator]
-        processor.save_pretrained(aside)
+        (within(processor, budget) if budget else processor).save_pretrained(aside)
+        if budget:
+            _greedy(unwrap(model).generation_config).save_pretrained(aside)
+
+
+def within(processor: Any, budget: MediaBudget) -> Any:
+    """A copy of the processor whose own settings keep media within the budget: pictures in pixels, clips in pixels of
+    a frame, frames a second and frames."""
+    made = copy.copy(processor)
+    made.image_processor, made.video_processor = map(
+        copy.deepcopy, (processor.image_processor, processor.video_processor)
+    )
+    image, video = made.image_processor, made.video_processor
+    unit = image.patch_size * image.merge_size
+    for kind, most in ((image, budget.image_pixels), (video, budget.frame_pixels * budget.max_frames)):
+        longest = max(most, unit**2)
+        kind.size = {"shortest_edge": min(kind.size["shortest_edge"], longest), "longest_edge": longest}
+    # `longest_edge` is of a whole clip; this bounds each frame, so that a short clip has no larger ones.
+    video.cap_pixels_per_frame, video.max_video_tokens = True, max(1, budget.frame_pixels // unit**2)
+    video.fps, video.max_frames, video.min_frames = budget.fps, budget.max_frames, min(2, budget.max_frames)
+    return made
+
+
+def _greedy(config: GenerationConfig) -> GenerationConfig:
+    """Its tokens that begin, end and pad, and nothing that changes what is likely: vLLM takes a checkpoint's `top_k` or
+    `max_new_tokens` for every request."""
+    tokens = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return GenerationConfig(do_sample=False, **tokens)
 
 
 def add_lora(model: Any, rank: int, alpha: int, dropout: float) -> Any:

@@ -26,6 +26,7 @@ from onethinker.studies.cells import rounded
 from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.stages import CONTROL_LR0, CONTROL_SFT, QUICK, Stages, controls
 from onethinker.tasks import list_tasks
+from onethinker.train.card import CARD
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
 from onethinker.util.files import write_whole
@@ -56,7 +57,7 @@ MODELS = {"mini-sft": ("sft", "mini"), "mini-rl": ("rl", "mini-sft")}
 """Shipped name → the run whose last checkpoint it is, and the model that this run started from."""
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json",
-         "processor_config.json", "chat_template.jinja")  # fmt: skip
+         "processor_config.json", "chat_template.jinja", CARD)  # fmt: skip
 
 
 def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:

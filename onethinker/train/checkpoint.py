@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from onethinker.models.load import save
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
+from onethinker.train.card import write_card
 from onethinker.train.distributed import checkpoint_weights, full_tensors, load_optimizer_state
 from onethinker.train.optimizer import Optimizer
 from onethinker.train.parallel import SINGLE_PROCESS, Processes
@@ -69,8 +70,9 @@ def _write(
 ) -> None:
     try:
         with replacing_folder(target) as aside:
-            save(model, processor, aside, weights)
+            save(model, processor, aside, weights, recipe.evaluate.budget)
             torch.save(everything, aside / STATE)
+            write_card(aside, recipe, RECIPE_FILE)
             (aside / RECIPE_FILE).write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
         raise RunError(
