@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -19,11 +19,17 @@ from onethinker.sample import DataError, Sample, Samples, load_samples
 from onethinker.sample.answer import Answer, read_answer
 from onethinker.tasks import get_task
 from onethinker.util.files import write_whole
-from onethinker.util.html import templates
+from onethinker.util.html import colours, templates
 from onethinker.util.progress import bar
 
 SPLITS = ("train", "validation", "test", "zeroshot")
 _SHOWN = MediaBudget(frame_pixels=512 * 512, max_frames=4)
+WIDEST = 640
+"""Pixels of a picture on the page of `show`."""
+PAGE_BYTES = 4_500_000
+"""Of all pictures on it together, for mail and for phones."""
+QUALITIES = (84, 70, 55, 40, 25)
+"""Of its JPEGs, the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +147,19 @@ def totals(rows: list[Count]) -> Mapping[str, int]:
 def show(path: str | Path, out: str | Path, count: int = 39, media_root: str | Path | None = None) -> Path:
     """Write an HTML page with `count` samples of the first split, drawn with their truth, and their worked answers.
 
-    The tasks take turns. A sample that cannot be drawn shows its error in its place.
+    The tasks take turns, and the page shows all or one of them. A sample that cannot be drawn shows its error in its
+    place. Pictures take at most PAGE_BYTES together, at the quality that this leaves them.
     """
-    samples = next(iter(load_splits(path, media_root).values()))
-    cards = [_card(sample, samples.root) for sample in _in_turns(samples, count)]
+    split, samples = next(iter(load_splits(path, media_root).items()))
+    drawn = [_drawn(sample, samples.root) for sample in _in_turns(samples, count)]
+    for quality in QUALITIES:
+        cards = [_Card(one, tuple(_uri(picture, quality) for picture in some), why) for one, some, why in drawn]
+        if sum(len(uri) for card in cards for uri in card.pictures) <= PAGE_BYTES:
+            break
+    tasks = list(dict.fromkeys(card.sample.task for card in cards))
     page = templates("onethinker.data").get_template("show.html")
-    write_whole(Path(out), page.render(title=str(path), cards=cards))
+    facts = {"title": str(path), "split": split, "total": len(samples), "colours": colours()}
+    write_whole(Path(out), page.render(cards=cards, tasks=tasks, **facts))
     return Path(out)
 
 
@@ -169,11 +182,18 @@ class _Card:
     problem: str = ""
 
 
-def _card(sample: Sample, root: Path) -> _Card:
+def _drawn(sample: Sample, root: Path) -> tuple[Sample, list[Image.Image], str]:
+    """A sample's pictures, without its question, which stands beside them; or why there are none."""
     try:
-        return _Card(sample, tuple(map(_uri, draw_sample(sample, root))))
+        return sample, [_fitted(picture) for picture in draw_sample(replace(sample, question=""), root)], ""
     except (DataError, MediaError, KeyError) as error:
-        return _Card(sample, problem=str(error))
+        return sample, [], str(error)
+
+
+def _fitted(picture: Image.Image) -> Image.Image:
+    if picture.width <= WIDEST:
+        return picture
+    return picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
 
 
 def draw_sample(sample: Sample, root: Path, answer: Answer | None = None) -> list[Image.Image]:
@@ -186,7 +206,7 @@ def draw_sample(sample: Sample, root: Path, answer: Answer | None = None) -> lis
     return drawn or task.draw(sample, answer, [])
 
 
-def _uri(image: Image.Image) -> str:
+def _uri(image: Image.Image, quality: int) -> str:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image.save(buffer, "JPEG", quality=quality, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -191,7 +191,8 @@ def sentences(suite: Suite) -> list[str]:
     questions, families = sum(e["questions"] for e in entries), len({e["family"] for e in entries})
     who = " and ".join(suite.models) if len(suite.models) < 3 else f"{len(suite.models)} models"
     said = [
-        f"{who} on {len(entries)} benchmarks of {families} kinds of task, {questions:,} questions in all, "
+        f"{who} on {tables.counted(len(entries), 'benchmark')} of {tables.counted(families, 'kind')} of task, "
+        f"{tables.counted(questions, 'question')} in all, "
         "answered greedily."
     ]
     part = [e for e in entries if e["size"] and e["questions"] < e["size"]]
@@ -210,7 +211,7 @@ def tiles(suite: Suite) -> list[Tile]:
     unread = sum(entry["status"].get(s, 0) for entry in every for s in tables.UNREAD)
     answered = sum(entry["n"] for entry in every)
     last = list(suite.models)[-1]
-    words = f"{last}, mean over {len(shared)} benchmarks, %"
+    words = f"{last}, mean over {tables.counted(len(shared), 'benchmark')}, %"
     found = [Tile("", percent(means[last]), words)] if shared else []
     found += [Tile("", percent(means[model + PAPER]), f"{model}, as published") for model in suite.published if shared]
     found.append(Tile("", f"{unread / max(1, answered):.1%}", f"of the answers not readable ({unread:,})"))

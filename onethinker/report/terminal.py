@@ -83,8 +83,8 @@ def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:
     for name in ("gained", "lost"):
         ids = [f"{task}/{flip['id']}" for task, entry in comparison["tasks"].items() for flip in entry[name]]
         shown = printable(" ".join(ids[:flips]))
-        console.print(f"{name}: {len(ids)} questions {shown}", highlight=False, markup=False)
-    console.print(f"{comparison['errors']} questions left out for errors")
+        console.print(f"{name}: {tables.counted(len(ids), 'question')} {shown}", highlight=False, markup=False)
+    console.print(f"{tables.counted(comparison['errors'], 'question')} left out for errors")
 
 
 def _difference(number: dict[str, Any]) -> tuple[str, str]:

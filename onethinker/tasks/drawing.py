@@ -136,7 +136,7 @@ class Picture:
         draw = ImageDraw.Draw(whole)
         self._draw_spans(draw, width, height + 4)
         for row, (line, ink) in enumerate(lines):
-            draw.text((6, height + strip + 2 + row * self.row), line, fill=ink, font=_font(self.letter))
+            draw.text((6, height + strip + 2 + row * self.row), line, fill=_light(ink), font=_font(self.letter))
         return whole
 
     def _near(self) -> float:
@@ -200,6 +200,11 @@ _STYLE = {TRUTH: "thick line", ANSWER: "marked corners"}
 def _dark(colour: str) -> tuple[int, ...]:
     """A shade of a colour on which white is read well."""
     return tuple(round(0.5 * part) for part in ImageColor.getrgb(colour)[:3])
+
+
+def _light(colour: str) -> tuple[int, ...]:
+    """A tint of a colour that is read well on black."""
+    return tuple(round(255 - 0.6 * (255 - part)) for part in ImageColor.getrgb(colour)[:3])
 
 
 def written(value: Any) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -75,6 +78,27 @@ def test_a_page_has_a_picture_for_every_task_and_an_error_where_there_is_none(wo
     assert page.count("<img") >= 12
     assert "none.png" in page
     assert "<script>" not in page
+
+
+def test_a_page_of_large_noisy_pictures_stays_small(tmp_path: Path) -> None:
+    """Forty photographs at their worst: five megabytes at most, nothing wider than the page has use for."""
+    folder, rng = tmp_path / "data", np.random.default_rng(0)
+    folder.mkdir()
+    noise = rng.integers(0, 255, (30, 40, 3), dtype=np.uint8).repeat(20, 0).repeat(20, 1)
+    Image.fromarray(noise ^ rng.integers(0, 64, noise.shape, dtype=np.uint8)).save(folder / "a.png")
+    save_samples([Sample(f"s{i}", "spatial_grounding", "image", f"it, {i}", '{"boxes": [100, 100, 500, 500]}', media=(
+        "a.png",)) for i in range(40)], folder / "samples.jsonl")  # fmt: skip
+    file = show(folder, tmp_path / "page.html", count=40)
+    page = file.read_text(encoding="utf-8")
+    assert page.count("<img") == 40 and 2_000_000 < file.stat().st_size < 5_000_000
+    picture = Image.open(io.BytesIO(base64.b64decode(page.split("base64,")[1].split('"')[0])))
+    assert 512 <= picture.width <= 640
+
+
+def test_the_page_shows_one_task_alone_if_asked(world: Path, tmp_path: Path) -> None:
+    page = show(world, tmp_path / "page.html", count=26).read_text(encoding="utf-8")
+    assert page.count('type="radio"') == 14 and page.count('class="said task-3"') == 2
+    assert "body:has(#task-12:checked) section:not(:has(.task-12)) { display: none; }" in page
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:

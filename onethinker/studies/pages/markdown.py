@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from onethinker.report.tables import duration
+from onethinker.report.tables import counted, duration
 from onethinker.studies.contrasts import SURE, Contrast, Estimate
 
 Study = dict[str, Any]
@@ -42,11 +42,6 @@ def with_interval(measure: str, found: Estimate, signed: bool = False) -> str:
 
 def p_value(p: float | None) -> str:
     return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def counted(count: int, word: str) -> str:
-    """`1 seed`, `5 seeds`."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def plain(text: str) -> str:
