@@ -45,8 +45,8 @@ class ObjectSet:
 
     frames: the folder with a folder of JPEGs a video. masks: the file or folder that `masks_in` reads, as (root, place)
     → Masks. phrase: the expression's field. scored_alone: whether the set's tool scores only the frames that have a
-    mask, and leaves out expressions without any; else a frame without one is a frame without the object. meta, frames
-    and masks may have `{split}` in them.
+    mask; else a frame without one is a frame without the object. An expression whose object is in no frame, as
+    ReasonVOS's tool skips and MeViS's second version has, is left out. meta, frames, masks may have `{split}` in them.
     """
 
     name: str
@@ -72,7 +72,7 @@ class ObjectSet:
             for key, expression in _expressions(entry, at):
                 where = f"{at}, expression {show(key)}"
                 found = _found(masks_of(video, {**entry, **as_mapping(expression, where)}, frames, where))
-                if self.scored_alone and not any(found.runs):
+                if not found.best.any():  # of an object that is nowhere no box and no points can be asked for
                     continue
                 none = False
                 yield _sample(
@@ -86,7 +86,7 @@ class ObjectSet:
                     question=self.asked(expression, entry, where),
                     source=self.name,
                 )
-        if none and self.scored_alone:
+        if none:
             raise DataError(f"{file}: no expression has a mask in {root / masks_place}; is that folder whole?")
 
     def asked(self, expression: Any, entry: Mapping[str, Any], where: str) -> str:
@@ -140,8 +140,6 @@ def _sample(
     """The truth's prompts are those of the frame in which most of the object is seen, at that frame's second, on the
     clip as it is shown; the masks are those of the frames."""
     runs, best, key = found
-    if not best.any():
-        raise DataError(f"{where}: no mask in any frame; expected the object in one at least")
     height, width = best.shape
     found_runs = dict(zip(frames, runs, strict=True))
     if any(run and run["size"] != [height, width] for run in runs):

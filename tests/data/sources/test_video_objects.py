@@ -56,6 +56,11 @@ def mevis(put: Put, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_an_expression_whose_object_is_nowhere_is_left_out(mevis: Path, put: Put) -> None:
+    put("valid_u/mask_dict.json", {"11": [None] * 4, "12": [run_lengths(m) if m.any() else None for m in TWO]})
+    assert [s.id for s in read("mevis", mevis, "valid_u")] == ["abc-1"]
+
+
 def test_mevis_masks_of_several_objects_are_one(mevis: Path) -> None:
     single, both = read("mevis", mevis, "valid_u")
     assert (single.id, single.question) == ("abc-0", "Please segment the left square.")
@@ -117,7 +122,7 @@ def test_masks_grow_with_clips_that_are_padded_to_even_sides(put: Put, tmp_path:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("mask_dict.json", {"11": [None] * 4, "12": [None] * 4}, "no mask in any frame"),
+        ("mask_dict.json", {"11": [None] * 4, "12": [None] * 4}, "no expression has a mask"),
         ("mask_dict.json", {"11": [None]}, "annotation 11: 1 masks for 4 frames"),
         ("mask_dict.json", {}, "annotation 11: expected a list, found NoneType"),
         ("mask_dict.json", {"11": [{"size": [9, 9], "counts": "zzzz"}] * 4}, "frame '00000': run lengths"),
