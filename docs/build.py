@@ -15,6 +15,9 @@ from safetensors import safe_open
 
 from onethinker.cli.app import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
+from onethinker.recipes import SHIPPED
+from onethinker.recipes.base import leaves, meaning
+from onethinker.recipes.show import rows
 from onethinker.sample.answer import Status
 from onethinker.studies.pages.index import read_study, study_page
 from onethinker.studies.pages.markdown import join
@@ -113,6 +116,34 @@ def _help(command: Any, path: str) -> list[str]:
     return lines
 
 
+RECIPE_HEAD = """\
+# The keys of a recipe
+
+What `onethinker recipe show NAME` prints: every key that a YAML file or `--set KEY=VALUE` may change, with its type,
+its default and, where a shipped recipe has another, that. A section that may be absent (`null`) starts from its
+defaults when one of its keys is set."""
+
+
+def recipe_page() -> str:
+    """A table of keys for each section."""
+    shipped = {name: {row.key: row for row in rows(recipe)} for name, recipe in SHIPPED.items()}
+    keys = {row.key: row for found in shipped.values() for row in found.values()}
+    order = [key for key, _ in leaves(SHIPPED["qwen3_vl_8b"].model_dump())]
+    lines, section = [RECIPE_HEAD], None
+    for key in order:
+        row, branch = keys[key], key.rpartition(".")[0]
+        if branch != section:
+            section = branch
+            title = meaning(branch) or "the run"
+            lines += ["", f"## `{branch}`: {title}" if branch else "## The run", ""]
+            lines += ["| key | type | default | " + " | ".join(shipped) + " | meaning |"]
+            lines += ["|---|---|---|" + "---|" * len(shipped) + "---|"]
+        values = [found[key].value if key in found else "–" for found in shipped.values()]
+        cells = [f"`{key}`", row.kind, f"`{row.default}`", *("" if v == row.default else f"`{v}`" for v in values)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (*cells, row.meaning)) + " |")
+    return "\n".join([*lines, ""])
+
+
 def results_pages() -> dict[str, Callable[[], str]]:
     """The files of a page for each study whose numbers are kept in `results/NAME/study.json`."""
     pages = {data.parent.name: study_page(data) for data in sorted(HERE.glob("results/*/study.json"))}
@@ -144,6 +175,7 @@ PAGES = {
     "tasks.md": tasks_page,
     "benchmarks.md": benchmarks_page,
     "commands.md": commands_page,
+    "recipe.md": recipe_page,
     **results_pages(),
 }
 

@@ -91,13 +91,10 @@ class Result:
 
     def save(self, path: Path) -> Path:
         """Write the drawing: a clip where the suffix is one of a clip's, else a picture of the first frame."""
+        check_drawing(path, self.media)
         frames, times = self.draw()
-        if not frames:
-            raise MediaError(f"{path}: nothing to draw on, the question has no media")
-        if is_clip(self.media[0]) and path.suffix.lower() == ".mp4":
+        if path.suffix.lower() == ".mp4":
             return write_clip(path, frames, times)
-        if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-            raise MediaError(f"{path}: drawings are written as .png, .jpg or .webp, those of a clip as .mp4 too")
         return write_image(path, frames[0])
 
     def record(self) -> dict[str, Any]:
@@ -109,6 +106,28 @@ class Result:
             "value": _plain(self.value),
             "problem": self.problem,
         }
+
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def check_question(media: Sequence[str | Path], task: str, draw: Path | None = None) -> None:
+    """What can be known to be wrong before a model is loaded: raises TaskError, MediaError."""
+    if task:
+        get_task(task)
+    for file in map(Path, media):
+        if not file.exists():
+            raise MediaError(f"{file}: no such file")
+    if draw:
+        check_drawing(draw, media)
+
+
+def check_drawing(path: Path, media: Sequence[str | Path]) -> None:
+    """Raises MediaError where the answer cannot be drawn into such a file."""
+    if not media:
+        raise MediaError(f"{path}: nothing to draw on, the question has no media")
+    if path.suffix.lower() not in (*PICTURES, *([".mp4"] if is_clip(Path(media[0])) else [])):
+        raise MediaError(f"{path}: drawings are written as .png, .jpg or .webp, those of a clip as .mp4 too")
 
 
 def print_result(result: Result, as_json: bool = False, draw: Path | None = None) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from onethinker.cli.bench import bench_app
 from onethinker.cli.data import data_app
+from onethinker.cli.ending import Verbs, run_verb
 from onethinker.cli.evaluate import eval_
 from onethinker.cli.export import export_app
 from onethinker.cli.options import (
@@ -29,7 +30,9 @@ from onethinker.cli.options import (
     Set,
     names_a_file,
 )
+from onethinker.cli.recipe import recipe_app
 from onethinker.cli.score import rollouts, score
+from onethinker.util.interrupt import kept
 
 if TYPE_CHECKING:
     from onethinker.recipes import Recipe
@@ -40,12 +43,24 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
+    cls=Verbs,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"onethinker {version('onethinker')}")
+        raise typer.Exit
 
 
 @app.callback()
 def every_verb(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
     threads: Annotated[
         int | None,
         typer.Option(envvar="ONETHINKER_THREADS", min=1, help="CPU threads of the model; by its size unless given."),
@@ -57,22 +72,8 @@ def every_verb(
 
 
 def main() -> None:
-    """Entry point: a failure that a user can mend is one line, not a traceback."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, RuntimeError, OSError, KeyError) as error:
-        if not _is_ours(error):
-            raise
-        print(f"onethinker: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _is_ours(error: Exception) -> bool:
-    """Whether the package raised it on purpose; anything else is a fault of ours and keeps its traceback."""
-    return type(error).__module__.startswith("onethinker.") or isinstance(error, (FileNotFoundError, PermissionError))
+    """Entry point: a failure that a user can mend is one line, not a traceback, and so is Ctrl-C."""
+    run_verb(app)
 
 
 @app.command()
@@ -85,9 +86,13 @@ def demo(
 
     Ctrl-C at any time; the same command goes on where it stopped.
     """
+    from onethinker.util.runs import check_writable
+
+    check_writable(out)
     from onethinker.studies.demo import run_demo
 
-    run_demo(out, controls=controls, quick=quick)
+    with kept(_going_on):
+        run_demo(out, controls=controls, quick=quick)
 
 
 @app.command()
@@ -123,10 +128,13 @@ def sft(
     fresh: Fresh = False,
 ) -> None:
     """Supervised fine-tuning on worked answers (`response`), the cold start. Resumes a run of the same config."""
-    made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
-    from onethinker.train.sft import run_sft
+    with kept(_not_begun):
+        made, samples, folder = _training(
+            "sft", recipe, model, data, media_root, limit, device, dtype, attention, set_, out
+        )
+        from onethinker.train.sft import run_sft
 
-    _say_once(run_sft(made, samples, out or Path(f"runs/{made.name}-sft"), fresh=fresh))
+        _say_once(run_sft(made, samples, folder, fresh=fresh))
 
 
 @app.command()
@@ -144,10 +152,13 @@ def rl(
     fresh: Fresh = False,
 ) -> None:
     """Reinforcement learning on scored answers (EMA-GRPO unless the recipe says otherwise). Resumes."""
-    made, samples = _training(recipe, model, data, media_root, limit, device, dtype, attention, set_)
-    from onethinker.train.rl import run_rl
+    with kept(_not_begun):
+        made, samples, folder = _training(
+            "rl", recipe, model, data, media_root, limit, device, dtype, attention, set_, out
+        )
+        from onethinker.train.rl import run_rl
 
-    _say_once(run_rl(made, samples, out or Path(f"runs/{made.name}-rl"), fresh=fresh))
+        _say_once(run_rl(made, samples, folder, fresh=fresh))
 
 
 def _say_once(made: Path) -> None:
@@ -156,7 +167,12 @@ def _say_once(made: Path) -> None:
         print(made)
 
 
+def _not_begun() -> str:
+    return "interrupted before a step was made; nothing new is kept, the same command starts again"
+
+
 def _training(
+    kind: str,
     recipe: str,
     model: str,
     data: str,
@@ -166,23 +182,39 @@ def _training(
     dtype: str,
     attention: str,
     assignments: list[str] | None,
-) -> tuple[Recipe, Samples]:
-    """The recipe with the flags applied, and its samples."""
+    out: Path | None,
+) -> tuple[Recipe, Samples, Path]:
+    """The recipe with the flags applied, its samples and the run's folder, checked as far as can be without torch."""
     from onethinker.data.doubts import tell
+    from onethinker.models.shipped import find_model, known_model
     from onethinker.recipes import RecipeError, load_recipe
     from onethinker.recipes.answering import FLAGS, flag_overrides
     from onethinker.sample import load_samples
+    from onethinker.tasks.prompts import load_prompts
+    from onethinker.train.advantage import make
+    from onethinker.util.runs import check_writable
 
-    flags = {"model": model, "data": data, "media_root": media_root, "limit": limit, "device": device,
+    start = model and find_model(model)
+    flags = {"model": start, "data": data, "media_root": media_root, "limit": limit, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
     given = flag_overrides(flags, FLAGS | {"model": "model.base", "data": "data.train"})
     made = load_recipe(recipe, [*given, *(assignments or [])])
     if not made.data.train:
         raise RecipeError("no training data: give --data DIR (make some with `onethinker data world --out DIR`)")
+    folder = out or Path(f"runs/{made.name}-{kind}")
+    check_writable(folder)
+    known_model(made.model.base)
+    load_prompts(made.prompts)
+    if kind == "rl":
+        make(made.rl.algorithm, **made.rl.algorithm_options)
     samples = load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False)
     if os.environ.get("RANK", "0") == "0":
         tell(samples)
-    return made, samples
+    return made, samples, folder
+
+
+def _going_on() -> str:
+    return "interrupted; the same command goes on from here"
 
 
 app.command("eval")(eval_)
@@ -231,9 +263,12 @@ def ask(
     """
     if len(media) == 1 and names_a_file(media[0]):
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
-    from onethinker.inference import load_model, print_result
+    from onethinker.inference import check_question, load_model, print_result
+    from onethinker.models.shipped import find_model
     from onethinker.sample.answer import Status
 
+    check_question(media[:-1], task, draw)
+    model = find_model(model)
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
         like=as_,
@@ -276,5 +311,6 @@ def plan(
 app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
+app.add_typer(recipe_app, name="recipe")
 app.command()(score)
 app.command()(rollouts)

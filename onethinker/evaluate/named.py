@@ -38,7 +38,7 @@ class EvalTarget:
     def evaluate(self, samples: Samples, folder: Path, data: str, benchmark: Benchmark | None = None) -> None:
         """Say what is odd about the questions, ask every one and write the folder; of a benchmark as it says."""
         tell(samples)
-        recipe = self.recipe(benchmark)
+        recipe, masks = self.recipe(benchmark), self.masks  # an unknown segmenter is refused before a model is loaded
         evaluate(
             samples,
             self.engine,
@@ -48,7 +48,7 @@ class EvalTarget:
             model=self.model,
             data=data,
             seed=recipe.seed,
-            segmenter=self.masks,
+            segmenter=masks,
             judge=self.judge,
             benchmark=benchmark,
         )

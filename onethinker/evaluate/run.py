@@ -43,6 +43,7 @@ from onethinker.tasks import get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
 from onethinker.util.files import write_whole
+from onethinker.util.interrupt import kept
 from onethinker.util.map_ahead import map_together
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError, locked, stamp
@@ -86,12 +87,19 @@ def evaluate(
         results = JsonLines(folder / RESULTS)
         questions = _questions(samples, prompts, config)
         every_settings = _settings(engine, prompts, config, segmenter, judge, seed)
+        parts: list[list[Any]] = []
         for settings in every_settings:
             ask = _Ask(samples, questions, engine, prompts, settings, segmenter, judge)
             todo = ask.missing(results)
-            with bar(f"{settings.decoding} answers", len(samples), len(samples) - len(todo)) as advance:
-                for _ in ask.answer(todo, results):
-                    advance()
+            part = f", part {len(parts) + 1} of {len(every_settings)}" if len(every_settings) > 1 else ""
+            parts.append([len(samples) - len(todo), settings.decoding])
+            with (
+                kept(lambda: _kept_words(folder, parts, len(samples))),
+                bar(f"{settings.decoding} answers{part}", len(samples), len(samples) - len(todo)) as advance,
+            ):
+                for position in ask.answer(todo, results):
+                    parts[-1][0] += 1
+                    advance(worked=not questions[position].problem)
         rows = _rows_that_count(results, samples, questions, every_settings)
         summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
         profile, bootstrap = config.metric_profile, Bootstrap(config.bootstrap, seed)
@@ -103,6 +111,12 @@ def evaluate(
         write_whole(folder / QUESTIONS, json.dumps({s.id: q.content for s, q in zip(samples, questions)}))
         write_whole(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False))
     return summary
+
+
+def _kept_words(folder: Path, parts: list[list[Any]], questions: int) -> str:
+    """parts: [questions answered, decoding] of each part that was begun."""
+    done = ", ".join(f"{count} of {questions} questions with {decoding} answers" for count, decoding in parts)
+    return f"{folder}: {done} are kept; the same command asks the rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +209,13 @@ def _rows_that_count(
     results: JsonLines, samples: Samples, questions: list[_Question], every_settings: list[Settings]
 ) -> list[Row]:
     """The rows of every question under its present id; questions of equal content share theirs and count each."""
-    kept = current(results.rows())
+    found = current(results.rows())
     keys = [(s.digest(), i) for s in every_settings for i in range(s.sampling.n)]
     return [
-        kept[digest, question.content, i] | {"id": sample.id}
+        found[digest, question.content, i] | {"id": sample.id}
         for sample, question in zip(samples, questions)
         for digest, i in keys
-        if (digest, question.content, i) in kept
+        if (digest, question.content, i) in found
     ]
 
 

@@ -272,8 +272,9 @@ class _Worker:
         if self._process is None or self._process.poll() is not None:
             script = Path(__file__).with_name("math_worker.py")
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+                [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                start_new_session=True,  # a terminal's Ctrl-C is for the process that asks
+            )  # fmt: skip
             if _exchange(self._process, None, _START_SECONDS) != "ready\n":
                 self.stop()
                 raise RuntimeError(

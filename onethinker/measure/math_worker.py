@@ -10,13 +10,16 @@ takes more than `seconds` of processor time, be it inside C code or its owner go
 
 from __future__ import annotations
 
-import json
-import logging
-import resource
 import signal
-import sys
-import time
-from typing import Any
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is its owner's affair: this process ends with its input
+
+import json  # noqa: E402
+import logging  # noqa: E402
+import resource  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from typing import Any  # noqa: E402
 
 MAX_MEMORY_BYTES = 4 << 30
 DIGITS = 50

@@ -15,7 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from onethinker.media import MediaBudget
 from onethinker.models.forward import unwrap, use_patch_matmul
-from onethinker.models.shipped import locate, shipped
+from onethinker.models.shipped import ModelError, known_model, locate, shipped
 from onethinker.util.files import replacing_folder
 
 disable_progress_bar()
@@ -23,17 +23,28 @@ disable_progress_bar()
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-class ModelError(ValueError):
-    """A model that cannot be loaded; says what was looked for and where."""
-
-
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is the GPU where there is one (CUDA, then Apple's), else the CPU."""
+    """`auto` is the GPU where there is one (CUDA, then Apple's), else the CPU. Raises ModelError for one not here."""
     if name != "auto":
-        return torch.device(name)
+        return _device(name)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"device {name!r}: expected auto, cpu, cuda, cuda:N or mps") from error
+    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(device.type, 1)
+    if (device.index or 0) >= count:
+        here = f"{count} of them" if count else "none"
+        raise ModelError(f"device {name!r}: there is {here} on this machine; --device auto takes what is here")
+    return device
+
+
+ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flex_attention")
 
 
 def load(
@@ -52,6 +63,10 @@ def load(
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r}; expected one of {', '.join(DTYPES)}")
+    if attention not in ATTENTIONS:
+        raise ModelError(f"attention {attention!r}; expected one of {', '.join(ATTENTIONS)}")
+    device = str(pick_device(device))
+    known_model(name)
     if name == "mini" or re.fullmatch(r"mini:\d+", name):
         from onethinker.models import mini
 
@@ -67,20 +82,16 @@ def load(
         return _load_adapter(Path(where), device, dtype, attention, adapters)
     if local and not (Path(where) / "config.json").exists():
         raise ModelError(f"{where}: no config.json in this folder; expected a checkpoint in transformers' format")
-    known = f"neither shipped: {', '.join(['mini', *shipped()])}, nor a folder or hub id"
-    if not local and "/" not in where:
-        trained = "`make demo` trains one: --model runs/demo/rl/checkpoints/step-NNNNNN"
-        raise ModelError(f"cannot load model {name!r} ({known}, which is OWNER/NAME); {trained}")
     try:
         model = AutoModelForImageTextToText.from_pretrained(where, dtype=DTYPES[dtype], attn_implementation=attention)
         processor = AutoProcessor.from_pretrained(where)
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load model {name!r} ({known}): {error}") from error
+        raise ModelError(f"cannot load model {name!r}: {error}") from error
     if not model.config.model_type.startswith("qwen3_vl"):
         raise ModelError(f"model {name!r} is of the kind {model.config.model_type}; expected a Qwen3-VL")
     use_patch_matmul(model)
     processor.video_processor.cap_pixels_per_frame = False  # the encoder gives every clip a size of its own
-    model.name_or_path = str(Path(where).resolve()) if local and name == where else name
+    model.name_or_path = str(Path(where).resolve()) if local and name not in shipped() else name
     return model.to(pick_device(device)), processor
 
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
+
+from onethinker.util.names import nearest
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded; says what was looked for and where."""
+
 
 WEIGHTS = Path(__file__).parent / "weights"
 RECIPE_FILE = "onethinker.json"
@@ -23,8 +32,61 @@ def shipped() -> dict[str, Path]:
 
 
 def locate(name: str) -> str:
-    """The folder of a shipped name; any other name as it is."""
-    return str(shipped().get(name, name))
+    """The folder of a shipped name, the last checkpoint of a run's folder; any other name as it is."""
+    last = last_checkpoint(Path(name))
+    return str(shipped().get(name, last or name))
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """The last whole checkpoint of a run's folder; None where that is a checkpoint itself, or no run."""
+    made = (p for p in run.glob("checkpoints/step-*") if _is_checkpoint(p))
+    return max((p for p in made if not p.suffix), key=lambda p: int(p.name.removeprefix("step-")), default=None)
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    """Whether weights may be here: a run's folder has a config.json too, which says of what kind of run."""
+    if (folder / "adapter_config.json").exists() or (folder / RECIPE_FILE).exists():
+        return True
+    file = folder / "config.json"
+    return file.is_file() and '"kind":' not in file.read_text(encoding="utf-8", errors="replace")
+
+
+def known_model(name: str) -> None:
+    """Raises ModelError for what is plainly no model: an unknown word, a folder that is not there or holds none.
+
+    It looks at names and files alone; whether a hub id exists is for the hub to say.
+    """
+    if re.fullmatch(r"mini(:\d+)?|https?://.*", name) or name in shipped():
+        return
+    folder = Path(name)
+    if folder.exists():
+        if last_checkpoint(folder) is None and not _is_checkpoint(folder):
+            raise ModelError(
+                f"{name}: no config.json in this folder; expected a checkpoint in transformers' format, or the folder "
+                "of a run that has saved one"
+            )
+    elif re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.parent.exists():
+        return
+    elif "/" in name:
+        there = next(p for p in folder.parents if p.exists())
+        raise ModelError(f"{name}: no such folder; of its path {there} is there")
+    else:
+        names = ["mini", *shipped()]
+        raise ModelError(
+            f"model {name!r} is neither shipped ({', '.join(names)}; the nearest is {nearest(name, names)!r}) nor a "
+            "folder; a hub id is OWNER/NAME"
+        )
+
+
+def find_model(name: str) -> str:
+    """The name to load a model by, once it may be one (`known_model`): a run's folder becomes its last checkpoint, and
+    that is said."""
+    known_model(name)
+    last = None if name in shipped() else last_checkpoint(Path(name))
+    if last is None:
+        return name
+    print(f"{name}: a run; its last checkpoint is {last.name}", file=sys.stderr)
+    return str(last)
 
 
 def shipped_data(name: str) -> dict[str, Any] | None:

@@ -4,226 +4,48 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from onethinker.media import MediaBudget
+from onethinker.recipes.sections import (
+    DataConfig,
+    EvalConfig,
+    JudgeConfig,
+    LoraConfig,
+    ModelConfig,
+    OptimizerConfig,
+    Recipe,
+    RLConfig,
+    Section,
+    SFTConfig,
+)
 from onethinker.util.names import likeness
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _known_reward(name: str) -> str:
-    from onethinker.tasks.rewards import known_reward  # late: help that names no profile loads no measures
-
-    return known_reward(name)
-
-
-def _known_metric_profile(name: str) -> str:
-    from onethinker.tasks.pool import known_metric_profile
-
-    return known_metric_profile(name)
-
-
-RewardName = Annotated[str, AfterValidator(_known_reward)]
-MetricProfileName = Annotated[str, AfterValidator(_known_metric_profile)]
+__all__ = [
+    "DataConfig",
+    "EvalConfig",
+    "JudgeConfig",
+    "LoraConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "RLConfig",
+    "Recipe",
+    "RecipeError",
+    "SFTConfig",
+    "Section",
+    "from_yaml",
+    "leaves",
+    "override",
+    "sft_steps",
+]
 
 
 class RecipeError(ValueError):
     """A recipe or an override that cannot be used; the message names the nearest key."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ModelConfig(Section):
-    """base: `mini` (built from nothing), a shipped name, a folder or a hub id."""
-
-    base: str = "mini"
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    attention: str = "sdpa"
-    device: str = "auto"
-
-
-class LoraConfig(Section):
-    """rank 0 trains every weight that is not frozen."""
-
-    rank: NonNegativeInt = 0
-    alpha: PositiveInt = 32
-    dropout: Share = 0.0
-
-
-class DataConfig(Section):
-    """train, evaluate: files or folders that `load_samples` reads. media_root: for both, their own folder if empty."""
-
-    train: str = ""
-    evaluate: str = ""
-    media_root: str = ""
-    limit: PositiveInt | None = None
-    max_unreadable: Share = Field(
-        0.05, description="share of the samples, but at least one, that SFT may find unreadable before it stops"
-    )
-
-
-class OptimizerConfig(Section):
-    """Linear warm-up, then constant, cosine or linear decay to `final` of the peak.
-
-    kind: `adamw`, or `muon` for the layers' matrices (at `matrix_lr`) and AdamW for the rest.
-    """
-
-    kind: Literal["adamw", "muon"] = "adamw"
-    lr: NonNegativeFloat = 1e-5
-    matrix_lr: NonNegativeFloat = 1e-5
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: NonNegativeFloat = 0.0
-    warmup: Share = Field(0.03, description="share of the steps")
-    schedule: Literal["constant", "cosine", "linear"] = "cosine"
-    final: Share = 0.0
-    max_grad_norm: PositiveFloat = 1.0
-
-
-class SFTConfig(Section):
-    """batch counts samples a step; micro_tokens bounds the tokens of one forward pass (gradient accumulation).
-
-    budget: media sizes where they differ from the recipe's `media`.
-    """
-
-    optimizer: OptimizerConfig = OptimizerConfig()
-    steps: PositiveInt | None = Field(None, description="stops here, or after `epochs`")
-    epochs: PositiveFloat = 1.0
-    batch: PositiveInt = 32
-    micro_tokens: PositiveInt = 8192
-    freeze_vision: bool = True
-    freeze_projector: bool = True
-    gradient_checkpointing: bool = False
-    max_tokens: PositiveInt = 20_480
-    budget: MediaBudget | None = None
-    save_every: PositiveInt = 200
-    keep: PositiveInt = 2
-
-
-class JudgeConfig(Section):
-    """Who grades free text instead of ROUGE: a server at `url` (http://host:port/v1), none if empty.
-
-    kind: chat (a rubric) or reward (POLAR behind vLLM). model: the server's first unless given. in_group: grades count
-    relative to those of the same prompt.
-    """
-
-    url: str = ""
-    kind: Literal["chat", "reward"] = "chat"
-    model: str = ""
-    in_group: bool = False
-
-
-class RLConfig(Section):
-    """prompts a step, each answered `group` times; updates in minibatches of `minibatch` prompts.
-
-    decode_batch_size: answers decoded together, which bounds the cache of keys and values. engine: who answers, `local`
-    or `vllm`: the server at `server` (http://host:port/v1), which reads the weights from the folder `handover` (the
-    run's own if empty), or else one in the trainer's process, with `engine_options` of `vllm.LLM`. importance_cap:
-    bound on the weights for the difference between vLLM's probabilities and ours.
-    """
-
-    optimizer: OptimizerConfig = OptimizerConfig(lr=2e-6, schedule="constant", warmup=0.0)
-    steps: PositiveInt = 200
-    prompts: PositiveInt = 128
-    minibatch: PositiveInt = 32
-    group: PositiveInt = 8
-    decode_batch_size: PositiveInt = 256
-    engine: Literal["local", "vllm"] = "local"
-    server: str = ""
-    handover: str = ""
-    engine_options: dict[str, Any] = Field(default_factory=dict)
-    importance_cap: PositiveFloat = 2.0
-    temperature: PositiveFloat = 1.0
-    max_prompt_tokens: PositiveInt = 16_384
-    max_tokens: PositiveInt = 4096
-    micro_tokens: PositiveInt = 8192
-    algorithm: str = "ema_grpo"
-    algorithm_options: dict[str, Any] = Field(default_factory=dict)
-    reward: RewardName = "released"
-    judge: JudgeConfig = JudgeConfig()
-    loss: Literal["token_mean", "sequence_mean", "dr_grpo"] = "token_mean"
-    ratio: Literal["token", "sequence"] = "token"
-    clip_low: NonNegativeFloat = 0.2
-    clip_high: NonNegativeFloat = 0.3
-    dual_clip: PositiveFloat = 3.0
-    kl: NonNegativeFloat = 0.01
-    mask_truncated: bool = False
-    filter_groups: bool = True
-    accuracy_low: Share = 0.01
-    accuracy_high: Share = 0.99
-    refill_tries: NonNegativeInt = Field(
-        3, description="times more prompts than a step needs that may be drawn to fill it"
-    )
-    sampler: Literal["uniform", "task_balanced", "modality_balanced", "curriculum"] = "modality_balanced"
-    freeze_vision: bool = False
-    freeze_projector: bool = False
-    gradient_checkpointing: bool = False
-    save_every: PositiveInt = 20
-    keep: PositiveInt = 2
-
-    @model_validator(mode="before")
-    @classmethod
-    def _old_names(cls, values: Any) -> Any:
-        """Recipes that checkpoints of version 0.1 hold have `rows`."""
-        if isinstance(values, dict) and "rows" in values:
-            return {"decode_batch_size" if key == "rows" else key: value for key, value in values.items()}
-        return values
-
-
-class EvalConfig(Section):
-    """Greedy answers, and `sampled` answers a question at `temperature` for the mean sampled reward (0: none)."""
-
-    max_tokens: PositiveInt = 8192
-    batch: PositiveInt = 64
-    sampled: NonNegativeInt = 0
-    temperature: NonNegativeFloat = 1.0
-    metric_profile: MetricProfileName = "official"
-    reward: RewardName = "released"
-    bootstrap: PositiveInt = 1000
-    budget: MediaBudget = MediaBudget(image_pixels=1024 * 32 * 32, frame_pixels=256 * 32 * 32)
-
-
-class Recipe(Section):
-    """A whole run. `name` is for people; `watch` says where to follow a training and `parallel` how the processes that
-    torchrun starts hold the model, a copy each or a part of every weight each; all else decides what comes out."""
-
-    name: str
-    watch: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ("tensorboard",)
-    parallel: Literal["ddp", "fsdp"] = "ddp"
-    seed: int = 0
-    prompts: str = "full"
-    model: ModelConfig = ModelConfig()
-    lora: LoraConfig = LoraConfig()
-    data: DataConfig = DataConfig()
-    media: MediaBudget = MediaBudget()
-    sft: SFTConfig = SFTConfig()
-    rl: RLConfig = RLConfig()
-    evaluate: EvalConfig = EvalConfig()
-
-    def deciding(self) -> dict[str, Any]:
-        """The keys that a run must share with its resumption: where it is logged, how processes hold the model,
-        where servers are and how many samples may be unreadable may differ."""
-        server: dict[str, Any] = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
-        excluded: dict[str, Any] = {"watch": True, "parallel": True, "data": {"max_unreadable"}, "rl": server}
-        tree = self.model_dump(exclude=excluded)
-        tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")  # as run folders of version 0.1 have it
-        return tree
 
 
 def sft_steps(recipe: Recipe, samples: int) -> int:
@@ -294,13 +116,62 @@ RENAMED = {"rl.rows": "rl.decode_batch_size"}
 
 def _annotation(key: str) -> Any:
     """The type of a dotted key, None where there is no such key."""
-    found: Any = Recipe
+    found = _field(key)
+    return None if found is None else found.annotation
+
+
+def _field(key: str) -> FieldInfo | None:
+    """What is declared of a dotted key, None where there is no such key."""
+    annotation: Any = Recipe
+    found = None
     for part in key.split("."):
-        section = _section(found)
+        section = _section(annotation)
         if section is None or part not in section.model_fields:
             return None
-        found = section.model_fields[part].annotation
+        found = section.model_fields[part]
+        annotation = found.annotation
     return found
+
+
+def meaning(key: str) -> str:
+    """What a key means, in a sentence; empty where there is no such key."""
+    found = _field(key)
+    return (found.description if found else "") or ""
+
+
+def kind_of(key: str) -> str:
+    """A key's type as people write it: `whole number > 0`, `one of adamw, muon`."""
+    found = _field(key)
+    return "" if found is None else _kind(found.annotation, _bounds(found.metadata))
+
+
+_PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", dict: "mapping"}
+_SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+
+
+def _bounds(metadata: list[Any]) -> str:
+    found = [f"{sign} {value:g}" for m in metadata for name, sign in _SIGNS.items()
+             if (value := getattr(m, name, None)) is not None]  # fmt: skip
+    return " and ".join(found)
+
+
+def _kind(annotation: Any, bounds: str = "") -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, inner))
+    if origin is tuple:
+        many = inner[-1:] == (...,)
+        return f"list of {_kind(inner[0])}" if many else f"{len(inner)} of {_kind(inner[0])}"
+    if isinstance(annotation, UnionType) or origin is UnionType or type(None) in inner:
+        return " or ".join("null" if part is type(None) else _kind(part, bounds) for part in inner)
+    if hasattr(annotation, "__metadata__"):
+        return _kind(inner[0], bounds or _bounds(_flat(annotation.__metadata__)))
+    return f"{_PLAIN.get(origin or annotation, 'section')} {bounds}".strip()
+
+
+def _flat(metadata: Any) -> list[Any]:
+    """Bounds within a Field that an Annotated type carries."""
+    return [inner for m in metadata for inner in (m.metadata if isinstance(m, FieldInfo) else [m])]
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
@@ -310,14 +181,44 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _nearest(key: str, leaves: list[tuple[str, Any]]) -> str:
-    """The key most like it as a whole and in its last word, with its present value."""
+    """The key most like it as a whole and in its last word, with its present value; and those whose meaning has the
+    words of it, which may be what was meant by a name that is unlike."""
 
     def closeness(leaf: tuple[str, Any]) -> float:
         pairs = ((key, leaf[0]), (key.rpartition(".")[2], leaf[0].rpartition(".")[2]))
         return sum(likeness(*pair) for pair in pairs)
 
+    told = _by_meaning(key, [name for name, _ in leaves])
     name, value = max(leaves, key=closeness)
-    return f"{name} (now {value!r})"
+    if told and closeness((name, value)) < _ALIKE:
+        first, *more = told[:3]
+        others = f", or {', '.join(more)}" if more else ""
+        return f"{first} ({meaning(first)}){others}; `onethinker recipe show` lists every key"
+    also = [other for other in told[:2] if other != name]
+    return f"{name} (now {value!r})" + (f", by its meaning also {' and '.join(also)}" if also else "")
+
+
+_ALIKE = 1.5
+"""Likeness of the whole and of the last word together, at most 2, from which a key is taken for a slip of the pen."""
+
+
+def _by_meaning(key: str, names: list[str]) -> list[str]:
+    """The keys whose meaning names the key's last word, those of the same section first, then by how early."""
+    branch, _, last = key.lower().rpartition(".")
+    wanted = [word for word in re.split(r"[^a-z0-9]+", last) if len(word) > 1]
+    found = []
+    for place, name in enumerate(names):
+        words = [*re.split(r"[^a-z0-9]+", meaning(name).lower())]
+        if wanted and all(any(_same_word(word, other) for other in words) for word in wanted):
+            first = min(i for i, other in enumerate(words) if _same_word(wanted[0], other))
+            found.append((name.rpartition(".")[0] != branch, first, place, name))
+    return [name for *_, name in sorted(found)]
+
+
+def _same_word(word: str, other: str) -> bool:
+    """But for an ending, which is how plurals and verbs differ."""
+    short, long = sorted((word, other), key=len)
+    return word == other or (len(short) > 3 and long.startswith(short) and len(long) - len(short) <= 3)
 
 
 class _Yaml(yaml.SafeLoader):

@@ -33,6 +33,7 @@ from onethinker.scoring.totals import MetricTotals
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile, Score
 from onethinker.util.files import replacing
+from onethinker.util.interrupt import signals_kept_from_children
 from onethinker.util.progress import bar
 
 MAX_LINE = 64 << 20
@@ -236,7 +237,8 @@ def _in_order(work: Any, chunks: Iterable[list[Line]], workers: int, *given: Any
         waiting: deque[Future[Any]] = deque()
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(work, chunk, *given))
+                with signals_kept_from_children():  # the first of them starts the processes
+                    waiting.append(pool.submit(work, chunk, *given))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from onethinker.train.algorithms.base import Algorithm
+from onethinker.train.algorithms.base import Algorithm, AlgorithmError
 from onethinker.train.algorithms.batch_std import BatchStd
 from onethinker.train.algorithms.dr_grpo import DrGRPO
 from onethinker.train.algorithms.ema_grpo import EmaGRPO
@@ -31,10 +31,10 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 def make(name: str, **options: Any) -> Algorithm:
     """The algorithm of this name, such as `make("ema_grpo", beta=0.99, clip=5.0, guard="clip")`.
 
-    Raises ValueError for an unknown name or option, naming the nearest.
+    Raises AlgorithmError for an unknown name or option, naming the nearest.
     """
     if name not in ALGORITHMS:
-        raise ValueError(
+        raise AlgorithmError(
             f"algorithm {name!r}; did you mean {nearest(name, ALGORITHMS)}? Known: {', '.join(ALGORITHMS)}"
         )
     kind = ALGORITHMS[name]
@@ -42,5 +42,8 @@ def make(name: str, **options: Any) -> Algorithm:
     for option in options:
         if option not in known:
             hint = f"did you mean {nearest(option, known)}? Known: {', '.join(known)}" if known else "it takes none"
-            raise ValueError(f"algorithm {name} has no option {option!r}; {hint}")
-    return kind(**options)
+            raise AlgorithmError(f"algorithm {name} has no option {option!r}; {hint}")
+    try:
+        return kind(**options)
+    except (TypeError, ValueError) as error:
+        raise AlgorithmError(f"algorithm {name}: {error}") from error

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from onethinker.util.runs import locked, open_run
+from onethinker.util.interrupt import STATUS, Interrupted
+from onethinker.util.runs import started
 
 T = TypeVar("T")
 
@@ -87,6 +88,10 @@ class Processes:
         received = {rank: pickle.loads(data.numpy().tobytes()) for rank, data in arriving.items()}
         return [parcels[rank] if rank == self.rank else received[rank] for rank in range(self.size)]
 
+    def any(self, value: int) -> int:
+        """The largest of everybody's values: what one was asked, all do. All processes must call it."""
+        return max(self.gather(value))
+
     def run_on_main(self, action: Callable[[], T]) -> T:
         """What the action returns in the leading process, which alone takes it. An error there ends the others too,
         quietly: one message is enough."""
@@ -131,14 +136,21 @@ def gpus() -> str:
     return f"{count} × {torch.cuda.get_device_name()}" if count else ""
 
 
+def stopped(run: Path, step: int, steps: int, number: int) -> Interrupted:
+    """What a run says that a signal ended after a step."""
+    rest = "the same command goes on from there" if step < steps else "that was the last one"
+    return Interrupted(f"{run}: step {step} of {steps} is saved; {rest}", STATUS + number)
+
+
 @contextmanager
 def run_folder(processes: Processes, out: Path, config: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
-    """The folder of a run of this config, opened and held by the leading process. See `open_run` and `locked`."""
+    """The folder of a run of this config, opened and held by the leading process. See `open_run` and `locked`.
+
+    A run that fails or is interrupted before its first step leaves nothing behind that was not there before.
+    """
     with ExitStack() as held:
 
         def claim() -> Path:
-            folder = open_run(out, config, fresh=fresh)
-            held.enter_context(locked(folder))
-            return folder
+            return held.enter_context(started(out, config, fresh=fresh))
 
         yield processes.run_on_main(claim)

@@ -28,15 +28,17 @@ from onethinker.train.judged import open_judge
 from onethinker.train.loss import Batch, WeightedMeans, denominator, policy_loss
 from onethinker.train.mismatch import correct
 from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, update
-from onethinker.train.parallel import Processes, join_processes, run_folder
+from onethinker.train.parallel import Processes, join_processes, run_folder, stopped
 from onethinker.train.policy import Policy
 from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
 from onethinker.train.rollout_engine import make_rollout_engine
 from onethinker.train.roster import fingerprint
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import prepare_model
+from onethinker.train.start import check_start
 from onethinker.train.step_prompts import StepPrompts
 from onethinker.train.trackers import metric_logger
+from onethinker.util.interrupt import finish_step
 
 
 def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -47,6 +49,8 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
     processes = join_processes()
     if recipe.rl.group == 1 and processes.is_main:
         print("rl.group is 1: an answer is compared with none, so nothing is learnt; take 2 or more", file=sys.stderr)
+    check_start(recipe)
+    make(recipe.rl.algorithm, **recipe.rl.algorithm_options)
     config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
     with run_folder(processes, out, config, fresh=fresh) as folder:
         return _train(recipe, samples, folder, stop_after, processes)
@@ -69,17 +73,17 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     prompts = load_prompts(recipe.prompts)
     step_prompts = StepPrompts(encoder, processes)
     collector = Collector(samples, rollouts.engine, sampler, prompts, recipe, step_prompts, judge)
-    step, seconds = 0, 0.0
+    state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0}
+    step, seconds = state["step"], state["seconds"]
     if saved:
-        state = checkpoint.load_state(saved[-1])
-        step, seconds = state["step"], state["seconds"]
         checkpoint.restore(state, optimizer, processes)
         sampler.load_state_dict(state["sampler"])
         algorithm.load_state_dict(state["algorithm"])
     else:
         torch.manual_seed(recipe.seed)
     last = min(config.steps, stop_after or config.steps)
-    with metric_logger("RL", out, recipe.watch, step, config.steps, last, writes=processes.is_main) as note:
+    logger = metric_logger("RL", out, recipe.watch, step, config.steps, last, writes=processes.is_main)
+    with logger as note, finish_step("RL") as asked:
         while step < last:
             began = time.perf_counter()
             with policy.distributed.unsharded(), rollouts.ready():
@@ -89,8 +93,7 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
             mismatch: dict[str, float] = {}
             if not rollouts.exact:
                 collected.kept, mismatch = correct(policy, step_prompts, collected.kept)
-            advantages = _advantages(algorithm, collected.kept)
-            share = schedule(config.optimizer, step, config.steps)
+            advantages, share = _advantages(algorithm, collected.kept), schedule(config.optimizer, step, config.steps)
             stats = _update(policy, optimizer, step_prompts, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
             seconds += now - began
@@ -101,11 +104,14 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
             if processes.is_main:
                 kept = {id(group): a for group, a in zip(collected.kept, advantages, strict=True)}
                 write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, kept)
-            if step % config.save_every == 0 or step == last:
+            stop = processes.any(asked())
+            if step % config.save_every == 0 or step == last or stop:
                 whole = {"seconds": seconds, "sampler": sampler.state_dict(), "algorithm": algorithm.state_dict()}
                 checkpoint.save_checkpoint(
                     out, step, model, processor, optimizer, recipe, whole, config.keep, processes
                 )
+            if stop:
+                raise stopped(out, step, config.steps, stop)
     return checkpoint.folders(out)[-1]
 
 

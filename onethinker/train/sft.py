@@ -25,10 +25,12 @@ from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
 from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer, schedule, update
-from onethinker.train.parallel import Processes, join_processes, run_folder
+from onethinker.train.parallel import Processes, join_processes, run_folder, stopped
 from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
 from onethinker.train.roster import UNREADABLE, Roster, Unreadable, allowed, new_roster, roster_of
+from onethinker.train.start import check_start
 from onethinker.train.trackers import metric_logger
+from onethinker.util.interrupt import finish_step
 from onethinker.util.runs import RunError
 
 
@@ -111,6 +113,7 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
     """
     processes = join_processes()
     _check_answers(samples)
+    check_start(recipe)
     roster = new_roster(samples) if fresh else roster_of(samples, out)
     config = {"kind": "sft", "recipe": recipe.deciding(), "samples": roster.fingerprint}
     with run_folder(processes, out, config, fresh=fresh) as folder:
@@ -150,7 +153,8 @@ def _train(
     unreadable = Unreadable(out, allowed(recipe.data.max_unreadable, count), processes, state.get("unreadable", 0))
     step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
     last = min(steps, stop_after or steps)
-    with metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main) as note:
+    logger = metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main)
+    with logger as note, finish_step("SFT") as asked:
         for indices in sft_batches(count, config.batch, recipe.seed, last, step):
             began = time.perf_counter()
             examples = source.batch(processes.shard(indices))
@@ -162,9 +166,12 @@ def _train(
             counts = {"left_out": left_out, "unreadable": unreadable.times}
             times = {"step": step, "stage": "sft", "seconds": seconds, **counts}
             note(times | row, f"loss {row['loss']:.3f}")
-            if step % config.save_every == 0 or step == last:
+            stop = processes.any(asked())
+            if step % config.save_every == 0 or step == last or stop:
                 kept = {"seconds": seconds, **counts}
                 checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep, processes)
+            if stop:
+                raise stopped(out, step, steps, stop)
     if left_out and processes.is_main:
         print(f"SFT: {left_out} examples longer than {config.max_tokens} tokens were left out")
     if unreadable.times and processes.is_main:

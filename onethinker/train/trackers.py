@@ -8,6 +8,7 @@ every step once at most. Only one process of a run may hold its `Metrics`.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import math
 import uuid
@@ -21,7 +22,7 @@ from typing import Any, Protocol
 
 from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
-from onethinker.util.runs import JsonLines, RunError
+from onethinker.util.runs import METRICS, JsonLines, RunError
 
 MetricRow = dict[str, Any]
 
@@ -46,7 +47,7 @@ class Metrics:
 
     def __init__(self, run: Path, trackers: Sequence[str], step: int, steps: int) -> None:
         self.steps = steps
-        self.file = JsonLines(run / "metrics.jsonl")
+        self.file = JsonLines(run / METRICS)
         self.file.keep(lambda row: row["step"] <= step)
         rows = self.file.rows()
         self.trackers: list[Tracker] = []
@@ -99,6 +100,14 @@ def scalars(row: MetricRow) -> dict[str, float]:
         for name, value in row.items()
         if name not in ("step", "steps") and isinstance(value, Real) and math.isfinite(value)
     }
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raises RunError for one that is not installed, before any is opened."""
+    for name in names:
+        module, package = ("torch.utils.tensorboard", "tensorboard") if name == "tensorboard" else (name, name)
+        if importlib.util.find_spec(package) is None:
+            _installed(module, package)
 
 
 def _installed(module: str, package: str) -> ModuleType:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import fcntl
 import json
 import math
+import os
+import shutil
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from onethinker.util.files import write_whole
+
+CONFIG, METRICS = "config.json", "metrics.jsonl"
+"""Files of a run: what it is, and a row a step."""
 
 
 class RunError(RuntimeError):
@@ -30,15 +36,16 @@ def read_json(file: Path) -> Any:
         raise RunError(f"{file}: cannot be read as JSON ({error}); restore it, or make the run again") from error
 
 
-def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Path:
+def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False, lengths: Collection[str] = ()) -> Path:
     """Make or resume the run folder for this config.
 
     A folder with another config is refused with the differences; `fresh` starts beside it, in NAME-2, NAME-3, …
+    lengths: keys that say how long the run is; one that only has more of them goes on until then, and says so.
     """
     plain = json.loads(json.dumps(config, default=str))
     if fresh:
         folder = _beside(folder)
-    file = folder / "config.json"
+    file = folder / CONFIG
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; a run needs a folder, give another --out")
     if file.exists():
@@ -47,7 +54,10 @@ def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) ->
         except ValueError as error:
             raise RunError(f"{file} is not readable ({error}); restore it, or give another --out") from error
         changed = differences(old, plain)
-        if changed:
+        if changed and (longer := _longer(old, plain, lengths)):
+            print(f"{folder}: goes on for longer ({longer}); a schedule now ends with it", file=sys.stderr)
+            write_whole(file, json.dumps(plain, indent=1))
+        elif changed:
             raise RunError(
                 f"{folder} holds a run with another config:\n  "
                 + "\n  ".join(changed)
@@ -60,6 +70,20 @@ def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False) ->
             raise RunError(f"{folder} cannot be made ({error.strerror}); give another --out") from error
         write_whole(file, json.dumps(plain, indent=1))
     return folder
+
+
+def _longer(old: Any, new: Any, lengths: Collection[str]) -> str:
+    """The keys of `lengths` that are larger in the new config, in words, if nothing else differs."""
+    grown = []
+    for key in lengths:
+        before, after = old, new
+        *branch, leaf = key.split(".")
+        for part in branch:
+            before, after = before.get(part, {}), after.get(part, {})
+        grown += [(key, before.get(leaf), after.get(leaf))] if before.get(leaf) != after.get(leaf) else []
+    if not all(isinstance(a, int | float) and isinstance(b, int | float) and b > a for _, a, b in grown):
+        return ""
+    return ", ".join(f"{k}: {a} → {b}" for k, a, b in grown) if len(differences(old, new)) == len(grown) else ""
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
@@ -91,6 +115,47 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise RunError(f"{folder} cannot be locked ({error}); give an --out on a local disk") from error
         yield
+
+
+LENGTHS = ("recipe.sft.steps", "recipe.sft.epochs", "recipe.rl.steps")
+
+
+def check_writable(folder: Path) -> None:
+    """Raises RunError where the folder cannot be made or written, without making it."""
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise RunError(f"{folder}: {there} is a file; a run needs a folder, give another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(f"{folder}: {there} cannot be written; give another --out")
+
+
+@contextmanager
+def started(out: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Iterator[Path]:
+    """The folder of a run, made or resumed (`open_run`) and held (`locked`).
+
+    Where the block fails or is interrupted before a row of `metrics.jsonl` or a checkpoint was written, what it made
+    goes again, so that the corrected command finds a free place; what was there before stays.
+    """
+    folder = _beside(out) if fresh else out
+    made = next((p for p in reversed((folder, *folder.parents)) if not p.exists()), None)
+    before = set(folder.iterdir()) if folder.is_dir() else set()
+    new = folder / CONFIG not in before
+    try:
+        open_run(folder, config, lengths=LENGTHS)
+        with locked(folder):
+            yield folder
+    except BaseException as error:
+        if new and not isinstance(error, InUse) and folder.is_dir() and not _has_begun(folder):
+            for entry in set(folder.iterdir()) - before:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            if made is not None:
+                shutil.rmtree(made)
+        raise
+
+
+def _has_begun(folder: Path) -> bool:
+    metrics = folder / METRICS
+    return any(folder.glob("checkpoints/step-*")) or (metrics.exists() and metrics.stat().st_size > 0)
 
 
 class JsonLines:

@@ -39,3 +39,23 @@ def test_a_terminal_shows_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) 
 def test_failures_pass_through() -> None:
     with pytest.raises(KeyError), progress.bar("x", 2):
         raise KeyError("inside")
+
+
+def test_nothing_is_said_of_the_rest_until_something_is_known() -> None:
+    assert progress.time_left(0, 1000.0, 520) == ""
+    assert progress.time_left(3, 1.0, 520) == ""
+    assert progress.time_left(3, 60.0, 0) == progress.time_left(3, 60.0, None) == ""
+
+
+def test_the_estimate_grows_while_nothing_is_finished() -> None:
+    assert progress.time_left(10, 10.0, 100) == "about 0:01:40 left"
+    assert progress.time_left(10, 1560.0, 100) == "about 4:20:00 left"
+
+
+def test_what_was_there_already_is_no_pace(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 30.0, 60.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.bar("answers", 1000, done=200) as advance:
+        advance(500, worked=False)
+        advance(10)
+    assert capsys.readouterr().err == "answers: 700/1000\nanswers: 710/1000 about 0:29:00 left\n"

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onethinker.util.files import write_whole
-from onethinker.util.runs import JsonLines, RunError, differences, locked, open_run, stamp
+from onethinker.util.runs import (
+    InUse,
+    JsonLines,
+    RunError,
+    check_writable,
+    differences,
+    locked,
+    open_run,
+    stamp,
+    started,
+)
 
 CONFIG = {"kind": "sft", "recipe": {"lr": 1e-5, "betas": (0.9, 0.95), "budget": None}, "n": 3}
 
@@ -179,3 +190,62 @@ def test_an_append_that_failed_is_cut_off_by_the_next(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     log.append({"a": 2})
     assert log.rows() == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize("failure", [ValueError("no such thing"), KeyboardInterrupt()])
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
+    folder = tmp_path / "runs" / "deep" / "mine"
+    with pytest.raises(type(failure)), started(folder, {"lr": 1}) as run:
+        (run / "tensorboard").mkdir()
+        (run / "tensorboard" / "events").write_text("x")
+        (run / "metrics.jsonl").write_text("")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_before_and_what_was_learnt_stay(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="first"), started(tmp_path, {"lr": 1}):
+        raise ValueError("first")
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(ValueError, match="second"), started(tmp_path, {"lr": 2}) as run:
+        (run / "metrics.jsonl").write_text('{"step": 1}\n')
+        raise ValueError("second")
+    assert {"config.json", "metrics.jsonl", "notes.txt"} <= {p.name for p in tmp_path.iterdir()}
+    with pytest.raises(RunError, match="lr: 2 → 3"), started(tmp_path, {"lr": 3}):
+        pass
+
+
+def test_a_folder_in_use_is_left_to_its_owner(tmp_path: Path) -> None:
+    with started(tmp_path / "run", {"lr": 1}) as run:
+        with pytest.raises(InUse), started(run, {"lr": 1}):
+            pass
+        assert (run / "config.json").exists()
+
+
+def test_more_steps_extend_a_run_and_fewer_or_anything_else_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def config(steps: int | None, lr: int = 1) -> dict[str, Any]:
+        return {"kind": "sft", "recipe": {"sft": {"steps": steps, "lr": lr}}}
+
+    with started(tmp_path / "run", config(20)) as run:
+        (run / "metrics.jsonl").write_text('{"step": 20}\n')
+    with started(run, config(30)):
+        assert "recipe.sft.steps: 20 → 30" in capsys.readouterr().err
+    for other in (config(20), config(None), config(40, lr=2)):
+        with pytest.raises(RunError, match=r"recipe\.sft\.steps: 30 → "), started(run, other):
+            pass
+    with started(run, config(30)):
+        assert capsys.readouterr().err == ""
+
+
+def test_a_place_that_cannot_be_written_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_writable(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="is a file"):
+        check_writable(tmp_path / "file" / "run")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(RunError, match="cannot be written"):
+        check_writable(tmp_path / "a")
+    assert not (tmp_path / "a").exists()

@@ -32,6 +32,10 @@ class Candidate:
         return self.trains and len(finite) > 1 and max(finite) > min(finite)
 
 
+class AlgorithmError(ValueError):
+    """An algorithm or an option of one that there is not; names the nearest."""
+
+
 class Algorithm:
     """Called once a step with the gathered rewards of all processes: the same input gives the same output on each.
 
