@@ -268,7 +268,8 @@ def ask(
     from onethinker.sample.answer import Status
 
     check_question(media[:-1], task, draw)
-    model = find_model(model)
+    if engine in ("", "local"):
+        model = find_model(model)
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
         like=as_,

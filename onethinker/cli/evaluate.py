@@ -78,14 +78,12 @@ def eval_(
     if len(words) != 1:
         raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
     from onethinker.evaluate.named import EvalTarget, plain
+    from onethinker.models.shipped import find_model
     from onethinker.recipes.answering import flag_overrides
     from onethinker.util.runs import check_writable
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
-    from onethinker.models.shipped import find_model
-
-    words[0] = find_model(words[0])
     target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *(set_ or [])], engine, like=as_)
     given = target.recipe().data
     if bool(given.evaluate) == bool(suite):
@@ -95,6 +93,8 @@ def eval_(
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")
     check_writable(folder)
     target.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
+    if engine in ("", "local"):
+        target.model = find_model(words[0])
     _run(target, folder, given.evaluate, suite, data_root)
 
 
