@@ -17,6 +17,7 @@ from onethinker.sample import Sample, Samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.judge import Judge
 from onethinker.scoring.rollout import Rollout, make_request, roll_out
+from onethinker.tasks import get_task
 from onethinker.tasks.prompts import PromptSet
 from onethinker.train.algorithms.base import Algorithm
 from onethinker.train.parallel import Processes
@@ -79,7 +80,7 @@ class ScoredGroup:
 class StepGroups:
     """A step's groups: `kept` train, `dropped` are logged. too_long: prompts beyond the limit, with the longest.
 
-    unreadable: prompts whose media or text could not be read. problem: what was wrong with the last one left out.
+    unreadable: prompts whose media, text or truth could not be read. problem: of the last one left out.
     """
 
     kept: list[ScoredGroup] = field(default_factory=list)
@@ -170,8 +171,10 @@ class Collector:
 
     def _length(self, position: int) -> int | ValueError:
         """Tokens of the prompt at this position, which is held from now on, or why there is none."""
+        sample = self.samples[position]
         try:
-            request = make_request(self.samples[position], self.samples, self.prompts, self.recipe.media)
+            get_task(sample.task).truth(sample)  # before it is asked: a run is not to end over one row
+            request = make_request(sample, self.samples, self.prompts, self.recipe.media)
             return len(self.step_prompts.hold(position, request))
         except ValueError as error:
             return error
