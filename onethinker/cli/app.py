@@ -33,6 +33,7 @@ from onethinker.cli.options import (
 from onethinker.cli.recipe import recipe_app
 from onethinker.cli.score import rollouts, score
 from onethinker.util.interrupt import kept
+from onethinker.util.plugins import load_plugins, plugin_first
 
 if TYPE_CHECKING:
     from onethinker.recipes import Recipe
@@ -65,15 +66,20 @@ def every_verb(
         int | None,
         typer.Option(envvar="ONETHINKER_THREADS", min=1, help="CPU threads of the model; by its size unless given."),
     ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(help="A Python file with a task, algorithm or reward of your own; repeat it. After a verb too."),
+    ] = None,
 ) -> None:
     """Train, measure and use one model that thinks over images and videos."""
+    load_plugins(plugin or [])
     if threads:
         os.environ["ONETHINKER_THREADS"] = str(threads)
 
 
 def main() -> None:
     """Entry point: a failure that a user can mend is one line, not a traceback, and so is Ctrl-C."""
-    run_verb(app)
+    run_verb(lambda: app(plugin_first(sys.argv[1:])))
 
 
 @app.command()

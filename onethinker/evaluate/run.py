@@ -45,6 +45,7 @@ from onethinker.tasks.prompts import PromptSet
 from onethinker.util.files import write_whole
 from onethinker.util.interrupt import kept
 from onethinker.util.map_ahead import map_together
+from onethinker.util.plugins import plugin_identity
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError, locked, stamp
 
@@ -103,7 +104,7 @@ def evaluate(
         rows = _rows_that_count(results, samples, questions, every_settings)
         summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
         profile, bootstrap = config.metric_profile, Bootstrap(config.bootstrap, seed)
-        summary |= _heading(every_settings, config, prompts, settings_of(engine))
+        summary |= _heading(every_settings, config, prompts, settings_of(engine)) | plugin_identity()
         summary |= summarise(rows, samples, metric_profile=profile, reward=config.reward, bootstrap=bootstrap)
         if benchmark:
             summary["benchmark"] = measured(benchmark, rows, samples, profile, bootstrap)

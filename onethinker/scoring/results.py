@@ -24,6 +24,7 @@ from onethinker.sample import Sample
 from onethinker.sample.answer import Status
 from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.base import Score
+from onethinker.util.plugins import plugin_identity
 from onethinker.util.runs import JsonLines, RunError, read_json, stamp
 
 RESULTS, SAMPLES, QUESTIONS, SUMMARY = "results.jsonl", "samples.jsonl", "questions.json", "summary.json"
@@ -57,7 +58,9 @@ class Settings:
         if self.decoding == "greedy":
             sampling = {"max_tokens": self.sampling.max_tokens, "temperature": 0}
         content = [self.engine, self.prompts, sampling, self.budget.model_dump(), self.metric_profile, self.segmenter]
-        return _hash(json.dumps([*content, self.judge] if self.judge else content, sort_keys=True))
+        content += [self.judge] if self.judge else []
+        content += [plugins] if (plugins := plugin_identity()) else []  # whose tasks read, measure and reward
+        return _hash(json.dumps(content, sort_keys=True))
 
 
 def _hash(text: str) -> str:

@@ -34,6 +34,7 @@ from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile, Score
 from onethinker.util.files import replacing
 from onethinker.util.interrupt import signals_kept_from_children
+from onethinker.util.plugins import load_plugins
 from onethinker.util.progress import bar
 
 MAX_LINE = 64 << 20
@@ -232,7 +233,7 @@ def _in_order(work: Any, chunks: Iterable[list[Line]], workers: int, *given: Any
             yield work(chunk, *given)
         return
     with ExitStack() as stack:
-        pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+        pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), load_plugins))
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         waiting: deque[Future[Any]] = deque()
         try:

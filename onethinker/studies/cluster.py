@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from onethinker.studies.cells import WAIT, Work, console, is_finished, run_cell
+from onethinker.util.plugins import VARIABLE, load_plugins
 from onethinker.util.runs import RunError
 
 
@@ -61,6 +62,7 @@ def work_on(name: str, cells: Mapping[str, Work], out: Path, mark: Path, here: P
 
     mark: a file that the driver keeps in `out`. here: the driver's working folder, from which its paths count.
     """
+    load_plugins()
     for folder, sign in ((mark.parent, mark), (here, here)):
         if not sign.exists():
             raise RunError(
@@ -113,5 +115,5 @@ def _joined(address: str) -> Iterator[ModuleType]:
 def _needs(ray: ModuleType, device: str) -> dict[str, Any]:
     """What a task asks of the node that it runs on."""
     gpus = 1 if device.startswith(("auto", "cuda")) and ray.cluster_resources().get("GPU") else 0
-    threads = {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ}
+    threads = {name: os.environ[name] for name in ("OMP_NUM_THREADS", VARIABLE) if name in os.environ}
     return {"num_cpus": 1, "num_gpus": gpus, "runtime_env": {"env_vars": threads}}

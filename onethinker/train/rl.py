@@ -39,6 +39,7 @@ from onethinker.train.start import check_start
 from onethinker.train.step_prompts import StepPrompts
 from onethinker.train.trackers import metric_logger
 from onethinker.util.interrupt import finish_step
+from onethinker.util.plugins import plugin_identity
 
 
 def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
@@ -51,7 +52,7 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
         print("rl.group is 1: an answer is compared with none, so nothing is learnt; take 2 or more", file=sys.stderr)
     check_start(recipe)
     make(recipe.rl.algorithm, **recipe.rl.algorithm_options)
-    config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)}
+    config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)} | plugin_identity()
     with run_folder(processes, out, config, fresh=fresh) as folder:
         return _train(recipe, samples, folder, stop_after, processes)
 

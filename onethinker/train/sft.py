@@ -31,6 +31,7 @@ from onethinker.train.roster import UNREADABLE, Roster, Unreadable, allowed, new
 from onethinker.train.start import check_start
 from onethinker.train.trackers import metric_logger
 from onethinker.util.interrupt import finish_step
+from onethinker.util.plugins import plugin_identity
 from onethinker.util.runs import RunError
 
 
@@ -115,7 +116,7 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
     _check_answers(samples)
     check_start(recipe)
     roster = new_roster(samples) if fresh else roster_of(samples, out)
-    config = {"kind": "sft", "recipe": recipe.deciding(), "samples": roster.fingerprint}
+    config = {"kind": "sft", "recipe": recipe.deciding(), "samples": roster.fingerprint} | plugin_identity()
     with run_folder(processes, out, config, fresh=fresh) as folder:
         processes.run_on_main(lambda: roster.save(folder))
         return _train(recipe, samples, roster, folder, stop_after, processes)
