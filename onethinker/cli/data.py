@@ -43,17 +43,22 @@ def world(
 
 
 @data_app.command()
-def sources() -> None:
-    """Public data sets that `convert` and `eval --suite` read: their splits and the layout that is expected."""
+def sources(
+    name: Annotated[str, typer.Argument(help="One of them, to show its layout; all are listed without.")] = "",
+) -> None:
+    """Public data sets that `convert` and `eval --suite` read: their splits, and of one the layout that is expected."""
     from rich.console import Console
     from rich.markup import escape
 
-    from onethinker.data.sources import SOURCES
+    from onethinker.data.sources import SOURCES, get_source
 
     console = Console(soft_wrap=True, highlight=False)
-    for source in SOURCES.values():
+    for source in [get_source(name)] if name else SOURCES.values():
         console.print(f"[bold]{source.name}[/] · {source.task} · {', '.join(source.splits)}")
-        console.print(escape("\n".join(f"    {line}" for line in source.layout.splitlines())), style="dim")
+        if name:
+            console.print(escape("\n".join(f"    {line}" for line in source.layout.splitlines())), style="dim")
+    if not name:
+        console.print("`onethinker data sources NAME` shows the layout that is expected", style="dim")
 
 
 @data_app.command()

@@ -120,7 +120,7 @@ def rollouts(
     limit: Annotated[int | None, typer.Option(help="At most this many.")] = None,
 ) -> None:
     """Page through the answers of a training run, with their rewards and advantages."""
-    from itertools import islice
+    from itertools import chain, islice
 
     from onethinker.report.rollouts import Wanted, describe, print_through_pager, read_rollouts
     from onethinker.sample.answer import Status
@@ -131,4 +131,17 @@ def rollouts(
     if status is not None and status not in tuple(Status):
         raise typer.BadParameter(f"{status!r}; expected one of {', '.join(Status)}", param_hint="--status")
     found = read_rollouts(run, Wanted(task, status, min_reward, max_reward, step))
-    print_through_pager(describe(row) for row in islice(found, limit))
+    rows = islice(found, limit)
+    first = next(rows, None)
+    if first is None:
+        given = {
+            "--task": task,
+            "--status": status,
+            "--min-reward": min_reward,
+            "--max-reward": max_reward,
+            "--step": step,
+        }
+        asked = " ".join(f"{flag} {value}" for flag, value in given.items() if value is not None)
+        print(f"{run}: no answer matches {asked}" if asked else f"{run}: no answers yet", file=sys.stderr)
+        raise typer.Exit(1)
+    print_through_pager(describe(row) for row in chain([first], rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,27 @@ from onethinker.models.shipped import ModelError, known_model, locate, shipped
 from onethinker.util.files import replacing_folder
 
 disable_progress_bar()
+
+
+class _Once(logging.Filter):
+    """Of the hub's many words about each attempt, one line."""
+
+    told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        if "thrown while requesting" not in words and "[Retry " not in words:
+            return True
+        if self.told:
+            return False
+        self.told, record.args = True, ()
+        record.msg = (
+            "the model hub does not answer; trying again a few times (HF_HUB_OFFLINE=1 looks at the disk alone)"
+        )
+        return True
+
+
+logging.getLogger("huggingface_hub.utils._http").addFilter(_Once())
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

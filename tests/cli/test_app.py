@@ -149,3 +149,9 @@ def test_every_key_says_what_it_means_and_recipe_show_lists_it(name: str) -> Non
 def test_an_unknown_key_names_the_one_that_means_it(key: str, meant: str) -> None:
     with pytest.raises(RecipeError, match=rf"the nearest is {re.escape(meant)} "):
         load_recipe("mini", [f"{key}=1"])
+
+
+def test_a_filter_that_nothing_passes_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onethinker.report.rollouts.read_rollouts", lambda *_: iter(()))
+    done = CliRunner().invoke(app, ["rollouts", str(tmp_path), "--step", "9", "--min-reward", "1.2"])
+    assert done.exit_code == 1 and "no answer matches --min-reward 1.2 --step 9" in done.stderr

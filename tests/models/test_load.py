@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 from torch import nn
@@ -169,6 +171,17 @@ def test_errors_say_what_was_looked_for(tmp_path, monkeypatch):
         load(str(tmp_path), device="cpu")
     with pytest.raises(ModelError, match="float16'; expected one of float32, bfloat16"):
         load("mini", dtype="float16")
+
+
+def test_the_hub_s_attempts_are_told_once(caplog):
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    (once,) = [f for f in logger.filters if type(f).__name__ == "_Once"]
+    once.told = False
+    record = logger.makeRecord(logger.name, logging.WARNING, "", 0, "Retrying in %ss [Retry 1/5].", (1,), None)
+    other = logger.makeRecord(logger.name, logging.WARNING, "", 0, "a token is missing", (), None)
+    assert once.filter(record) and "does not answer" in record.getMessage()
+    assert not once.filter(logger.makeRecord(logger.name, logging.WARNING, "", 0, "[Retry 2/5]", (), None))
+    assert once.filter(other) and other.getMessage() == "a token is missing"
 
 
 def test_a_model_of_another_kind_is_refused(mini_processor, tmp_path):

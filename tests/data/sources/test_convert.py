@@ -100,9 +100,12 @@ def test_links_that_lead_out_of_the_root_are_refused(charades: Path, tmp_path: P
         convert("charades-sta", charades, "test", tmp_path / "out")
 
 
-def test_the_list_of_sources_names_each_with_its_layout() -> None:
+def test_the_list_of_sources_names_each_and_one_shows_its_layout() -> None:
     code, text = run("sources")
-    assert code == 0
+    assert code == 0 and len(text.splitlines()) == len(SOURCES) + 1
     for source in SOURCES.values():
         assert f"{source.name} · {source.task}" in text
-        assert source.layout.splitlines()[0] in text
+        code, alone = run("sources", source.name)
+        assert code == 0 and alone.startswith(f"{source.name} · ")
+        assert all(line.strip() in alone for line in source.layout.splitlines())
+        assert len(alone.splitlines()) == 1 + len(source.layout.splitlines())
