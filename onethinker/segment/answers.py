@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from onethinker.media import MediaBudget, open_clip, open_image, probe
 from onethinker.sample import Sample
 from onethinker.segment.base import Mask, Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.image_segmentation import Prompts
 
-_PIXELS, _FRAMES = 320 * 240, 360
+_PIXELS, _FRAMES = 320 * 240, 96
 """Of a clip that is segmented to be drawn, at most, so that it takes seconds; measured masks have full size."""
 
 
@@ -26,5 +28,7 @@ def masks_of(
     parts = value.box, value.positive, value.negative
     if kind == "image":
         return [segmenter.segment_image(open_image(file), *parts)]
-    budget = MediaBudget(frame_pixels=_PIXELS, fps=probe(file).fps or 1.0, max_frames=_FRAMES)
-    return list(segmenter.segment_clip(open_clip(file, budget), value.time or 0.0, *parts, times))
+    budget = MediaBudget(frame_pixels=_PIXELS, fps=min(probe(file).fps or 1.0, 10.0), max_frames=_FRAMES)
+    clip = open_clip(file, budget)
+    masks_T = segmenter.segment_clip(clip, value.time or 0.0, *parts, clip.times)
+    return [masks_T[np.abs(clip.times - time).argmin()] for time in times]
