@@ -80,6 +80,7 @@ def eval_(
     from onethinker.evaluate.named import EvalTarget, plain
     from onethinker.models.shipped import find_model
     from onethinker.recipes.answering import flag_overrides
+    from onethinker.util.interrupt import kept
     from onethinker.util.runs import check_writable
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
@@ -95,7 +96,8 @@ def eval_(
     target.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
     if engine in ("", "local"):
         target.model = find_model(words[0])
-    _run(target, folder, given.evaluate, suite, data_root)
+    with kept(lambda: "interrupted before the next answer; the same command asks what is missing"):
+        _run(target, folder, given.evaluate, suite, data_root)
 
 
 def _run(target: EvalTarget, folder: Path, data: str, suite: str, data_root: Path) -> None:
