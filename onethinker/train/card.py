@@ -16,6 +16,7 @@ import sys
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.video_utils import load_video
+
 folder, media, question = sys.argv[1:]
 model = AutoModelForImageTextToText.from_pretrained(folder, dtype="{dtype}")
 processor = AutoProcessor.from_pretrained(folder)
@@ -28,7 +29,7 @@ if kind == "video":
 else:
     inputs = processor(text=[text], images=[Image.open(media).convert("RGB")], return_tensors="pt")
 answer = model.generate(**inputs, max_new_tokens={max_tokens}, do_sample=False)
-print(processor.decode(answer[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
+print(processor.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 """
 
 PAGE = """\
@@ -81,10 +82,12 @@ def write_card(folder: Path, recipe: Recipe, file: str) -> None:
 def snippet(recipe: Recipe, prompts: PromptSet) -> str:
     """The lines that ask with transformers alone: an open-ended question, or the first task's that the set has."""
     template = prompts.templates.get("open_ended", next(iter(prompts.templates.values())))
-    system = json.dumps({"role": "system", "content": prompts.system}) + ", " if prompts.system else ""
+    system = (
+        json.dumps({"role": "system", "content": prompts.system}, ensure_ascii=False) + ", " if prompts.system else ""
+    )
     return SNIPPET.format(
         dtype=recipe.model.dtype,
-        prompt=repr(re.sub(r"\s*\{options\}", "", template)),
+        prompt=json.dumps(re.sub(r"\s*\{options\}", "", template), ensure_ascii=False),
         system=system,
         max_tokens=recipe.evaluate.max_tokens,
     )
