@@ -33,6 +33,8 @@ def take_signals() -> None:
 def _raise(number: int, _: FrameType | None) -> None:
     for each in SIGNALS:
         signal.signal(each, _end_at_once)
+    # A pool of processes that is torn down in the middle may fail in a thread of its own: no news by then.
+    threading.excepthook = lambda _: None
     raise Interrupted("interrupted", STATUS + number)
 
 
