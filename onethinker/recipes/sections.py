@@ -251,11 +251,20 @@ class Recipe(Section):
     rl: RLConfig = section(RLConfig, "reinforcement learning")
     evaluate: EvalConfig = section(EvalConfig, "evaluation")
 
+    def as_kept(self) -> dict[str, Any]:
+        """All keys under the names that config.json of a run or a study has had since version 0.1, so that its folder
+        is known again. Without those that came later and decide nothing of what comes out."""
+        tree = self.model_dump(exclude={"data": {"max_unreadable"}})
+        tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")
+        return tree
+
     def deciding(self) -> dict[str, Any]:
-        """The keys that a run must share with its resumption: where it is logged, how processes hold the model,
-        where servers are and how many samples may be unreadable may differ."""
-        server: dict[str, Any] = {"server": True, "handover": True, "engine_options": True, "judge": {"url"}}
-        excluded: dict[str, Any] = {"watch": True, "parallel": True, "data": {"max_unreadable"}, "rl": server}
-        tree = self.model_dump(exclude=excluded)
-        tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")  # as run folders of version 0.1 have it
+        """Of `as_kept` what a run must share with its resumption: where it is logged, how processes hold the model and
+        where servers are may differ."""
+        tree = self.as_kept()
+        for name in ("watch", "parallel"):
+            del tree[name]
+        for name in ("server", "handover", "engine_options"):
+            del tree["rl"][name]
+        del tree["rl"]["judge"]["url"]
         return tree

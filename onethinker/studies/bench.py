@@ -133,7 +133,7 @@ def open_bench(
     sizes = QUICK_SIZES if quick else FULL_SIZES
     weights = engine_of(recipe, model).identity
     world = {"train": sizes.train, "test": sizes.test, "difficulty": DIFFICULTY}
-    settings = {"kind": f"bench {name}", "recipe": recipe.model_dump(), "weights": weights, "world": world}
+    settings = {"kind": f"bench {name}", "recipe": recipe.as_kept(), "weights": weights, "world": world}
     open_run(out, settings | identity)
     if command not in (earlier := commands_of(out)):
         write_whole(out / COMMANDS, "\n".join([*earlier, command]) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from onethinker.recipes import RecipeError
 from onethinker.studies import bench
 from onethinker.studies.bench import commands_of, open_bench
 from onethinker.util.runs import RunError
+
+HERE = Path(__file__).parent
 
 
 def test_no_held_out_picture_is_one_that_the_start_learned_from(
@@ -37,6 +40,18 @@ def test_a_study_grows_but_never_changes(tmp_path: Path) -> None:
         opened(tmp_path / "s", assignments=["rl.steps=11"])
     with pytest.raises(RunError, match="weights"):
         opened(tmp_path / "s", "mini:1")
+
+
+def test_a_study_of_version_0_1_grows(tmp_path: Path) -> None:
+    """config_0_1.json was written by `bench algorithms --quick --model mini:0` of then. Weights are named by a hash of
+    what torch draws, so that they are this machine's."""
+    kept = json.loads((HERE / "config_0_1.json").read_text())
+    now = json.loads((opened(tmp_path / "new").out / "config.json").read_text())
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "config.json").write_text(json.dumps(kept | {"weights": now["weights"]}))
+    assert opened(tmp_path / "s", seeds=3).seeds == 3
+    with pytest.raises(RunError, match=r"recipe\.rl\.rows: 256 → 8"):
+        opened(tmp_path / "s", assignments=["rl.decode_batch_size=8"])
 
 
 def test_a_study_remembers_what_was_typed_once_and_in_order(tmp_path: Path) -> None:
