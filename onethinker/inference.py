@@ -164,8 +164,8 @@ class Model:
         """Ask about images or a clip, or about nothing but the words (media None). task: one of `list_tasks()`;
         multiple choice if there are options, else open-ended.
 
-        Raises EngineError when the model could not be asked at all (unreadable media, for one), MediaError for an array
-        that is no picture.
+        Raises EngineError when the model could not be asked at all (a damaged picture, for one), MediaError for a file
+        that is not there and for an array that is no picture.
         """
         pictures = PictureFolder()
         files = tuple(Path(m).resolve() if isinstance(m, str | Path) else pictures.file(m) for m in _as_sequence(media))

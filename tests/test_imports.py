@@ -13,15 +13,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "onethinker"
 FILES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("torch", "transformers")
+HEAVY = ("torch", "transformers", "datasets", "pyarrow", "scipy", "sympy", "av", "jinja2", "httpx2")
+"""What takes a tenth of a second or more to load, and only what needs it may."""
 ORDER = (
     *("util", "measure", "media", "sample", "tasks", "segment", "data", "models", "engines", "scoring", "tools"),
     *("recipes", "inference", "train", "evaluate", "corpus", "report", "studies", "plan", "serve", "scale"),
     *("harnesses", "cli"),
 )
 """The rooms from the ground up."""
-SECONDS = 0.5
-"""Of processor time, which a busy machine does not stretch."""
 
 
 def module_of(file: Path) -> str:
@@ -112,28 +111,23 @@ def run(code: str) -> str:
 LOADED = f"import sys; print([m for m in {HEAVY} if m in sys.modules])"
 
 
-def test_import_is_light_and_quick() -> None:
-    timed = (
-        "import time; began = time.process_time(); import onethinker; took = time.process_time() - began; print(took)"
-    )
-    assert min(float(run(timed)) for _ in range(3)) < SECONDS
+def test_import_is_light() -> None:
     names = "import onethinker; onethinker.Sample, onethinker.load_samples, onethinker.list_tasks(), onethinker.score; "
     assert run(names + LOADED).strip() == "[]"
 
 
 @pytest.mark.parametrize("words", [("--help",), ("tasks", "--help"), ("plan", "--help"), ("data", "world", "--help")])
-def test_help_is_light_and_quick(words: tuple[str, ...]) -> None:
+def test_help_is_light(words: tuple[str, ...]) -> None:
     code = (
-        f"import sys, time; began = time.process_time(); sys.argv = ['onethinker', *{words}]\n"
-        "from onethinker.cli.app import main\n"
+        f"import sys; sys.argv = ['onethinker', *{words}]\n"
+        "from onethinker.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        f"print(); {LOADED}; print(time.process_time() - began)"
+        f"print(); {LOADED}"
     )
-    runs = [run(code).splitlines() for _ in range(3)]
-    assert "Usage" in "\n".join(runs[0])
-    assert runs[0][-2] == "[]"
-    assert min(float(lines[-1]) for lines in runs) < SECONDS
+    *told, loaded = run(code).splitlines()
+    assert "Usage" in "\n".join(told)
+    assert loaded == "[]"
 
 
 def test_public_names() -> None:

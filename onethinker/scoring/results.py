@@ -32,6 +32,9 @@ RESULTS, SAMPLES, QUESTIONS, SUMMARY = "results.jsonl", "samples.jsonl", "questi
 Row = dict[str, Any]
 Decoding = Literal["greedy", "sampled"]
 
+MEASURES = 2
+"""Number of the readings and measures behind a score, raised with every change of a verdict, so that no summary holds
+scores of two kinds; 1 was that of 0.1's first runs."""
 _PIECE = 1 << 20
 """Bytes; files of up to four pieces are hashed whole, longer ones by their size and first, middle and last piece."""
 
@@ -58,6 +61,7 @@ class Settings:
         if self.decoding == "greedy":
             sampling = {"max_tokens": self.sampling.max_tokens, "temperature": 0}
         content = [self.engine, self.prompts, sampling, self.budget.model_dump(), self.metric_profile, self.segmenter]
+        content += [MEASURES]
         content += [self.judge] if self.judge else []
         content += [plugins] if (plugins := plugin_identity()) else []  # whose tasks read, measure and reward
         return _hash(json.dumps(content, sort_keys=True))

@@ -47,22 +47,27 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """As `replacing`, for a folder, always durable; the block makes it. Of one writer at a time.
 
     Its name is always the same, and what a killed writer left there goes first: such a folder may hold gigabytes. An
-    old folder at `path` is removed when the new one is complete.
+    old folder at `path` is moved to `.NAME.old` for the moment of the rename and then removed; a writer killed within
+    that moment leaves it there, and the next one puts it back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
+    aside, old = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():
+        old.replace(path)
+    shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
     try:
         yield aside
         for made in (*aside.rglob("*"), aside):
             _flush(made)
         if path.exists():  # a folder cannot be renamed over one that holds something
-            shutil.rmtree(path)
+            path.replace(old)
         aside.replace(path)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     _flush(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

@@ -83,6 +83,17 @@ def test_what_a_killed_writer_left_of_a_folder_goes(tmp_path: Path) -> None:
     assert listed(tmp_path) == ["folder", "folder/inner", "folder/inner/file"]
 
 
+def test_a_writer_killed_between_the_renames_loses_nothing(tmp_path: Path) -> None:
+    fill(tmp_path / ".folder.old", "old")  # moved aside, and the new one had not yet taken its place
+    with pytest.raises(OSError, match="full"), replacing_folder(tmp_path / "folder"):
+        assert (tmp_path / "folder" / "inner" / "file").read_text() == "old"
+        raise OSError("the disk is full")
+    assert listed(tmp_path) == ["folder", "folder/inner", "folder/inner/file"]
+    with replacing_folder(tmp_path / "folder") as aside:
+        fill(aside, "new")
+    assert (tmp_path / "folder" / "inner" / "file").read_text() == "new" and listed(tmp_path)[0] == "folder"
+
+
 def test_threads_may_write_one_file_at_once(tmp_path: Path) -> None:
     contents = [str(i) * 10_000 for i in range(8)]
     gate = threading.Barrier(len(contents))
