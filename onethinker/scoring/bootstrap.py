@@ -110,7 +110,9 @@ def wilson(share: float, count: int) -> Bounds:
     squared = _NORMAL**2
     centre = (share + squared / (2 * count)) / (1 + squared / count)
     half = _NORMAL / (1 + squared / count) * np.sqrt(share * (1 - share) / count + squared / (4 * count**2))
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+    low = 0.0 if share == 0 else max(centre - half, 0.0)  # exact at the ends, whatever rounding says
+    high = 1.0 if share == 1 else min(centre + half, 1.0)
+    return float(low), float(high)
 
 
 def _null(number: float) -> float | None:

@@ -43,7 +43,8 @@ class Dying(ScriptedEngine):
 def test_right_answers_score_one_and_are_written(samples, truths, run, tmp_path):
     out = tmp_path / "eval"
     summary = run(samples, ScriptedEngine(truths), out, model="a model", data="some/data.jsonl")
-    assert summary["mean"]["headline"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    mean = summary["mean"]["headline"]
+    assert (mean["value"], mean["high"]) == (1.0, 1.0) and 0.5 < mean["low"] < 0.9  # ten of ten are no certainty
     assert (summary["n"], summary["errors"], summary["missing"]) == (10, 0, 0)
     assert list(summary["tasks"]) == ["numerical", "spatial_grounding"]
     assert summary["model"] == "a model" and summary["metric_profile"] == "official"
@@ -262,7 +263,8 @@ def test_a_killed_process_leaves_what_it_answered(samples, truths, run, tmp_path
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
-        while not ready.exists():
+        results = out / "results.jsonl"
+        while not (ready.exists() and results.exists() and results.read_bytes().count(b"\n") >= 3):
             assert process.poll() is None, process.stderr.read().decode()
             assert time.monotonic() < deadline
             time.sleep(0.05)
