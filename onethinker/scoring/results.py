@@ -60,8 +60,16 @@ class Settings:
         sampling = asdict(self.sampling)
         if self.decoding == "greedy":
             sampling = {"max_tokens": self.sampling.max_tokens, "temperature": 0}
-        content = [self.engine, self.prompts, sampling, self.budget.model_dump(), self.metric_profile, self.segmenter]
-        content += [MEASURES]
+        budget = self.budget.model_dump()
+        content: list[Any] = [
+            self.engine,
+            self.prompts,
+            sampling,
+            budget,
+            self.metric_profile,
+            self.segmenter,
+            MEASURES,
+        ]
         content += [self.judge] if self.judge else []
         content += [plugins] if (plugins := plugin_identity()) else []  # whose tasks read, measure and reward
         return _hash(json.dumps(content, sort_keys=True))
