@@ -66,26 +66,45 @@ def _find(cards: list[dict[str, Any]], name: str) -> ServedModel:
 def post_chat(server: Server, body: dict[str, Any], read: Callable[[Any], T], max_length: int = 0) -> T:
     """`read` of the reply to a chat request, whose `max_tokens` is left to the server where it asks for more than there
     is room for: before it is sent where `max_length` says so, else when the server refuses it for that. Says so once.
+    A server that wants the limit as `max_completion_tokens`, as OpenAI does for its later models, gets it so from then
+    on.
 
     Raises ServerError.
     """
-    capped = {key: value for key, value in body.items() if key != "max_tokens"}
-    if max_length and body["max_tokens"] >= max_length:
+    free, limit = {key: value for key, value in body.items() if key != "max_tokens"}, body["max_tokens"]
+    if max_length and limit >= max_length:
         _say_capped(server.base, max_length)
-        return server.post("/chat/completions", capped, read)
+        return server.post("/chat/completions", free, read)
+    asked = (server.base, str(body.get("model")))
+    name = _LATER_NAME if asked in _by_later_name else "max_tokens"
     try:
-        return server.post("/chat/completions", body, read)
+        return server.post("/chat/completions", free | {name: limit}, read)
     except ServerError as error:
+        if error.status == 400 and name != _LATER_NAME and _wants_later_name(str(error)):
+            _by_later_name.add(asked)
+            return post_chat(server, body, read, max_length)
         if error.status != 400 or not _about_length(str(error)):
             raise
-    made = server.post("/chat/completions", capped, read)
+    made = server.post("/chat/completions", free, read)
     _say_capped(server.base, max_length)
     return made
 
 
+_LATER_NAME = "max_completion_tokens"
+_by_later_name = set[tuple[str, str]]()
+"""Servers and models that refused `max_tokens` for its name."""
+
+
 def _about_length(refusal: str) -> bool:
-    """Whether prompt and answer together are too long, in the words of vLLM, SGLang or OpenAI."""
-    return "max_tokens" in refusal or "max_completion_tokens" in refusal or "context length" in refusal
+    """Whether prompt and answer together are too long, in the words of vLLM, SGLang ("maximum context length") or
+    OpenAI ("max_tokens is too large"). Any other complaint about the limit is no reason to ask without one."""
+    return "context length" in refusal or ("max_" in refusal and "too large" in refusal)
+
+
+def _wants_later_name(refusal: str) -> bool:
+    """As OpenAI says: Unsupported parameter: 'max_tokens' is not supported with this model. Use
+    'max_completion_tokens' instead."""
+    return _LATER_NAME in refusal and ("not supported" in refusal or "nsupported" in refusal)
 
 
 @functools.cache

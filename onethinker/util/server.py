@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +32,8 @@ PATIENCE = 120.0
 KEY = "OPENAI_API_KEY"
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses that another attempt may mend."""
+
+_MAKING = threading.Lock()
 
 T = TypeVar("T")
 
@@ -61,9 +66,9 @@ def key_from_environment() -> str:
 class Server:
     """base: `http(s)://host:port/…`, paths are added to it. key: sent as a bearer token.
 
-    timeout: seconds for a whole attempt. After attempt n waits `backoff · 2^n` seconds, at most `max_wait`, half of it
-    at random, so that many askers do not return at once; a reply's `Retry-After` in seconds makes it wait longer, at
-    most `PATIENCE`. Several threads may ask at once.
+    timeout: seconds for a whole attempt, to the last byte of the reply. After attempt n waits `backoff · 2^n` seconds,
+    at most `max_wait`, half of it at random, so that many askers do not return at once; a reply's `Retry-After` in
+    seconds makes it wait longer, at most `PATIENCE`. Several threads may ask at once.
     """
 
     base: str
@@ -94,16 +99,22 @@ class Server:
         """As `post`, where what the server answers is of no use; it may be empty."""
         self._ask("POST", path, body, lambda _: None)
 
-    @cached_property
+    @property
     def _client(self) -> httpx2.Client:
-        """Keeps connections for further requests. Follows no redirect, which could carry the key elsewhere."""
+        with _MAKING:  # threads that ask for the first time together share one
+            return self._made_client
+
+    @cached_property
+    def _made_client(self) -> httpx2.Client:
+        """Keeps no connection for a further request, so that nothing is left open; beside what a model takes to answer,
+        connecting takes no time. Follows no redirect, which could carry the key elsewhere."""
         import httpx2
 
         return httpx2.Client(
             # A compressed reply of a few bytes could be any size when unpacked.
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {}),
             timeout=self.timeout,
-            limits=httpx2.Limits(max_connections=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
 
     def _ask(self, method: str, path: str, body: Any, read: Callable[[bytes], T]) -> T:
@@ -122,27 +133,31 @@ class Server:
     def _once(self, method: str, path: str, content: bytes | None, read: Callable[[bytes], T]) -> T:
         import httpx2
 
-        deadline = time.monotonic() + self.timeout
         headers = {"Content-Type": "application/json"} if content is not None else {}
+        deadline = _Deadline(self.timeout)
+        asked: dict[str, Any] = {"content": content, "headers": headers, "extensions": {"trace": deadline.trace}}
         try:
-            with self._client.stream(method, self.base + path, content=content, headers=headers) as reply:
+            with deadline, self._client.stream(method, self.base + path, **asked) as reply:
                 if not reply.is_success:
-                    raise self._refused(path, reply, deadline)
-                return read(b"".join(_pieces(reply, MAX_REPLY, deadline)))
+                    raise self._refused(path, reply)
+                body = b"".join(_pieces(reply, MAX_REPLY))
+            deadline.check()  # a body without a length ends where it is cut off
+            return read(body)
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise _Failed(f"{type(error).__name__}: {error}") from error
+            words = f"{type(error).__name__}: {error}"
+            raise _Failed(f"timed out after {self.timeout:g} s" if deadline.over else words) from error
         except httpx2.InvalidURL as error:
             raise ServerError(f"{self.base}{path}: not an address ({error})") from error
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise _Failed(f"a reply that cannot be used: {type(error).__name__}: {error}", 200) from error
 
-    def _refused(self, path: str, reply: httpx2.Response, deadline: float) -> Exception:
+    def _refused(self, path: str, reply: httpx2.Response) -> Exception:
         """What a reply that is no success means, with its first words where they come."""
         import httpx2
 
         words = b""
         try:
-            for piece in _pieces(reply, MAX_REPLY, deadline):
+            for piece in _pieces(reply, MAX_REPLY):
                 words += piece
                 if len(words) >= MAX_REFUSAL:
                     break
@@ -159,13 +174,53 @@ def _retry_after(header: str | None) -> float:
     return min(float(header), PATIENCE) if header and header.isascii() and header.isdigit() else 0.0
 
 
-def _pieces(reply: httpx2.Response, most: int, deadline: float) -> Iterator[bytes]:
-    """The body as it comes, never unpacked. Raises TimeoutError at the deadline, ValueError beyond `most` bytes."""
+def _pieces(reply: httpx2.Response, most: int) -> Iterator[bytes]:
+    """The body as it comes, never unpacked. Raises ValueError beyond `most` bytes."""
     size = 0
     for piece in reply.iter_raw():
         size += len(piece)
         if size > most:
             raise ValueError(f"more than {most >> 20} MB")
         yield piece
-        if time.monotonic() > deadline:
-            raise TimeoutError("the reply was too slow")
+
+
+class _Deadline:
+    """Cuts a request's connection off when its seconds are over.
+
+    httpx2 bounds each wait by itself: a reply, headers included, that comes a byte at a time could last for days.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._connection: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._connection = None
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """What httpcore2 calls as a request goes on; a connection is new with each, see `_client`."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            with self._lock:
+                self._connection = info["return_value"].get_extra_info("socket")
+            self.check()
+
+    def check(self) -> None:
+        """Raises TimeoutError once the seconds are over."""
+        if self.over:
+            raise TimeoutError("cut off")
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.over = True
+            if self._connection is not None:
+                with suppress(OSError):  # the other side was quicker
+                    # `close` would not wake who reads; SSLSocket's own shutdown would have him read what is encrypted
+                    socket.socket.shutdown(self._connection, socket.SHUT_RDWR)

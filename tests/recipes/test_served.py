@@ -18,7 +18,8 @@ from onethinker.models.shipped import shipped
 from onethinker.recipes import SHIPPED, RecipeError
 from onethinker.recipes.answering import answering_recipe, asked_as
 from onethinker.sample import Sample, Samples, save_samples
-from onethinker.util.served import _say_capped
+from onethinker.util.served import _by_later_name, _say_capped, post_chat
+from onethinker.util.server import ServerError
 from tests.engines.openai_stub import Stub, said
 
 ANSWER = "<think>so</think><answer>A</answer>"
@@ -29,6 +30,7 @@ MINI = SHIPPED["mini"]
 def stub(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     _say_capped.cache_clear()
+    _by_later_name.clear()
     with closing(Stub()) as made:
         made.reply = lambda body: said(ANSWER)
         yield made
@@ -142,6 +144,27 @@ def test_a_prompt_that_leaves_less_room_is_asked_again_without_a_bound(serving, 
     stub.reply = reply
     summary, told = evaluated(stub, data, tmp_path / "out", "--set", "evaluate.max_tokens=8500")
     assert summary["n"] == 3 and told.count("max_model_len") == 1
+
+
+def test_a_limit_by_its_later_name_is_obeyed_and_remembered(serving, data, tmp_path):
+    """The words are OpenAI's, for models that think."""
+    words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    refusal = {"error": {"message": words, "param": "max_tokens", "code": "unsupported_parameter"}}
+    stub = serving("/elsewhere")
+    stub.reply = lambda body: (400, refusal) if "max_tokens" in body else said(ANSWER)
+    summary, told = evaluated(stub, data, tmp_path / "out", "--set", "evaluate.max_tokens=77")
+    assert summary["n"] == 3 and "fewer tokens" not in told
+    assert [body["max_completion_tokens"] for body in stub.asked if "max_tokens" not in body] == [77] * 3
+    before = len(stub.asked)
+    evaluated(stub, data, tmp_path / "again", "--set", "evaluate.max_tokens=78")
+    assert len(stub.asked) == before + 3, "the refusal is remembered"
+
+
+def test_another_complaint_about_the_limit_stays_one(stub):
+    stub.reply = lambda body: (400, b"max_tokens must be a multiple of 8")
+    with pytest.raises(ServerError, match="multiple of 8"):
+        post_chat(stub.engine().server, {"model": "m", "max_tokens": 7, "messages": []}, lambda reply: reply)
+    assert len(stub.asked) == 1
 
 
 def test_ask_does_the_same(serving, media, capsys):

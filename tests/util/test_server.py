@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
 import pytest
 
 from onethinker.util.server import KEY, MAX_REPLY, Server, ServerError, key_from_environment
@@ -48,7 +49,7 @@ def as_it_is(reply: Any) -> Any:
 
 @contextmanager
 def trickling(head: bytes) -> Iterator[str]:
-    """A server that sends a body of one byte every 20 ms without end."""
+    """A server that goes on after `head` by one byte every 20 ms without end."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -99,10 +100,19 @@ def test_nothing_is_unpacked(stub: Stub) -> None:
         stub.server().get("/", as_it_is)
 
 
-@pytest.mark.parametrize("status", [b"200 OK", b"500 Oh"])
-def test_a_reply_that_never_comes_to_its_end(status: bytes) -> None:
-    head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 1000000\r\n\r\n"
-    with trickling(head) as address, pytest.raises(ServerError, match=r"too slow|HTTP 500"):
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+        b"HTTP/1.1 500 Oh\r\nContent-Length: 1000000\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\n\r\n{"seems": "whole"}',
+        b"HTTP/1.1 200 OK\r\nX-Long:",
+        b"HTTP/1.1",
+    ],
+    ids=["body", "refusal", "no length", "headers", "status"],
+)
+def test_a_reply_that_never_comes_to_its_end(head: bytes) -> None:
+    with trickling(head) as address, pytest.raises(ServerError, match=r"timed out|HTTP 500"):
         Server(address, timeout=0.3, attempts=1).get("/", as_it_is)
 
 
@@ -163,3 +173,29 @@ def test_many_at_once_over_one_client(stub: Stub) -> None:
     for thread in threads:
         thread.join()
     assert sorted(got) == sorted(f"/v1/{i}" for i in range(120))
+
+
+def test_one_client_is_made_and_no_connection_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, build = list[object](), httpx2.Client
+
+    def slow(**options: Any) -> httpx2.Client:
+        made.append(options)
+        time.sleep(0.1)
+        return build(**options)
+
+    monkeypatch.setattr(httpx2, "Client", slow)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=20.0, attempts=1)
+        threads = [threading.Thread(target=server.get, args=("/", as_it_is)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            asker, _ = listening.accept()
+            with asker:
+                asker.settimeout(20.0)
+                asker.recv(1 << 16)
+                asker.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                assert asker.recv(1) == b"", "the asker hangs up, though the server would go on"
+        for thread in threads:
+            thread.join()
+    assert len(made) == 1
