@@ -8,6 +8,7 @@ encoder prepares them, and token ids come out; nothing is tokenised twice.
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,25 @@ from onethinker.engines.openai import FINISHES, seed_of
 from onethinker.engines.vllm import BAN, check_expansion, with_tokens
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.weights import Weights
+
+
+def _weights_of(model: str) -> str:
+    """16 hex digits over what a folder's weights and settings are, so that a checkpoint that is written anew at the
+    same path is another model; of a hub id the commit that is here, where one is."""
+    if not Path(model).is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(model, "config.json")  # …/snapshots/COMMIT/config.json
+        return f"{model}@{Path(found).parent.name}" if isinstance(found, str) else model
+    digest = hashlib.sha256()
+    for file in sorted(f for f in Path(model).iterdir() if f.name == "config.json" or f.suffix in _WEIGHTS):
+        with file.open("rb") as opened:
+            digest.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+_WEIGHTS = (".safetensors", ".bin", ".pt")
+"""Ends of the files that vLLM reads weights from."""
 
 
 class VllmInProcess:
@@ -47,7 +67,8 @@ class VllmInProcess:
         fixed = {"logprobs_mode": "processed_logprobs", "mm_device_do_normalize": False}
         start = {"load_format": "dummy", "enable_sleep_mode": self.sleeps} if weights is not None else {}
         self.llm = LLM(model=model, **fixed, **start, **options)
-        self.identity = f"vllm:{model}"
+        told = "".join(f" {name}={value}" for name, value in sorted(options.items()))
+        self.identity = "policy" if weights is not None else f"vllm:{_weights_of(model)}{told}"
         self.bans = dict.fromkeys(banned_ids(encoder.tokenizer), BAN)
 
     @classmethod

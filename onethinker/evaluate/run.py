@@ -49,6 +49,9 @@ from onethinker.util.plugins import plugin_identity
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError, locked, stamp
 
+Found = dict[tuple[str, str, int], Row]
+"""Rows by settings, content and index, as `current` gives them."""
+
 Answered = tuple[int, list[Completion]]
 """A question's position and its answers."""
 
@@ -85,7 +88,7 @@ def evaluate(
     for sample in samples:  # written at the end: whatever cannot be is found before the first question
         check_storable(sample)
     with locked(folder):
-        results = JsonLines(folder / RESULTS)
+        results = _Results(folder)
         questions = _questions(samples, prompts, config)
         every_settings = _settings(engine, prompts, config, segmenter, judge, seed)
         parts: list[list[Any]] = []
@@ -101,7 +104,7 @@ def evaluate(
                 for position in ask.answer(todo, results):
                     parts[-1][0] += 1
                     advance(worked=not questions[position].problem)
-        rows = _rows_that_count(results, samples, questions, every_settings)
+        rows = _rows_that_count(results.rows, samples, questions, every_settings)
         summary = {"model": model or engine.identity, "data": _identified(samples, data), "seed": seed}
         profile, bootstrap = config.metric_profile, Bootstrap(config.bootstrap, seed)
         summary |= _heading(every_settings, config, prompts, settings_of(engine)) | plugin_identity()
@@ -118,6 +121,17 @@ def _kept_words(folder: Path, parts: list[list[Any]], questions: int) -> str:
     """parts: [questions answered, decoding] of each part that was begun."""
     done = ", ".join(f"{count} of {questions} questions with {decoding} answers" for count, decoding in parts)
     return f"{folder}: {done} are kept; the same command asks the rest"
+
+
+class _Results:
+    """`results.jsonl`, read once: the rows that count, those that are appended among them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = JsonLines(folder / RESULTS)
+        self.rows: Found = current(self._file.rows())
+
+    def append(self, row: Row) -> None:
+        current([self._file.append(row)], self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +168,16 @@ class _Ask:
     segmenter: Segmenter | None
     judge: Judge | None
 
-    def missing(self, results: JsonLines) -> list[int]:
+    def missing(self, results: _Results) -> list[int]:
         """Positions without a whole set of answers, and those with an error; of equal questions the first."""
         digest, answers = self.settings.digest(), range(self.settings.sampling.n)
-        found = {key for key, row in current(results.rows()).items() if not is_error(row)}
+        found = {key for key, row in results.rows.items() if not is_error(row)}
         first: dict[str, int] = {}
         for position, question in enumerate(self.questions):
             first.setdefault(question.content, position)
         return [p for content, p in first.items() if not all((digest, content, i) in found for i in answers)]
 
-    def answer(self, todo: list[int], results: JsonLines) -> Iterator[int]:
+    def answer(self, todo: list[int], results: _Results) -> Iterator[int]:
         """Ask, append each question's rows as it is answered and yield its position, those that cannot be asked first.
 
         Scores, grades, masks and the writing go on beside the engine, which does not wait for them: in one thread from
@@ -207,10 +221,9 @@ class _Ask:
 
 
 def _rows_that_count(
-    results: JsonLines, samples: Samples, questions: list[_Question], every_settings: list[Settings]
+    found: Found, samples: Samples, questions: list[_Question], every_settings: list[Settings]
 ) -> list[Row]:
     """The rows of every question under its present id; questions of equal content share theirs and count each."""
-    found = current(results.rows())
     keys = [(s.digest(), i) for s in every_settings for i in range(s.sampling.n)]
     return [
         found[digest, question.content, i] | {"id": sample.id}

@@ -158,9 +158,12 @@ def is_error(row: Mapping[str, Any]) -> bool:
     return bool(row["status"] == Status.ERROR)
 
 
-def current(rows: Iterable[Row]) -> dict[tuple[str, str, int], Row]:
-    """The row that counts for each `(settings, content, index)`: the last, but never an error after an answer."""
-    kept: dict[tuple[str, str, int], Row] = {}
+def current(
+    rows: Iterable[Row], kept: dict[tuple[str, str, int], Row] | None = None
+) -> dict[tuple[str, str, int], Row]:
+    """The row that counts for each `(settings, content, index)`: the last, but never an error after an answer. kept:
+    what counts of the rows before these; it is changed and returned."""
+    kept = {} if kept is None else kept
     for row in rows:
         key = (row["settings"], row["content"], row["index"])
         if key not in kept or not is_error(row) or is_error(kept[key]):

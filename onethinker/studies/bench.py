@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.worlds import build_world
-from onethinker.engines import make_engine
 from onethinker.engines.base import Engine
 from onethinker.evaluate.run import evaluate
 from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import SHIPPED, Recipe, RecipeError, override, trained_with
+from onethinker.recipes.answering import answering_engine
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.segment import make_segmenter
 from onethinker.studies.cells import Row, Work, cell_row, rounded, run_cells
@@ -203,9 +203,8 @@ def evaluate_model(folder: Path, recipe: Recipe, model: str, test: Samples) -> N
 
 
 def engine_of(recipe: Recipe, model: str) -> Engine:
-    config = recipe.model
-    options = {"device": config.device, "dtype": config.dtype, "attention": config.attention}
-    return make_engine(model, decode_batch_size=recipe.evaluate.batch, **options)
+    """The engine of another model, computing as the recipe says."""
+    return answering_engine(override(recipe, [f"model.base={model}"]))
 
 
 # ---- results ----------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from onethinker.data.worlds import build_world
-from onethinker.engines import make_engine
 from onethinker.inference import Model
 from onethinker.recipes import Recipe, load_recipe, override
 from onethinker.report.page import write_report
 from onethinker.report.terminal import print_run
 from onethinker.sample import Samples, load_samples
+from onethinker.studies.bench import engine_of
 from onethinker.studies.cells import console
 from onethinker.studies.stages import CONTROL_LR0, CONTROL_SFT, QUICK, Stages
 from onethinker.studies.stages import controls as run_controls
@@ -58,7 +58,7 @@ def _pictures(recipe: Recipe, model: str, samples: Samples, folder: Path) -> Non
     """One question of each pictured task, answered and drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     budget = recipe.evaluate.budget
-    loaded = Model(make_engine(model), load_prompts(recipe.prompts), budget, recipe.evaluate.max_tokens)
+    loaded = Model(engine_of(recipe, model), load_prompts(recipe.prompts), budget, recipe.evaluate.max_tokens)
     for task in (t for t in list_tasks() if t in PICTURED):
         sample = samples.of_task(task)[0]
         result = loaded.ask(sample.paths(samples.root), sample.question, task=task, options=sample.options)

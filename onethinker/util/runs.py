@@ -166,15 +166,19 @@ class JsonLines:
         self.path = path
         self._whole = False
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Write one row and flush it. NaN becomes null, so that any JSON reader takes the file."""
+    def append(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Write one row, flush it and return it as a reader finds it. NaN becomes null, so that any JSON reader takes
+        the file."""
         if not self._whole:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._cut_torn_line()
         self._whole = False
+        line = _line(_plain(row))
         with self.path.open("ab") as out:
-            out.write(_line(_plain(row)))
+            out.write(line)
         self._whole = True
+        written: dict[str, Any] = json.loads(line)
+        return written
 
     def _cut_torn_line(self) -> None:
         if self.path.exists():

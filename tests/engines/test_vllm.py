@@ -255,6 +255,20 @@ def test_a_vllm_in_process_answers_from_token_ids(fake, encoder, ask, tmp_path):
         answered(engine, requests[0])
 
 
+def test_a_vllm_in_process_is_known_by_its_weights_and_options(fake, encoder, tmp_path):
+    def identity(folder: str, **options):
+        return VllmInProcess(str(tmp_path / folder), encoder, **options).identity
+
+    for folder, weights in {"a": b"one", "copy": b"one", "b": b"two"}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.safetensors").write_bytes(weights)
+    before = identity("a", dtype="float32")
+    assert identity("copy", dtype="float32") == before
+    assert len({before, identity("b", dtype="float32"), identity("a", dtype="bfloat16")}) == 3
+    (tmp_path / "a" / "model.safetensors").write_bytes(b"new")
+    assert identity("a", dtype="float32") != before
+
+
 def test_a_vllm_in_process_sleeps_and_takes_the_weights(fake, encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     model, processor = load("mini", device="cpu")
