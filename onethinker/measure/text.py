@@ -23,6 +23,7 @@ __all__ = [
     "math_equal",
     "mra",
     "mra_many",
+    "mra_profiles",
     "number",
     "number_lenient",
     "rouge",
@@ -121,10 +122,10 @@ def same_number(a: float, b: float) -> bool:
 
 MraProfile = Literal["released", "reported", "official"]
 _STEPS = 0.05 * np.arange(10)
-_SLACK = {
-    "released": np.float32(1) - (0.5 + _STEPS).astype(np.float32),
-    "reported": 1.0 - (0.5 + _STEPS),
-    "official": 1 - np.linspace(0.5, 0.95, 10),
+_LIMITS = {  # of the relative error, ascending, each by its tool's own expression
+    "released": (np.float32(1) - (0.5 + _STEPS).astype(np.float32))[::-1].copy(),
+    "reported": (1.0 - (0.5 + _STEPS))[::-1].copy(),
+    "official": (1 - np.linspace(0.5, 0.95, 10))[::-1].copy(),
 }
 
 
@@ -141,19 +142,21 @@ def mra(pred: float, true: float, profile: MraProfile = "released") -> float:
 
 def mra_many(pred_N: ArrayLike, true_N: ArrayLike, profile: MraProfile = "released") -> NDArray[np.float64]:
     """`mra` of N pairs, shape (N,)."""
-    pred, true = (np.asarray(side, dtype=np.float64) for side in (pred_N, true_N))
-    finite_N = np.isfinite(pred) & np.isfinite(true)
+    return mra_profiles(pred_N, true_N)[profile]
+
+
+def mra_profiles(pred_N: ArrayLike, true_N: ArrayLike) -> dict[MraProfile, NDArray[np.float64]]:
+    """`mra` of N pairs by every profile, each of shape (N,). An error that is no number meets no limit."""
+    pred, true = np.asarray(pred_N, dtype=np.float64), np.asarray(true_N, dtype=np.float64)
     with np.errstate(all="ignore"):
-        if profile == "released":
-            pred, true = pred.astype(np.float32), true.astype(np.float32)
-            error_N = np.abs(pred - true) / (np.abs(true) + np.float32(1e-8))
-        else:
-            error_N = np.abs(pred - true) / np.abs(true)
-    if profile == "official":
-        error_N = np.where(pred == true, 0.0, error_N)
-        met_N10 = error_N[:, None] <= _SLACK[profile]
-    else:
-        met_N10 = error_N[:, None] < _SLACK[profile]
-    if profile == "reported":
-        finite_N &= np.abs(true) >= 1e-12
-    return np.where(finite_N, met_N10.sum(axis=1) / 10, 0.0)
+        size_N = np.abs(true)
+        error_N = np.abs(pred - true) / size_N
+        pred_32, true_32 = pred.astype(np.float32), true.astype(np.float32)
+        error_32 = np.abs(pred_32 - true_32) / (np.abs(true_32) + np.float32(1e-8))
+    exact_N = np.where((pred == true) & np.isfinite(true), 0.0, error_N)
+    reported_N = np.where(size_N >= 1e-12, error_N, np.nan)
+    return {
+        "released": (10 - np.searchsorted(_LIMITS["released"], error_32, "right")) / 10,
+        "reported": (10 - np.searchsorted(_LIMITS["reported"], reported_N, "right")) / 10,
+        "official": (10 - np.searchsorted(_LIMITS["official"], exact_N, "left")) / 10,
+    }

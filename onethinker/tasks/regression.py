@@ -30,12 +30,9 @@ class Regression(Task[float]):
         return parse_number(text, lenient=lenient)
 
     def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
-        mra_N = measure.mra_many(pred, true)
-        evidence = {
-            "mra_official": measure.mra_many(pred, true, "official"),
-            "mra_reported": measure.mra_many(pred, true, "reported"),
-        }
-        return Measured(mra_N, {"mra": mra_N}, evidence)
+        mra = measure.mra_profiles(pred, true)
+        evidence = {"mra_official": mra["official"], "mra_reported": mra["reported"]}
+        return Measured(mra["released"], {"mra": mra["released"]}, evidence)
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         if profile == "released":  # rows of before `mra_reported` have the accuracy
