@@ -88,7 +88,7 @@ def demo(
     controls: Annotated[bool, typer.Option("--controls", help="Also RL with lr 0, and more SFT.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A few steps of everything, to see that it runs.")] = False,
 ) -> None:
-    """The whole system in minutes: corpus, SFT, EMA-GRPO, evaluation before and after, pictures, report.
+    """The whole system in minutes: SFT on a corpus whose annotator is off, EMA-GRPO that mends it, what it changed.
 
     Ctrl-C at any time; the same command goes on where it stopped.
     """
