@@ -90,6 +90,7 @@ def tiny() -> Callable[..., Any]:
 
     small = [
         "model.device=cpu", "sft.steps=4", "sft.batch=4", "sft.save_every=100", "sft.optimizer.lr=1e-3",
+        "sft.optimizer.kind=adamw",  # Muon's iteration takes most of a small step; what is about it asks for it
         "rl.steps=2", "rl.prompts=4", "rl.minibatch=4", "rl.group=3", "rl.max_tokens=12", "rl.save_every=100",
         "rl.filter_groups=false", "rl.optimizer.lr=1e-3",
     ]  # fmt: skip

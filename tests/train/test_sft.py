@@ -87,7 +87,7 @@ def test_accumulation_equals_one_batch(source, tiny, mini_processor):
 
 @pytest.mark.parametrize("lora", [0, 2])
 def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
-    recipe = tiny(f"lora.rank={lora}", "sft.steps=3", "sft.batch=3")
+    recipe = tiny(f"lora.rank={lora}", "sft.optimizer.kind=muon", "sft.steps=3", "sft.batch=3")
     whole = run_sft(recipe, world, tmp_path / "whole")
     run_sft(recipe, world, tmp_path / "cut", stop_after=1)
     cut = run_sft(recipe, world, tmp_path / "cut")
