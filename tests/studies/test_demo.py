@@ -17,7 +17,7 @@ from onethinker.studies.demo import PICTURED, run_demo
 def test_quick_demo_runs_and_goes_on(tmp_path: Path) -> None:
     page = run_demo(tmp_path / "demo", quick=True)
     folder = page.parent
-    assert read_summary(folder / "eval" / "before")["mean"]["metric"]["value"] > 0.5  # it starts from what it knows
+    assert read_summary(folder / "eval" / "before")["mean"]["headline"]["value"] > 0.5  # it starts from what it knows
     assert '"teacher_bias": "boxes=2,times=0.5"' in (folder / "world" / "config.json").read_text()
     tested = {s.task for s in load_samples(folder / "world" / "test")}
     for task in (t for t in PICTURED if t in tested):
