@@ -9,15 +9,14 @@ until both agree: a difference is counted under the last habit that had to go. N
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.generated import print_or_write
 from benchmarks.hacking import make_question
 from benchmarks.published_reward import HABITS, Without, reward
 from benchmarks.readings import rows_of
@@ -293,21 +292,5 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def filled(page: str) -> str:
-    """The page with a fresh table between its marks."""
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
-
-
-def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--write", type=Path, help="the page whose table is made anew")
-    given = asked.parse_args()
-    if given.write:
-        given.write.write_text(filled(given.write.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(table())
-
-
 if __name__ == "__main__":
-    main()
+    print_or_write(__doc__.splitlines()[0], (BEGIN, END), table)

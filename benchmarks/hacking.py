@@ -8,7 +8,6 @@ truth better. The table holds mean rewards over the same questions; `tests/tasks
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
@@ -16,9 +15,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from benchmarks.generated import print_or_write
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
 from onethinker.tasks import TASKS, get_task
@@ -277,21 +276,5 @@ def _row(name: str, task: str, values: list[float], fair: list[float]) -> str:
     return f"| {name} | {task} | " + " | ".join(cells) + " |"
 
 
-def filled(page: str) -> str:
-    """The page with a fresh table between its marks."""
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
-
-
-def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--write", type=Path, help="the page whose table is made anew")
-    given = asked.parse_args()
-    if given.write:
-        given.write.write_text(filled(given.write.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(table())
-
-
 if __name__ == "__main__":
-    main()
+    print_or_write(__doc__.splitlines()[0], (BEGIN, END), table)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.hacking import BEGIN, BY_SECOND, END, SEARCHED, TRICKS, filled, make_question, reward
+from benchmarks.generated import filled
+from benchmarks.hacking import BEGIN, BY_SECOND, END, SEARCHED, TRICKS, make_question, reward, table
 from onethinker.tasks.base import RewardProfile, Task
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "rewards.md"
@@ -101,7 +102,7 @@ def test_hardened_charges_for_missing_and_surplus_seconds(task: str, trick: str)
 
 def test_page_is_up_to_date_and_names_all_that_pays() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    fresh = filled(page)
+    fresh = filled(page, (BEGIN, END), table())
     assert fresh == page, "run `python -m benchmarks.hacking --write docs/rewards.md`"
     lines = page.split(BEGIN)[1].split(END)[0].strip().splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
