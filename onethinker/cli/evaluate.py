@@ -28,8 +28,10 @@ from onethinker.cli.options import (
 
 if TYPE_CHECKING:
     from onethinker.evaluate.named import EvalTarget
+    from onethinker.recipes.base import DataConfig
     from onethinker.scoring.judge import Judge
 
+_EXPECTED = "give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)"
 _WIDE = 1000
 """Columns of a table where there is no terminal: paths stay whole."""
 _FULL = 150
@@ -76,7 +78,7 @@ def eval_(
     if words[:1] == ["compare"]:
         return _compare(words[1:], intersect)
     if len(words) != 1:
-        raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
+        raise typer.BadParameter(_EXPECTED)
     from onethinker.evaluate.named import EvalTarget, plain
     from onethinker.models.shipped import find_model
     from onethinker.recipes.answering import flag_overrides
@@ -87,10 +89,7 @@ def eval_(
              "dtype": dtype, "attention": attention}  # fmt: skip
     target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *(set_ or [])], engine, like=as_)
     given = target.recipe().data
-    if bool(given.evaluate) == bool(suite):
-        raise typer.BadParameter("give one MODEL and either --data DATA or --suite NAMES (`eval --list` shows them)")
-    if suite and given.media_root:
-        raise typer.BadParameter("--media-root goes with --data; a benchmark's media lie where --list expects them")
+    _check_given(given, suite)
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")
     check_writable(folder)
     target.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
@@ -98,6 +97,14 @@ def eval_(
         target.model = find_model(words[0])
     with kept(lambda: "interrupted before the next answer; the same command asks what is missing"):
         _run(target, folder, given.evaluate, suite, data_root)
+
+
+def _check_given(data: DataConfig, suite: str) -> None:
+    """Raises BadParameter unless there are either data or benchmarks, and a media root only for data."""
+    if bool(data.evaluate) == bool(suite):
+        raise typer.BadParameter(_EXPECTED)
+    if suite and data.media_root:
+        raise typer.BadParameter("--media-root goes with --data; a benchmark's media lie where --list expects them")
 
 
 def _run(target: EvalTarget, folder: Path, data: str, suite: str, data_root: Path) -> None:

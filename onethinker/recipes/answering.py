@@ -104,11 +104,6 @@ def asked_as(model: str, like: str = "") -> AskedAs:
     return AskedAs(model, SHIPPED["qwen3_vl_8b"], served=served)
 
 
-def answering_recipe(model: str, overrides: Sequence[str] = (), like: str = "") -> Recipe:
-    """How `model` is asked, with `key=value` overrides applied. Raises RecipeError, EngineError."""
-    return asked_as(model, like).overridden(overrides)
-
-
 def _own_recipe(where: str, shipped: bool) -> Recipe | None:
     """The recipe in a checkpoint's folder, None where there is none. A server's root is the folder that it names, never
     the name of weights that come with the package."""

@@ -16,7 +16,7 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate import run as evaluation
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes import SHIPPED, RecipeError, answering, override
-from onethinker.recipes.answering import answering_engine, answering_recipe
+from onethinker.recipes.answering import answering_engine, asked_as
 from onethinker.recipes.base import Recipe, leaves
 from onethinker.sample import Sample, Samples, save_samples
 
@@ -124,13 +124,13 @@ def test_a_flag_is_short_for_a_key(flag, key, evaluated):
 
 
 def test_where_a_model_was_trained_and_on_how_much_says_nothing_of_where_it_is_asked(trained):
-    recipe = answering_recipe(str(trained), ["evaluate.batch=9"])
+    recipe = asked_as(str(trained)).overridden(["evaluate.batch=9"])
     assert (recipe.model.device, recipe.model.base, recipe.data.limit) == ("auto", str(trained), None)
     assert (recipe.prompts, recipe.evaluate.batch, recipe.evaluate.bootstrap) == ("short", 9, 20)
     with pytest.raises(RecipeError, match=r"the model that is asked is .*model; name another one there"):
-        answering_recipe(str(trained), ["model.base=mini"])
+        asked_as(str(trained)).overridden(["model.base=mini"])
     with pytest.raises(RecipeError, match=r"no such key; the nearest is evaluate\.batch"):
-        answering_recipe(str(trained), ["evaluate.bach=3"])
+        asked_as(str(trained)).overridden(["evaluate.bach=3"])
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_where_a_model_was_trained_and_on_how_much_says_nothing_of_where_it_is_a
     [("mini", "float32", "short"), ("mini:3", "float32", "short"), ("org/name", "bfloat16", "full")],
 )
 def test_a_model_without_a_recipe_has_the_shipped_one_of_its_name_or_the_published_one(model, dtype, prompts):
-    recipe = answering_recipe(model)
+    recipe = asked_as(model).overridden()
     assert (recipe.model.dtype, recipe.prompts) == (dtype, prompts)
 
 
 def test_the_local_engine_is_what_the_recipe_says_and_says_so():
-    recipe = answering_recipe("mini", ["model.device=cpu", "evaluate.batch=9", "model.attention=eager", "seed=2"])
+    recipe = asked_as("mini").overridden(["model.device=cpu", "evaluate.batch=9", "model.attention=eager", "seed=2"])
     engine = answering_engine(recipe)
     assert engine.settings == {"device": "cpu", "dtype": "float32", "attention": "eager", "batch": 9}
     assert engine.model.name_or_path == "mini:2"

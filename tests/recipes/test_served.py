@@ -16,7 +16,7 @@ from onethinker.engines.base import EngineError
 from onethinker.inference import load_model
 from onethinker.models.shipped import shipped
 from onethinker.recipes import SHIPPED, RecipeError
-from onethinker.recipes.answering import answering_recipe, asked_as
+from onethinker.recipes.answering import asked_as
 from onethinker.sample import Sample, Samples, save_samples
 from onethinker.util.served import _by_later_name, _say_capped, post_chat
 from onethinker.util.server import ServerError
@@ -73,8 +73,8 @@ def test_a_served_checkpoint_is_asked_as_it_was_trained(serving, data, tmp_path)
     assert summary["config"]["budget"] == MINI.evaluate.budget.model_dump()
     assert {body["max_tokens"] for body in serving(folder).asked} == {MINI.evaluate.max_tokens}
     assert str(folder) in told and "prompts short" in told and "assumed" not in told
-    assert answering_recipe(serving(folder).url) == answering_recipe("mini-rl").model_copy(
-        update={"model": answering_recipe("mini-rl").model.model_copy(update={"base": serving(folder).url})}
+    assert asked_as(serving(folder).url).overridden() == asked_as("mini-rl").overridden().model_copy(
+        update={"model": asked_as("mini-rl").overridden().model.model_copy(update={"base": serving(folder).url})}
     )
 
 
