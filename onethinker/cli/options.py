@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from onethinker.media import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 Out = Annotated[Path | None, typer.Option(help="Where to write; runs/<what it is> unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.optimizer.lr=1e-5")]
@@ -40,9 +41,7 @@ As = Annotated[
 ]
 
 
-_MEDIA = re.compile(r"\S+\.(?:png|jpe?g|webp|bmp|tiff?|gif|heic|avif|mp4|mov|mkv|webm|avi|m4v|mpe?g|ts|flv|wmv)", re.I)
-
-
 def names_a_file(word: str) -> bool:
     """Whether a lone word is media without a question: it is called so, or there is such a file."""
-    return _MEDIA.fullmatch(word) is not None or os.path.exists(word)  # noqa: PTH110  a question may be too long a path
+    called_so = len(word.split()) == 1 and Path(word).suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES
+    return called_so or os.path.exists(word)  # noqa: PTH110  a question may be too long a path

@@ -1,7 +1,7 @@
 """Open and write images and clips: which frames at which times, every size bounded before anything is decoded.
 
 `read` opens, `write` writes, `decode` meets the files. Names are resolved when they are first used, so that a room that
-needs only `VIDEO_SUFFIXES` loads no decoder.
+needs only the suffixes loads no decoder.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from onethinker.media.suffixes import VIDEO_SUFFIXES
+from onethinker.media.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from onethinker.media.budget import MediaBudget
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from onethinker.media.write import write_clip, write_image
 
 __all__ = [
+    "PICTURE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "Clip",
     "MediaBudget",

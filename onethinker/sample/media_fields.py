@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from onethinker.media import VIDEO_SUFFIXES
+from onethinker.media import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from onethinker.sample.marks import MARK
 from onethinker.sample.pictures import is_embedded
 from onethinker.sample.record import DataError, Modality
@@ -24,10 +24,7 @@ _UNREAD = re.compile(
     r"(frame|audio|media)s?(_?(path|file)s?)?|(image|img|video|audio|media)s?_?urls?|file_?names?", re.IGNORECASE
 )
 """Names of media whose kind or form is not plain."""
-_SUFFIXES = VIDEO_SUFFIXES | {
-    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff"),
-    *(".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".pnm", ".ico"),
-}
+_SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES
 _OTHERWISE = {
     *("additional_path", "problem", "problem_id", "problem_type", "data_type", "options", "solution", "answer"),
     *("data_source", "problem_reserved_text", "segmentation_output", "response", "messages", "system"),
