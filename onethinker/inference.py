@@ -235,6 +235,8 @@ def _knows_only_worlds(name: str, asked: AskedAs) -> bool:
 
 def _doubt(files: Sequence[Path], clips: Sequence[bool]) -> None:
     """Say once where a picture or clip is none of a world's. What cannot be read is the engine's to report."""
+    if _say_only_worlds.cache_info().currsize:
+        return  # said already: nothing is opened for it again
     from onethinker.data.worlds.recognise import may_be_of_a_world
 
     for file, clip in zip(files, clips, strict=True):
