@@ -76,14 +76,13 @@ def evaluate(
     of the summary.
 
     Greedy once a question; with `config.sampled` also that many answers at `config.temperature`. model, data: the names
-    by which a person knows them. segmenter: makes masks of parsed greedy segmentation answers, which
-    are then scored (sampled answers are there for their reward, which knows no masks). judge: grades free text, in
+    by which a person knows them. segmenter: makes masks of parsed greedy segmentation answers, which are then scored
+    (sampled answers are there for their reward, which knows no masks). judge: grades free text, in
     place of ROUGE. benchmark: whose questions these are; the summary's `benchmark` is then its number (`measured`).
     A question whose truth or media cannot be read, whose media the engine refuses or whose grade the judge does not
     give costs its own row.
     Raises DataError for a sample that could not be stored, before anything is asked, RunError if another process holds
-    the folder, EngineError if the engine cannot go on; what was answered by
-    then stays.
+    the folder, EngineError if the engine cannot go on; what was answered by then stays.
     """
     for sample in samples:  # written at the end: whatever cannot be is found before the first question
         check_storable(sample)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,8 @@ def roster_of(samples: Samples, run: Path) -> Roster:
 
     Raises RunError if there are no samples.
     """
-    now, began = tuple(map(_entry, samples)), _read(run / ROSTER)
+    contents, began = list(map(_content, samples)), _read(run / ROSTER)
+    now = _entries(samples, contents)
     positions = _places(began, now)
     if len(began) > len(now) and positions is not None:
         known = {row["id"] for row in JsonLines(run / UNREADABLE).rows()}
@@ -69,12 +70,21 @@ def roster_of(samples: Samples, run: Path) -> Roster:
         if all(entry.id in known or not _can_be_read(entry, samples.root) for entry in gone):
             config = json.loads((run / "config.json").read_text(encoding="utf-8"))
             return Roster(began, positions, config["samples"])
-    return new_roster(samples)
+    return _beginning(samples, contents)
 
 
 def new_roster(samples: Samples) -> Roster:
     """That of a run that begins with these. Raises RunError if there are none."""
-    return Roster(tuple(map(_entry, samples)), tuple(range(len(samples))), fingerprint(samples))
+    return _beginning(samples, list(map(_content, samples)))
+
+
+def _beginning(samples: Samples, contents: Sequence[str]) -> Roster:
+    return Roster(_entries(samples, contents), tuple(range(len(samples))), _fingerprint(samples, contents))
+
+
+def _entries(samples: Samples, contents: Sequence[str]) -> tuple[Entry, ...]:
+    hashes = (hashlib.sha256(content.encode()).hexdigest()[:16] for content in contents)
+    return tuple(Entry(sample.id, found, sample.media) for sample, found in zip(samples, hashes, strict=True))
 
 
 def allowed(share: float, count: int) -> int:
@@ -84,17 +94,21 @@ def allowed(share: float, count: int) -> int:
 
 def fingerprint(samples: Samples) -> dict[str, Any]:
     """What a run was trained on: questions, truths and worked answers, in order. Raises RunError if there are none."""
+    return _fingerprint(samples, map(_content, samples))
+
+
+def _fingerprint(samples: Samples, contents: Iterable[str]) -> dict[str, Any]:
     if not len(samples):
         raise RunError("no samples to train on; look at data.train and data.limit")
     digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(f"{sample.id}|{sample.digest()}|{sample.meta.get('response', '')}\n".encode())
+    for sample, content in zip(samples, contents, strict=True):
+        digest.update(f"{sample.id}|{content}\n".encode())
     return {"n": len(samples), "digest": digest.hexdigest()[:16]}
 
 
-def _entry(sample: Sample) -> Entry:
-    text = f"{sample.digest()}|{sample.meta.get('response', '')}"
-    return Entry(sample.id, hashlib.sha256(text.encode()).hexdigest()[:16], sample.media)
+def _content(sample: Sample) -> str:
+    """What of a sample is trained on. Its digest is the costly part, so that this is made once a sample."""
+    return f"{sample.digest()}|{sample.meta.get('response', '')}"
 
 
 def _read(file: Path) -> tuple[Entry, ...]:
