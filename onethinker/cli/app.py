@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onethinker.cli.bench import bench_app
-from onethinker.cli.data import data_app
+from onethinker.cli.corpus import data_app
 from onethinker.cli.ending import Verbs, run_verb
 from onethinker.cli.evaluate import eval_
 from onethinker.cli.export import export_app

@@ -15,6 +15,7 @@ from onethinker.sample.forms import parse_row, to_native, to_published
 from onethinker.sample.media_fields import unpacked
 from onethinker.sample.pictures import unpack
 from onethinker.sample.record import DataError, Sample, Samples
+from onethinker.sample.shards import shard_files
 from onethinker.util.files import replacing
 
 MAX_LINE = 64 << 20
@@ -26,7 +27,8 @@ _NAMES = ("samples.jsonl", "samples.json", "samples.parquet")
 def load_samples(
     path: str | Path, media_root: str | Path | None = None, limit: int | None = None, *, strict: bool = True
 ) -> Samples:
-    """Read samples from a file or from the data file of a folder (`samples.jsonl|json|parquet`).
+    """Read samples from a file or from the data file of a folder (`samples.jsonl|json|parquet`, or all of its
+    `samples-00000-of-00004.parquet`, …).
 
     media_root: the folder media paths are relative to; the data file's folder unless given. An absolute path that does
     not lie in it loses its leading `/`, as the release has it (`Evaluation/Eval/eval_bench.py`). Media within the file
@@ -37,18 +39,18 @@ def load_samples(
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit is {limit}; expected 1 or more")
-    file = _data_file(Path(path))
-    if file.suffix == ".tsv":
+    files = _data_files(Path(path))
+    if files[0].suffix == ".tsv":
         from onethinker.sample.tsv import load_tsv
 
-        return load_tsv(file, media_root, limit, strict=strict)
-    root = Path(media_root) if media_root else file.parent
+        return load_tsv(files[0], media_root, limit, strict=strict)
+    root = Path(media_root) if media_root else files[0].parent
     samples: dict[str, Sample] = {}
     left_out: list[str] = []
     renamed: list[str] = []
-    for number, row in enumerate(_rows(file), start=1):
+    for where, stem, row in _all_rows(files):
         try:
-            sample = _read(row, f"{file}, row {number}", root, file.stem)
+            sample = _read(row, where, root, stem)
         except DataError as error:
             if strict:
                 raise
@@ -56,13 +58,13 @@ def load_samples(
             continue
         if sample.id in samples:
             name = _unused(sample.id, samples)
-            renamed.append(f"{file}, row {number}: id {sample.id!r} is an earlier row's; it is {name!r} here")
+            renamed.append(f"{where}: id {sample.id!r} is an earlier row's; it is {name!r} here")
             sample = replace(sample, id=name)
         samples[sample.id] = sample
         if len(samples) == limit:
             break
     if not samples:
-        raise DataError(f"{file}: no samples in it" + (f"; {left_out[0]}" if left_out else ""))
+        raise DataError(f"{path}: no samples in it" + (f"; {left_out[0]}" if left_out else ""))
     return Samples(tuple(samples.values()), root, tuple(left_out), tuple(renamed))
 
 
@@ -98,20 +100,30 @@ def check_storable(sample: Sample, where: str = "") -> None:
         raise DataError(f"{at}: holds text or nesting that cannot be written again ({error})") from error
 
 
-def _data_file(path: Path) -> Path:
+def _data_files(path: Path) -> list[Path]:
+    """One file, or the shards of a folder."""
     if path.is_file():
-        return path
+        return [path]
     if path.is_dir():
         found = [path / name for name in _NAMES if (path / name).is_file()]
-        if len(found) > 1:
-            raise DataError(f"{path}: holds {' and '.join(file.name for file in found)}; name the one to read")
-        if found:
-            return found[0]
+        shards = shard_files(path)
+        if len(found) + bool(shards) > 1:
+            names = " and ".join(file.name for file in [*found, *shards[:1]])
+            raise DataError(f"{path}: holds {names}; name the one to read")
+        if found or shards:
+            return found or shards
         raise DataError(f"{path}: no samples.jsonl, samples.json or samples.parquet in this folder; name the file")
     raise DataError(f"{path}: no such file or folder")
 
 
 # ---- rows -------------------------------------------------------------------------------------------------------
+
+
+def _all_rows(files: Sequence[Path]) -> Iterator[tuple[str, str, Any]]:
+    """(where, the file's stem, the row)."""
+    for file in files:
+        for number, row in enumerate(_rows(file), start=1):
+            yield f"{file}, row {number}", file.stem, row
 
 
 def _rows(file: Path) -> Iterator[Any]:
