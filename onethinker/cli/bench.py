@@ -73,6 +73,29 @@ def algorithms(
 
 
 @bench_app.command()
+def biased(
+    model: Model = "mini-sft",
+    quick: Quick = False,
+    seeds: Seeds = None,
+    out: Out = None,
+    algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Seven otherwise.")] = None,
+    known: Annotated[
+        Path | None, typer.Option(help="A study.json of the same study from elsewhere, whose runs are taken over.")
+    ] = None,
+    ray: Ray = "",
+    set_: Set = None,
+) -> None:
+    """What an annotator that is systematically off teaches, and which algorithm mends it how fast."""
+    from onethinker.studies.biased import bench_biased
+
+    page = bench_biased(
+        _folder(out, "biased", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
+        algorithms=algorithm or (), assignments=set_ or (), command=_command(), known=known, ray=ray,
+    )  # fmt: skip
+    print(page)
+
+
+@bench_app.command()
 def transfer(
     model: Model = "mini-sft",
     quick: Quick = False,

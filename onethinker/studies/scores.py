@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,20 @@ Scores = dict[str, dict[str, list[float]]]
 
 
 def read_scores(
-    out: Path, arms: Mapping[str, Sequence[str]], targets: Mapping[str, str], reward: RewardProfile
+    out: Path,
+    arms: Mapping[str, Sequence[str]],
+    targets: Mapping[str, str],
+    reward: RewardProfile,
+    folder_of: Callable[[Path, str], Path] = cell_folder,
 ) -> tuple[dict[Measure, Scores], int]:
     """The scores of every measure, and how many questions were left out because some cell has no score for them.
 
     arms: the cells of every arm, one a seed. targets: what a question, by its id, belongs to; others are left out.
+    folder_of: (out, cell) → the folder that holds its `eval`.
     """
     cells = dict.fromkeys(cell for of_arm in arms.values() for cell in of_arm)
     names = list(dict.fromkeys(targets.values()))
-    rows = {cell: _scored(cell_folder(out, cell) / "eval" / RESULTS, targets) for cell in cells}
+    rows = {cell: _scored(folder_of(out, cell) / "eval" / RESULTS, targets) for cell in cells}
     found: dict[Measure, Scores] = {}
     left_out = 0
     for measure in MEASURES:

@@ -5,6 +5,7 @@ Blue and orange are those of Okabe and Ito, told apart with any colour vision; s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,6 +96,26 @@ def heat(
                 body.append(tag("g", said + (shade if cell.value else "") + written))
             if row == column:
                 body.append(tag("rect", **place, class_="own"))
+    return _picture(width, height, body, title)
+
+
+def lines(title: str, curves: Mapping[str, Sequence[Point]], ours: str, unit: str) -> str:
+    """Curves on one scale, each named at its end; `ours` in the other colour. unit: written below the axis."""
+    width, height, left, right = 900, 420, 60, 190
+    xs, ys = zip(*(point for points in curves.values() for point in points), strict=True)
+    across, up = Scale(0, max(xs), left, width - right), Scale(min(ys), max(ys), height - 52, 50)
+    body = [tag("style", f".ours .curve {{ stroke: {ORANGE}; stroke-width: 3; }}"), text(title, 16, 26, "title")]
+    body.append(text(unit, (left + width - right) / 2, height - 12, "muted", "middle"))
+    for tick in ticks(up.low, up.high, 6):
+        body.append(line((left, up(tick)), (width - right, up(tick)), "grid"))
+        body.append(text(short(tick), left - 8, up(tick) + 4, "muted", "end"))
+    body += [text(short(tick), across(tick), height - 32, "muted", "middle") for tick in ticks(0, across.high, 6)]
+    beside = -math.inf
+    for name, points in sorted(curves.items(), key=lambda item: up(item[1][-1][1])):
+        drawn = polyline([(across(x), up(y)) for x, y in points], "curve")
+        beside = max(up(points[-1][1]) + 4, beside + 16)  # names never lie on one another
+        drawn += text(f"{name} {points[-1][1]:.1f}", width - right + 10, beside, "small")
+        body.append(tag("g", tip(name) + drawn, class_="ours" if name == ours else "other"))
     return _picture(width, height, body, title)
 
 

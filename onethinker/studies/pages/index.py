@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from onethinker.report.read import ReportError, read_json
-from onethinker.studies.pages import algorithms, mini, transfer, zeroshot
+from onethinker.studies.pages import algorithms, biased, mini, transfer, zeroshot
 from onethinker.studies.pages.markdown import Page, Study
 from onethinker.util.files import write_whole
 
 PAGES: dict[str, Callable[[Study], Page]] = {
     "algorithms": algorithms.page,
+    "biased": biased.page,
     "transfer": transfer.page,
     "zeroshot": zeroshot.page,
     "mini": mini.page,

@@ -1,0 +1,179 @@
+"""The page of `onethinker bench biased`: what a biased annotator taught and which estimator mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from onethinker.report.tables import duration
+from onethinker.studies.contrasts import Contrast, estimate, read_contrasts, scale
+from onethinker.studies.pages import markdown as md
+from onethinker.studies.pages.algorithms import NAMES
+from onethinker.studies.pages.figures import forest, lines
+from onethinker.studies.pages.markdown import Page, Study
+from onethinker.tasks import get_task
+
+BASE, START, OURS, BIN, SHARE_MADE_GOOD = "base", "sft", "ema_grpo", 10, 0.9
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Arm → the rows of its cells, a seed each."""
+
+
+def page(study: Study) -> Page:
+    """The whole page."""
+    rows = study["rows"]
+    names = dict.fromkeys(cell.partition("/")[0] for cell in rows if "/" in cell)
+    arms = {arm: [row for cell, row in rows.items() if cell.partition("/")[0] == arm] for arm in names}
+    contrasts = read_contrasts(study)
+
+    def name(contrast: Contrast) -> tuple[str, str]:
+        return f"{NAMES[contrast.a]} − {NAMES[contrast.b]}", contrast.target
+
+    start, base = _mean(rows[START], "headline"), _mean(rows[BASE], "headline")
+    pictures = {"curves.svg": _curves(arms)} | {
+        f"{key}.svg": forest(
+            f"{title}: EMA-GRPO minus each other, points",
+            {f"− {NAMES[c.b]}": c.estimate for c in contrasts if c.target == target},
+            "headline",
+            "a dot is a seed, the bar the 95% interval of their mean",
+        )
+        for key, target, title in (
+            ("held-out", "held out", "Held-out questions"),
+            ("training", "while training", "While training"),
+        )
+        if len(arms) > 1
+    }
+    parts = [
+        "# A biased annotator, and which estimator mends it",
+        f"`mini-sft` answers {base:.1%} of the held-out questions in the mean over tasks. After SFT on worked answers "
+        f"with the bias `{study['annotator']}` it answers {start:.1%}. From there every estimator trains on exact "
+        "truth, with the same seeds, prompts and number of rollouts and updates.",
+        *md.contrast_section(contrasts, name),
+        "*held out*: the headline metric of greedy answers after the last step, mean over tasks. *while training*: the "
+        "accuracy of all sampled answers of the run, mean over tasks and steps, the area under the curve below.",
+        *(f"![{file}]({file})" for file in pictures),
+        "## Every estimator",
+        _arms_table(arms, rows[START], rows[BASE]),
+        "Means over seeds with 95% intervals that are not corrected. To nine tenths: the first step whose "
+        "trailing mean over ten steps has made good nine tenths of what the annotator cost, with the base's own "
+        "sampled accuracy as the ceiling; – for a seed that never did. Time: training only, whatever else the machine "
+        "did in it.",
+        "## Task by task",
+        _tasks_table(arms, rows[START], rows[BASE]),
+        "Greedy answers, headline metric in percent, means over seeds.",
+        "## Who gets the gradient",
+        _share_table(arms),
+        "Each task's share of the absolute advantages of all trained tokens, in percent, mean over seeds.",
+        *_sigma(arms),
+        *md.provenance(study, _settings(study)),
+    ]
+    return {"README.md": md.join(parts), **pictures}
+
+
+def steps_to_ceiling(curve: Sequence[float], start: float, ceiling: float) -> int | None:
+    """The first step whose trailing mean of ten steps has made good nine tenths of ceiling − start; None if none."""
+    goal = start + SHARE_MADE_GOOD * (ceiling - start)
+    means = (fmean(curve[step - BIN : step]) for step in range(BIN, len(curve) + 1))
+    return next((BIN + i for i, value in enumerate(means) if value >= goal), None)
+
+
+def _mean(row: Mapping[str, Any], measure: str) -> float:
+    return fmean(row["scores"][measure].values())
+
+
+def _percent(values: Sequence[float]) -> str:
+    return md.with_interval("headline", estimate(values, scale("headline")))
+
+
+def _curves(arms: Rows) -> str:
+    """Mean accuracy while training, in bins of ten steps, mean over seeds."""
+    curves = {}
+    for arm, rows in arms.items():
+        steps = [fmean(values) for values in zip(*(row["curve"] for row in rows), strict=True)]
+        binned = [fmean(steps[i : i + BIN]) for i in range(0, len(steps), BIN)]
+        curves[NAMES[arm]] = [(BIN * i + min(BIN, len(steps)) / 2, 100 * value) for i, value in enumerate(binned)]
+    return lines("Accuracy of sampled answers while training, %", curves, NAMES[OURS], "step")
+
+
+def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    low, high = (fmean(row["sampled"].values()) for row in (start, base))
+    table = []
+    for title, row in (("mini-sft, before", base), ("after the biased SFT, the start", start)):
+        cells = (_percent([_mean(row, "headline")]), md.number("reward", _mean(row, "reward")))
+        table.append((title, cells[0], md.NOTHING, cells[1], *[md.NOTHING] * 3))
+    ranked = sorted(arms, key=lambda arm: -fmean(_mean(row, "headline") for row in arms[arm]))
+    for arm in ranked:
+        rows = arms[arm]
+        reached = [steps_to_ceiling(row["curve"], low, high) for row in rows]
+        table.append(
+            (
+                NAMES[arm],
+                _percent([_mean(row, "headline") for row in rows]),
+                _percent([fmean(row["curve"]) for row in rows]),
+                md.with_interval("reward", estimate([_mean(row, "reward") for row in rows])),
+                ", ".join(str(step or md.NOTHING) for step in reached),
+                str(len(rows)),
+                duration(fmean(row["seconds"] for row in rows)),
+            )
+        )
+    columns = (
+        "Estimator",
+        "Held out, %",
+        "While training, %",
+        "Sampled reward",
+        "Steps to nine tenths",
+        "Seeds",
+        "Time",
+    )
+    return md.table(columns, table)
+
+
+def _tasks_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    table = []
+    for task in start["scores"]["headline"]:
+        before = [md.number("headline", row["scores"]["headline"][task]) for row in (base, start)]
+        after = (fmean(row["scores"]["headline"][task] for row in rows) for rows in arms.values())
+        table.append((get_task(task).title, *before, *(md.number("headline", value) for value in after)))
+    return md.table(("Task", "Before", "Start", *(NAMES[arm] for arm in arms)), table)
+
+
+def _share_table(arms: Rows) -> str:
+    tasks = dict.fromkeys(task for rows in arms.values() for row in rows for task in row["share"])
+    table = [
+        (
+            get_task(task).title,
+            *(md.number("headline", fmean(r["share"].get(task, 0.0) for r in rows)) for rows in arms.values()),
+        )
+        for task in tasks
+    ]
+    return md.table(("Task", *(NAMES[arm] for arm in arms)), table)
+
+
+def _sigma(arms: Rows) -> list[str]:
+    """EMA-GRPO's σ by task over time, mean over seeds."""
+    rows = [row for row in arms.get(OURS, ()) if row["sigma"]]
+    if not rows:
+        return []
+    count = min(len(values) for values in rows[0]["sigma"].values())
+    at = sorted({0, count // 4, count // 2, count - 1})
+    table = []
+    for task in rows[0]["sigma"]:
+        seeds = [[row["sigma"][task][i] for row in rows if row["sigma"].get(task)] for i in at]
+        table.append((get_task(task).title, *(md.number("reward", _known_mean(values)) for values in seeds)))
+    columns = ("σ of EMA-GRPO after step", *(str(BIN * (i + 1)) for i in at))
+    return ["## σ over time", md.table(columns, table), "Of rewards, mean over seeds."]
+
+
+def _known_mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _settings(study: Study) -> str:
+    s = study["settings"]
+    return (
+        f"Every run takes {s['steps']:,} steps of {s['prompts']} prompts, one a task, each answered {s['group']} times "
+        f"({s['rollouts']:,} rollouts), at a peak learning rate of {s['lr']:g}; {md.counted(s['seeds'], 'seed')}, the "
+        f"same for all; questions of difficulty 0, {s['train']:,} samples to draw from. Groups whose answers are all "
+        "right or all wrong do not train and are not replaced."
+    )
