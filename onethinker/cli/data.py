@@ -46,7 +46,8 @@ def world(
 def sources(
     name: Annotated[str, typer.Argument(help="One of them, to show its layout; all are listed without.")] = "",
 ) -> None:
-    """Public data sets that `convert` and `eval --suite` read: their splits, and of one the layout that is expected."""
+    """Public data sets that `convert`, `build` and `eval --suite` read: their splits, the one to train on in brackets,
+    and their licence; of one the layout that is expected and whose loader that is."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -54,8 +55,10 @@ def sources(
 
     console = Console(soft_wrap=True, highlight=False)
     for source in [get_source(name)] if name else SOURCES.values():
-        console.print(f"[bold]{source.name}[/] · {source.task} · {', '.join(source.splits)}")
+        splits = ", ".join(f"[{split}]" if split == source.train else split for split in source.splits)
+        console.print(f"[bold]{source.name}[/] · {source.task} · {escape(splits)} · {escape(source.licence)}")
         if name:
+            console.print(f"    read as by: {escape(source.evidence)}", style="dim")
             console.print(escape("\n".join(f"    {line}" for line in source.layout.splitlines())), style="dim")
     if not name:
         console.print("`onethinker data sources NAME` shows the layout that is expected", style="dim")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.sources import get_source
-from onethinker.data.sources.clips import clips_unwritten
+from onethinker.data.sources.writing import clips_unwritten
 from onethinker.evaluate.benchmarks import BENCHMARKS, Benchmark, BenchmarkError, Place, choose
 from onethinker.evaluate.named import EvalTarget
 from onethinker.sample import DataError, Samples, load_samples

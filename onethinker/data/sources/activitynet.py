@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.sources.base import (
+    Item,
+    LeftOut,
     Source,
     as_list,
     as_mapping,
+    each,
     find,
     get,
     load_json,
@@ -22,7 +25,7 @@ from onethinker.data.sources.base import (
     span_of,
 )
 from onethinker.data.sources.clips import video_at
-from onethinker.sample import DataError, Sample
+from onethinker.sample import DataError
 
 VIDEOS = ("videos", "activitynet-captions/videos")
 _CLIPS = "videos/v_VIDEO.mp4                     ActivityNet's clips, .mkv and .webm too"
@@ -37,36 +40,46 @@ temporal_reasoning/annot_val_1_q229.json  {{vid, duration, question, answer}}, m
 _TIME = re.compile(r"<\s*(\d+(?:\.\d*)?|\.\d+)\s*>")
 
 
-def captions(root: Path, split: str) -> Iterator[Sample]:
+def captions(root: Path, split: str) -> Iterator[Item]:
     """A question a sentence; spans are cut to the clip as 2D-TAN's loader cuts them, and put in order where they end
     before they start, which that loader leaves out. Moments of no length are left out as it leaves them: VTimeLLM's
     tool, which the release follows, asks them and gives every answer 0."""
     file, videos = root / f"{split}.json", find(root, VIDEOS)
     for video, entry in as_mapping(load_json(file), str(file)).items():
         where = f"{file}, video {show(video)}"
-        moments, sentences = (get(entry, key, where, list) for key in ("timestamps", "sentences"))
-        if len(moments) != len(sentences):
-            raise DataError(f"{where}: {len(moments)} timestamps for {len(sentences)} sentences")
-        for at, (moment, sentence) in enumerate(zip(moments, sentences)):
-            start, end = numbers(moment, 2, where, f"timestamp {at}")
-            if not isinstance(sentence, str):
-                raise DataError(f"{where}: sentence {at} is {show(sentence)}; expected text")
-            yield from _moment(root, videos, video, entry, where, f"{video}-{at}", sentence, start, end)
+        yield from each(where, _captions, root, videos, video, entry, where)
 
 
-def reasoning(root: Path, split: str) -> Iterator[Sample]:
+def _captions(root: Path, videos: str, video: str, entry: Any, where: str) -> Iterator[Item]:
+    moments, sentences = (get(entry, key, where, list) for key in ("timestamps", "sentences"))
+    if len(moments) != len(sentences):
+        raise DataError(f"{where}: {len(moments)} timestamps for {len(sentences)} sentences")
+    for at, (moment, sentence) in enumerate(zip(moments, sentences)):
+        yield from each(where, _caption, root, videos, video, entry, where, at, moment, sentence)
+
+
+def _caption(root: Path, videos: str, video: str, entry: Any, where: str, at: int, moment: Any, sentence: Any) -> Item:
+    start, end = numbers(moment, 2, where, f"timestamp {at}")
+    if not isinstance(sentence, str):
+        raise DataError(f"{where}: sentence {at} is {show(sentence)}; expected text")
+    return _moment(root, videos, video, entry, where, f"{video}-{at}", sentence, start, end)
+
+
+def reasoning(root: Path, split: str) -> Iterator[Item]:
     """A question a row; the truth is the first two times in its answer. Those of no length are left out."""
     file, videos = root / "temporal_reasoning/annot_val_1_q229.json", find(root, VIDEOS)
     for at, row in enumerate(as_list(load_json(file), str(file))):
         where = f"{file}, entry {at}"
-        times = _TIME.findall(get(row, "answer", where, str))
-        if len(times) < 2:
-            raise DataError(
-                f"{where}: {len(times)} times in its answer {show(row['answer'])}; expected `<start> <end>`"
-            )
-        name, question = f"v_{get(row, 'vid', where, str)}", get(row, "question", where, str)
-        for sample in _moment(root, videos, name, row, where, str(at), question, float(times[0]), float(times[1])):
-            yield replace(sample, meta={**sample.meta, **ORDERED})
+        yield from each(where, _reasoning, root, videos, row, where, str(at))
+
+
+def _reasoning(root: Path, videos: str, row: Any, where: str, id: str) -> Item:
+    times = _TIME.findall(get(row, "answer", where, str))
+    if len(times) < 2:
+        raise DataError(f"{where}: {len(times)} times in its answer {show(row['answer'])}; expected `<start> <end>`")
+    name, question = f"v_{get(row, 'vid', where, str)}", get(row, "question", where, str)
+    found = _moment(root, videos, name, row, where, id, question, float(times[0]), float(times[1]))
+    return found if isinstance(found, LeftOut) else replace(found, meta={**found.meta, **ORDERED})
 
 
 ORDERED = {"tiou": "ordered"}
@@ -75,15 +88,15 @@ ORDERED = {"tiou": "ordered"}
 
 def _moment(
     root: Path, videos: str, video: str, entry: Any, where: str, id: str, question: str, start: float, end: float
-) -> Iterator[Sample]:
-    """The question, or nothing where its moment has no length within the clip."""
+) -> Item:
+    """The question, left out where its moment has no length within the clip."""
     duration = number(get(entry, "duration", where), where, "duration")
     if duration <= 0:
         raise DataError(f"{where}: duration {duration}; expected seconds above 0")
     span = [min(max(second, 0.0), duration) for second in span_of(start, end, where)]
     if span[0] == span[1]:
-        return
-    yield make(
+        return LeftOut(where, "a moment of no length within its clip", fault=False)
+    return make(
         where,
         id=id,
         task="temporal_grounding",
@@ -104,6 +117,9 @@ SOURCES = (
         CAPTIONS,
         lambda split: (f"{split}.json", VIDEOS),
         captions,
+        licence="not stated; ActivityNet's clips are YouTube's",
+        evidence="microsoft/VideoX 2D-TAN/lib/datasets/activitynet.py; huangb23/VTimeLLM vtimellm/eval",
+        train="train",
     ),
     Source(
         "anet-rtl",
@@ -112,5 +128,7 @@ SOURCES = (
         RTL,
         lambda split: ("temporal_reasoning/annot_val_1_q229.json", VIDEOS),
         reasoning,
+        licence="CC-BY-NC-SA-4.0 (NVlabs/LITA)",
+        evidence="NVlabs/LITA lita/eval/eval_model_rtl.py",
     ),
 )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onethinker.data.sources.writing import CACHE, is_wanted, media_written, picking, writes
 from onethinker.sample import DataError, Sample, resolve_under, to_native
 from onethinker.tasks import get_task
 
@@ -30,12 +32,39 @@ Place = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that is no question, or none to train on. where: its file and row. reason: why, without them.
+
+    fault: whether the row is broken; if not, the set's own tool or the layout leaves it out as well, such as a moment
+    of no length or a row without its picture.
+    """
+
+    where: str
+    reason: str
+    fault: bool = True
+
+    @property
+    def kind(self) -> str:
+        """The reason without what belongs to this row alone, to count by."""
+        return _PARTICULAR.sub("…", self.reason)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S*|-?\d[\d.,:×]*")
+Item = Sample | LeftOut
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A public data set in its official layout.
 
-    name: registry key. task: of its samples. splits: as the data set names them. layout: what lies below the root, and
-    whose layout that is. places: split → what the split cannot do without, below the root. samples: (root, split) →
-    its questions, lazily, in the file's order.
+    name: registry key. task: of its samples, or of most. splits: as the data set names them. layout: what lies below
+    the root, and whose layout that is. places: split → what the split cannot do without, below the root. samples:
+    (root, split) → its questions, lazily, in the file's order, with what is left out in its place. licence: as the
+    owner states it, and where. evidence: whose loader or documentation the layout is read from. train: the split to
+    train on, empty where none has its truths.
     """
 
     name: str
@@ -43,7 +72,10 @@ class Source:
     splits: tuple[str, ...]
     layout: str
     places: Callable[[str], Sequence[Place]]
-    samples: Callable[[Path, str], Iterator[Sample]]
+    samples: Callable[[Path, str], Iterator[Item]]
+    licence: str = ""
+    evidence: str = ""
+    train: str = ""
 
     def expected(self, root: Path, split: str) -> list[Path]:
         """The files and folders that the split needs, where they are or where they should be. Raises DataError."""
@@ -60,18 +92,74 @@ class Source:
 
         Raises DataError naming what is missing, or the file and row that cannot be used.
         """
+        self._check(root, split)
+        seen: set[str] = set()
+        for item in self.samples(root, split):
+            if isinstance(item, LeftOut):
+                if item.fault:
+                    raise DataError(str(item))
+                continue
+            if item.id in seen:
+                raise DataError(f"{root}: two questions of {self.name} {split} have the id {show(item.id)}; remove one")
+            seen.add(item.id)
+            yield item
+
+    def rows(self, root: Path, split: str, wanted: Container[str] | None = None) -> Iterator[Item]:
+        """The split's questions to train on, and in its place each row that is none: one with a fault costs itself
+        alone, as does one whose medium is not there. Spans and boxes are cut to their medium (`fitting`).
+
+        wanted: ids; only they are yielded, with their media written, which nothing else is then. To choose among many,
+        read first within `media_unwritten()`, where nothing is written, and then with the ids chosen.
+        Raises DataError naming what is missing, or a file that cannot be read at all.
+        """
+        self._check(root, split)
+        seen: set[str] = set()
+        reading = self.samples(root, split)
+        while True:
+            with picking(wanted):
+                item = next(reading, None)
+            if item is None:
+                return
+            item = self._to_train_on(item, root, seen)
+            if wanted is None or (isinstance(item, Sample) and item.id in wanted):
+                yield item
+
+    def _check(self, root: Path, split: str) -> None:
         missing = self.missing(root, split)
         if missing:
             named = ", ".join(map(str, missing))
             raise DataError(f"{self.name} {split}: not found: {named}. Its layout below {root}:\n{self.layout}")
-        seen: set[str] = set()
-        for sample in self.samples(root, split):
-            if sample.id in seen:
-                raise DataError(
-                    f"{root}: two questions of {self.name} {split} have the id {show(sample.id)}; remove one"
-                )
-            seen.add(sample.id)
-            yield sample
+
+    def _to_train_on(self, item: Item, root: Path, seen: set[str]) -> Item:
+        from onethinker.data.sources.fitting import Unfit, fitted
+
+        if isinstance(item, LeftOut):
+            return item
+        where = f"{root}, {self.name} {show(item.id)}"
+        if item.id in seen:
+            return LeftOut(where, "an earlier question has its id")
+        seen.add(item.id)
+        for name in item.media:
+            if not (root / name).is_file() and (writes("pictures") or not name.startswith(f"{CACHE}/")):
+                return LeftOut(where, f"its medium {name} is not there")
+        try:
+            return fitted(item, root)
+        except Unfit as error:
+            return LeftOut(where, str(error))
+
+
+def each(where: str, made: Callable[..., Item | Iterable[Item]], *args: Any) -> Iterator[Item]:
+    """What `made(*args)` gives of one row, or that it is left out: a DataError costs its row alone."""
+    try:
+        found = made(*args)
+        items = [found] if isinstance(found, Sample | LeftOut) else list(found)
+        if any(isinstance(item, Sample) and is_wanted(item.id) for item in items):
+            with media_written():
+                found = made(*args)
+                items = [found] if isinstance(found, Sample | LeftOut) else list(found)
+        yield from items
+    except DataError as error:
+        yield LeftOut(where, str(error).removeprefix(where).lstrip(":, "))
 
 
 def _located(root: Path, name: str) -> Path:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from onethinker.data.sources.base import Source, find, make, span_of, text_lines
+from onethinker.data.sources.base import Item, LeftOut, Source, each, find, make, span_of, text_lines
 from onethinker.data.sources.clips import video_at
-from onethinker.sample import DataError, Sample
+from onethinker.sample import DataError
 
 LAYOUT = """\
 charades_sta_test.txt, charades_sta_train.txt   lines `VIDEO start end##sentence.`, seconds (the authors' files)
@@ -18,27 +18,31 @@ VIDEOS = ("Charades_v1_480", "Charades_v1", "videos")
 _LINE = re.compile(r"(\S+) (\S+) (\S+?)##(.+)")
 
 
-def samples(root: Path, split: str) -> Iterator[Sample]:
+def samples(root: Path, split: str) -> Iterator[Item]:
     """A question a line; moments of no length, which no answer can meet, are left out."""
     videos = find(root, VIDEOS)
     for at, (where, line) in enumerate(text_lines(root / f"charades_sta_{split}.txt")):
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise DataError(f"{where}: {line!r:.80}; expected `VIDEO start end##sentence`")
-        name, start, end, sentence = match.groups()
-        span = span_of(start, end, where)
-        if span[0] == span[1]:
-            continue
-        yield make(
-            where,
-            id=f"{split}-{at}",
-            task="temporal_grounding",
-            modality="video",
-            question=sentence.strip(),
-            truth={"time": span},
-            media=(video_at(root, f"{videos}/{name}", where),),
-            source="charades-sta",
-        )
+        yield from each(where, _sample, root, videos, f"{split}-{at}", line, where)
+
+
+def _sample(root: Path, videos: str, id: str, line: str, where: str) -> Item:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise DataError(f"{where}: {line!r:.80}; expected `VIDEO start end##sentence`")
+    name, start, end, sentence = match.groups()
+    span = span_of(start, end, where)
+    if span[0] == span[1]:
+        return LeftOut(where, "a moment of no length", fault=False)
+    return make(
+        where,
+        id=id,
+        task="temporal_grounding",
+        modality="video",
+        question=sentence.strip(),
+        truth={"time": span},
+        media=(video_at(root, f"{videos}/{name}", where),),
+        source="charades-sta",
+    )
 
 
 SOURCE = Source(
@@ -48,4 +52,7 @@ SOURCE = Source(
     LAYOUT,
     lambda split: (f"charades_sta_{split}.txt", VIDEOS),
     samples,
+    licence="annotations: not stated; clips: Charades, non-commercial (its license.txt)",
+    evidence="jiyanggao/TALL (README, the files' lines)",
+    train="train",
 )

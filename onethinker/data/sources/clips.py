@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from onethinker.data.sources.base import first_there, under
+from onethinker.data.sources.writing import CACHE, writes
 from onethinker.media import VIDEO_SUFFIXES, MediaError, open_clip, open_image, probe, write_clip
 from onethinker.media.write import LOW_RESOLUTION
 from onethinker.sample import DataError
 
-CACHE = "onethinker-media"
 MAX_FRAMES = 20_000
 _STRETCH = 32
 """Frames that are held while a stretch of a clip is cut."""
@@ -28,18 +27,6 @@ Size = tuple[int, int]
 
 _FRAME_SUFFIXES = (".jpg", ".JPG", ".jpeg", ".png")
 _PICTURE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
-_written = ContextVar("written", default=True)
-
-
-@contextmanager
-def clips_unwritten() -> Iterator[None]:
-    """Within the block no clip is written, which takes the better part of a minute for a hundred large frames: one that
-    is not there yet is named by a frame of it, the first that is missing if one is, or by the clip it is cut from."""
-    before = _written.set(False)
-    try:
-        yield
-    finally:
-        _written.reset(before)
 
 
 def video_at(root: Path, name: str, where: str) -> str:
@@ -97,7 +84,7 @@ def frames_clip(root: Path, name: str, folder: str, frames: Sequence[str], size:
         raise DataError(f"{where}: {len(frames)} frames; expected 1 to {MAX_FRAMES:,}")
     clip = f"{CACHE}/{under(root / CACHE, f'{name}.mp4', where)}"
     names = [under(root, f"{folder}/{frame}", where) for frame in frames]
-    if not _written.get() and not (root / clip).exists():
+    if not writes("clips") and not (root / clip).exists():
         found = [_frame(root, name) for name in names]
         return next((name for name in found if not (root / name).exists()), found[0])
     shown = names[0]
@@ -140,7 +127,7 @@ def cut_clip(root: Path, name: str, video: str, start: float, end: float, where:
     clip, source = f"{CACHE}/{under(root / CACHE, f'{name}.mp4', where)}", root / video
     try:
         if not (root / clip).exists():
-            if not _written.get():
+            if not writes("clips"):
                 return video
             fps = probe(source).fps
             count = max(1, round((end - start) * fps))

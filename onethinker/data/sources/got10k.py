@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from onethinker.data.sources.base import Source, bounded, box_1000, image_size, make, numbers, text_lines, under
+from onethinker.data.sources.base import (
+    Item,
+    Source,
+    bounded,
+    box_1000,
+    each,
+    image_size,
+    make,
+    numbers,
+    text_lines,
+    under,
+)
 from onethinker.data.sources.clips import frames_clip, shown_size
 from onethinker.sample import DataError, Sample
 
@@ -25,16 +36,16 @@ MAX_KEYS = 32
 """Boxes that are asked for, one a second."""
 
 
-def samples(root: Path, split: str) -> Iterator[Sample]:
+def samples(root: Path, split: str) -> Iterator[Item]:
     for where, name in text_lines(root / split / "list.txt"):
-        under(root, f"{split}/{name}", where)
-        yield _sample(root, f"{split}/{name}")
+        yield from each(where, _sample, root, f"{split}/{name}", where)
 
 
-def _sample(root: Path, folder: str) -> Sample:
+def _sample(root: Path, folder: str, listed: str) -> Sample:
     """Key k is the frame at k − 1 seconds, and is not there where nothing of the object is: its cover is 0, its box
     `0,0,0,0`. The metric sees every frame: meta's `frame_boxes`, 0–1000, and `cover`, by which it leaves such frames
     out as the toolkit's report does (got10k/experiments/got10k.py)."""
+    under(root, folder, listed)
     truth, where = root / folder / "groundtruth.txt", str(root / folder)
     pixels = [_xywh(line, at) for at, line in text_lines(truth)]
     cover = [_cover(line, at) for at, line in text_lines(root / folder / "cover.label")]
@@ -86,4 +97,14 @@ def _resolution(file: Path) -> tuple[int, int]:
     return image_size(int(found[1]), int(found[2]), str(file))
 
 
-SOURCE = Source("got-10k", "tracking", ("val", "train"), LAYOUT, lambda split: (split, f"{split}/list.txt"), samples)
+SOURCE = Source(
+    "got-10k",
+    "tracking",
+    ("val", "train"),
+    LAYOUT,
+    lambda split: (split, f"{split}/list.txt"),
+    samples,
+    licence="CC-BY-NC-SA-4.0 (its site)",
+    evidence="got-10k/toolkit got10k/datasets/got10k.py",
+    train="train",
+)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.sources.base import (
+    Item,
     Source,
     as_list,
     as_mapping,
     box_1000,
+    each,
     find,
     get,
     image_size,
@@ -42,7 +44,7 @@ _SETS = {
 }
 
 
-def samples(root: Path, split: str, folder: str, task: str) -> Iterator[Sample]:
+def samples(root: Path, split: str, folder: str, task: str) -> Iterator[Item]:
     """A question a sentence, in the file's order."""
     images = find(root, IMAGES)
     refs, instances = _refs_file(root, folder), root / folder / "instances.json"
@@ -51,25 +53,35 @@ def samples(root: Path, split: str, folder: str, task: str) -> Iterator[Sample]:
     annotations = _by_id(loaded, "annotations", instances)
     for at, ref in enumerate(as_list(load_plain_pickle(refs), str(refs))):
         where = f"{refs}, entry {at}"
-        if get(ref, "split", where, str) != split:
-            continue
-        picture = _one(pictures, get(ref, "image_id", where, int), "picture", where)
-        annotation = _one(annotations, get(ref, "ann_id", where, int), "annotation", where)
-        size = image_size(get(picture, "width", where), get(picture, "height", where), where)
-        name = under(root, f"{images}/{get(picture, 'file_name', where, str)}", where)
-        truth, meta = _box(annotation, size, where) if task == "spatial_grounding" else _mask(annotation, size, where)
-        for sentence in get(ref, "sentences", where, list):
-            yield make(
-                where,
-                id=f"{get(ref, 'ref_id', where, int)}-{get(sentence, 'sent_id', where, int)}",
-                task=task,
-                modality="image",
-                question=get(sentence, "sent", where, str),
-                truth=truth,
-                media=(name,),
-                source=folder,
-                meta={"resolution": {"width": size[0], "height": size[1]}} | meta,
-            )
+
+        def of_ref(ref: Any = ref, where: str = where) -> Iterator[Sample]:
+            if get(ref, "split", where, str) != split:
+                return
+            picture = _one(pictures, get(ref, "image_id", where, int), "picture", where)
+            annotation = _one(annotations, get(ref, "ann_id", where, int), "annotation", where)
+            yield from _of_ref(root, images, ref, picture, annotation, where, folder, task)
+
+        yield from each(where, of_ref)
+
+
+def _of_ref(
+    root: Path, images: str, ref: Any, picture: Any, annotation: Any, where: str, folder: str, task: str
+) -> Iterator[Sample]:
+    size = image_size(get(picture, "width", where), get(picture, "height", where), where)
+    name = under(root, f"{images}/{get(picture, 'file_name', where, str)}", where)
+    truth, meta = _box(annotation, size, where) if task == "spatial_grounding" else _mask(annotation, size, where)
+    for sentence in get(ref, "sentences", where, list):
+        yield make(
+            where,
+            id=f"{get(ref, 'ref_id', where, int)}-{get(sentence, 'sent_id', where, int)}",
+            task=task,
+            modality="image",
+            question=get(sentence, "sent", where, str),
+            truth=truth,
+            media=(name,),
+            source=folder,
+            meta={"resolution": {"width": size[0], "height": size[1]}} | meta,
+        )
 
 
 def _refs_file(root: Path, folder: str) -> Path:
@@ -106,6 +118,9 @@ def _source(folder: str, task: str, suffix: str) -> Source:
         LAYOUT.format(folder=folder, by=by),
         lambda split: (f"{folder}/refs({by}).p", f"{folder}/instances.json", IMAGES),
         partial(samples, folder=folder, task=task),
+        licence="annotations: Apache-2.0 (lichengunc/refer); pictures: COCO, Flickr's terms",
+        evidence="lichengunc/refer refer.py",
+        train="train",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def index_picture(file: Path) -> NDArray[np.uint8]:
 
 
 def prompts_of(mask: Mask, where: str) -> dict[str, Any]:
-    """Box, three points well on the object and three beside it, 0–1000: a truth for data sets that only have masks.
+    """Box, three points well on the object and three beside it, in whole thousandths of width and height: a truth for
+    data sets that only have masks.
 
     The points are those of `inner_points`, the negative ones of the box's surroundings without the object (anywhere,
     if the object fills the picture). Raises DataError for a mask of nothing.
@@ -80,31 +81,43 @@ def prompts_of(mask: Mask, where: str) -> dict[str, Any]:
     beside = np.zeros_like(mask)
     beside[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin] = True
     beside &= ~mask
-    scale = (1000 / width, 1000 / height)
-    corners = zip((left, top, right, bottom), scale * 2, strict=True)
+    (x1, x2), (y1, y2) = _edges(left, right, width), _edges(top, bottom, height)
     return {
-        "boxes": [round(v * s, 3) for v, s in corners],
-        "positive_points": _scaled(inner_points(mask), scale),
-        "negative_points": _scaled(inner_points(beside if beside.any() else np.ones_like(mask)), scale),
+        "boxes": [x1, y1, x2, y2],
+        "positive_points": inner_points(mask),
+        "negative_points": inner_points(beside if beside.any() else np.ones_like(mask)),
     }
 
 
-def inner_points(region: Mask, count: int = 3) -> list[tuple[int, int]]:
-    """`count` pixels (x, y) deep inside a region and apart: each is the pixel farthest from the region's edge and from
-    the points before it. A region smaller than that repeats pixels."""
+def _edges(low: int, high: int, side: int) -> tuple[int, int]:
+    """Of a box, in pixels, as whole thousandths that are never the same."""
+    first, last = round(1000 * low / side), round(1000 * high / side)
+    return (first, last) if first < last else (min(first, 999), min(first, 999) + 1)
+
+
+def inner_points(region: Mask, count: int = 3) -> list[list[int]]:
+    """`count` points deep inside a region and apart, in whole thousandths of the picture (H, W): each is the pixel
+    farthest from the region's edge (distance transform) and from the points before it. Pixels whose rounded point lies
+    outside the region are left to others while there are any. A region smaller than that repeats points."""
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     left, top = int(columns[0]), int(rows[0])
     part = region[top : rows[-1] + 1, left : columns[-1] + 1]
     depth = cv2.distanceTransform(np.pad(part, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
     y_H1, x_1W = np.arange(part.shape[0])[:, None], np.arange(part.shape[1])[None]
-    points: list[tuple[int, int]] = []
+    (to_y, back_y), (to_x, back_x) = (
+        _thousandths(first + np.arange(n), side) for first, n, side in zip((top, left), part.shape, region.shape)
+    )
+    kept = part & region[np.ix_(back_y, back_x)]
+    usable = kept if kept.any() else part
+    depth, points = np.where(usable, depth, -1.0), []
     for _ in range(count):
         y, x = divmod(int(np.argmax(depth)), depth.shape[1])
-        points.append((left + x, top + y))
-        depth = np.where(part, np.minimum(depth, np.hypot(x_1W - x, y_H1 - y)), -1.0)
+        points.append([int(to_x[x]), int(to_y[y])])
+        depth = np.where(usable, np.minimum(depth, np.hypot(x_1W - x, y_H1 - y)), -1.0)
     return points
 
 
-def _scaled(points: Sequence[tuple[int, int]], scale: tuple[float, float]) -> list[list[float]]:
-    """Middles of pixels, 0–1000."""
-    return [[round((x + 0.5) * scale[0], 3), round((y + 0.5) * scale[1], 3)] for x, y in points]
+def _thousandths(pixels: NDArray[np.int64], side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The middles of pixels in whole thousandths, and the pixels that those lie in."""
+    points = np.rint((pixels + 0.5) * 1000 / side).astype(np.int64)
+    return points, np.minimum(points * side // 1000, side - 1)

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.data.sources.base import (
+    Item,
     Place,
     Source,
     as_list,
     as_mapping,
     box_1000,
+    each,
     find,
     get,
     image_size,
@@ -58,30 +60,34 @@ _HC_FILES: dict[tuple[str, str], Place] = {
 }
 
 
-def hc_samples(root: Path, split: str, name: str) -> Iterator[Sample]:
+def hc_samples(root: Path, split: str, name: str) -> Iterator[Item]:
     """A question a clip, in the file's order."""
     file = root / find(root, _HC_FILES[name, split])
     for at, (clip, entry) in enumerate(as_mapping(load_json(file), str(file)).items()):
         where = f"{file}, clip {show(clip)}"
-        sentence = get(entry, "caption" if name == "hc-stvg" else "English", where, str)
-        sides = numbers(entry["img_size"], 2, where, "img_size")[::-1] if "img_size" in entry else None
-        width, height = sides or (get(entry, "width", where, int), get(entry, "height", where, int))
-        size = image_size(int(width), int(height), where)
-        fps = get(entry, "img_num", where, int) / HC_SECONDS
-        first, boxes = get(entry, "st_frame", where, int), get(entry, "bbox", where, list)
-        span = span_of(get(entry, "st_time", where), get(entry, "ed_time", where), where)
-        track = {first - 1 + k: _corners(box, where) for k, box in enumerate(boxes)}
-        yield _tube(
-            where,
-            span,
-            track,
-            fps,
-            size,
-            id=f"{split}-{at}",
-            question=sentence.strip(),
-            media=(file_in(root, ("video",), clip, where),),
-            source=name,
-        )
+        yield from each(where, _hc_sample, root, clip, entry, where, f"{split}-{at}", name)
+
+
+def _hc_sample(root: Path, clip: str, entry: Any, where: str, id: str, name: str) -> Sample:
+    sentence = get(entry, "caption" if name == "hc-stvg" else "English", where, str)
+    sides = numbers(entry["img_size"], 2, where, "img_size")[::-1] if "img_size" in entry else None
+    width, height = sides or (get(entry, "width", where, int), get(entry, "height", where, int))
+    size = image_size(int(width), int(height), where)
+    fps = get(entry, "img_num", where, int) / HC_SECONDS
+    first, boxes = get(entry, "st_frame", where, int), get(entry, "bbox", where, list)
+    span = span_of(get(entry, "st_time", where), get(entry, "ed_time", where), where)
+    track = {first - 1 + k: _corners(box, where) for k, box in enumerate(boxes)}
+    return tube(
+        where,
+        span,
+        track,
+        fps,
+        size,
+        id=id,
+        question=sentence.strip(),
+        media=(file_in(root, ("video",), clip, where),),
+        source=name,
+    )
 
 
 def _corners(box: Any, where: str) -> tuple[float, float, float, float]:
@@ -108,20 +114,24 @@ def _vidstg_places(split: str) -> tuple[Place, Place, Place]:
     return (f"{split}_annotations.json", f"annotations/{split}_annotations.json"), folders, _VIDEOS
 
 
-def vidstg_samples(root: Path, split: str) -> Iterator[Sample]:
+def vidstg_samples(root: Path, split: str) -> Iterator[Item]:
     """Declarative sentences (`captions`) and questions of each row, in the file's order; meta's `kind` says which."""
     file, annotations, _ = (root / find(root, place) for place in _vidstg_places(split))
     homes = {path.stem: path for path in annotations.glob("*/*.json")}
     trajectories = lru_cache(maxsize=2)(_trajectories)
     for at, row in enumerate(as_list(load_json(file), str(file))):
         where = f"{file}, entry {at}"
-        video = get(row, "vid", where, str)
-        if video not in homes:
-            raise DataError(f"{where}: no annotation of video {show(video)} in {annotations}; is VidOR's complete?")
-        for kind in ("captions", "questions"):
-            for place, query in enumerate(get(row, kind, where, list)):
-                tracks = trajectories(homes[video])
-                yield _vidstg_sample(root, where, homes[video], tracks, row, query, f"{at}-{kind[0]}{place}", kind)
+
+        def of_row(at: int = at, row: Any = row, where: str = where) -> Iterator[Item]:
+            video = get(row, "vid", where, str)
+            if video not in homes:
+                raise DataError(f"{where}: no annotation of video {show(video)} in {annotations}; is VidOR's complete?")
+            for kind in ("captions", "questions"):
+                for place, query in enumerate(get(row, kind, where, list)):
+                    tracks, id = trajectories(homes[video]), f"{at}-{kind[0]}{place}"
+                    yield from each(where, _vidstg_sample, root, where, homes[video], tracks, row, query, id, kind)
+
+        yield from each(where, of_row)
 
 
 def _vidstg_sample(
@@ -140,7 +150,7 @@ def _vidstg_sample(
     track = {frame - start: box for frame, box in tracks.get(target, {}).items() if begin <= frame < end}
     folder = find(root, _VIDEOS)
     source = file_in(root, (f"{folder}/{vidor.parent.name}", folder), f"{vidor.stem}.mp4", where)
-    return _tube(
+    return tube(
         where,
         [(begin - start) / fps, (end - start) / fps],
         track,
@@ -168,7 +178,7 @@ def _trajectories(file: Path) -> Tracks:
 # ---- both -------------------------------------------------------------------------------------------------------
 
 
-def _tube(
+def tube(
     where: str,
     span: Sequence[float],
     track: Mapping[int, Sequence[float]],
@@ -211,6 +221,9 @@ def _hc(name: str, fields: str) -> Source:
         layout,
         lambda split: (_HC_FILES[name, split], "video"),
         partial(hc_samples, name=name),
+        licence="research alone (tzhhhh123/HC-STVG)",
+        evidence="antoyang/TubeDETR preproc/ and datasets/",
+        train="train",
     )
 
 
@@ -224,5 +237,8 @@ SOURCES = (
         VIDSTG,
         _vidstg_places,
         vidstg_samples,
+        licence="not stated (Guaranteer/VidSTG-Dataset); VidOR's clips are YFCC100M's, Creative Commons",
+        evidence="antoyang/TubeDETR preproc/ and datasets/; Guaranteer/VidSTG-Dataset README",
+        train="train",
     ),
 )

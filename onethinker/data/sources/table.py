@@ -18,11 +18,14 @@ from typing import Any
 
 from onethinker.data.sources.base import (
     MAX_FILE,
+    Item,
+    LeftOut,
     Place,
     Source,
     as_list,
     as_mapping,
     bounded,
+    each,
     find,
     get,
     load_json,
@@ -32,7 +35,8 @@ from onethinker.data.sources.base import (
     text_of,
     under,
 )
-from onethinker.data.sources.clips import CACHE, file_in, writing_within
+from onethinker.data.sources.clips import file_in, writing_within
+from onethinker.data.sources.writing import CACHE, writes
 from onethinker.measure.text import number
 from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
 from onethinker.sample import DataError, Sample, strip_answer
@@ -87,24 +91,37 @@ class Table:
     meta: tuple[str, ...] = ()
     folder_as: str = ""
     accepted: Callable[[Row, str], list[str]] = lambda row, where: []
+    licence: str = ""
+    evidence: str = ""
+    train: str = ""
 
     def source(self) -> Source:
-        return Source(self.name, self.task, tuple(self.files), self.layout, self.places, self.samples)
+        return Source(
+            self.name, self.task, tuple(self.files), self.layout, self.places, self.samples, self.licence,
+            self.evidence, self.train,
+        )  # fmt: skip
 
     def places(self, split: str) -> list[Place]:
         return [self.files[split], *self.folders]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: Path, split: str) -> Iterator[Item]:
         """A question a row, in the file's order, without rows that lack their picture. Raises DataError."""
         none = True
         for at, (where, row) in enumerate(_rows(root, self.files[split], self.folder_as)):
-            if self.keep(row, split) and (media := self.media(root, row, where)):
-                none = False
-                yield self._sample(row, media, split, where, at)
+            if self.keep(row, split):
+                for item in each(where, self._of_row, root, row, split, where, at):
+                    none = none and isinstance(item, LeftOut) and not item.fault
+                    yield item
         if none:
             raise DataError(
                 f"{root / find(root, self.files[split])}: no question of {self.name} {split} that has its picture"
             )
+
+    def _of_row(self, root: Path, row: Row, split: str, where: str, at: int) -> Item:
+        media = self.media(root, row, where)
+        if not media:
+            return LeftOut(where, "a row without its picture", fault=False)
+        return self._sample(row, media, split, where, at)
 
     def _sample(self, row: Row, media: Sequence[str], split: str, where: str, at: int) -> Sample:
         options = lettered(self.options(row, where))
@@ -320,7 +337,7 @@ def kept_picture(root: Path, found: Any, where: str) -> str:
         raise DataError(f"{where}: {show(data)} of a picture; expected its bytes, at most {MAX_PICTURE >> 20} MiB")
     name = f"{CACHE}/pictures/{hashlib.sha256(data).hexdigest()[:24]}"
     file = root / under(root, f"{name}.{_format(data, where)}", where)
-    if not file.exists():
+    if writes("pictures") and not file.exists():
         with writing_within(file), replacing(file) as aside:
             aside.write_bytes(data)
     return file.relative_to(root).as_posix()

@@ -16,9 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from onethinker.data.sources.base import (
+    Item,
+    LeftOut,
     Source,
     as_list,
     as_mapping,
+    each,
     first_there,
     get,
     load_json,
@@ -56,48 +59,69 @@ class ObjectSet:
     frames: str
     masks: str
     masks_in: Callable[[Path, str], Masks]
+    licence: str
+    evidence: str
     phrase: str = "exp"
     scored_alone: bool = False
 
     def places(self, split: str) -> list[str]:
         return [place.format(split=split) for place in (self.meta, self.frames, self.masks)]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: Path, split: str) -> Iterator[Item]:
         """A question for each expression, in the file's order."""
         meta, pictures, masks_place = self.places(split)
         file, masks_of, none = root / meta, self.masks_in(root, masks_place), True
         for video, entry in as_mapping(get(load_json(file), "videos", str(file)), str(file)).items():
-            at = f"{file}, video {show(video)}"
-            frames = [str(frame) for frame in get(entry, "frames", at, list)]
-            for key, expression in _expressions(entry, at):
-                where = f"{at}, expression {show(key)}"
-                found = _found(masks_of(video, {**entry, **as_mapping(expression, where)}, frames, where))
-                if not found.best.any():  # of an object that is nowhere no box and no points can be asked for
-                    continue
-                none = False
-                yield _sample(
-                    root,
-                    where,
-                    f"{pictures}/{video}",
-                    frames,
-                    found,
-                    [name for name, run in zip(frames, found.runs) if not run] if self.scored_alone else [],
-                    id=f"{video}-{key}",
-                    question=self.asked(expression, entry, where),
-                    source=self.name,
-                )
+            for item in each(
+                f"{file}, video {show(video)}", self._of_video, root, pictures, masks_of, video, entry, file
+            ):
+                none = none and not isinstance(item, Sample)
+                yield item
         if none:
             raise DataError(f"{file}: no expression has a mask in {root / masks_place}; is that folder whole?")
 
-    def asked(self, expression: Any, entry: Mapping[str, Any], where: str) -> str:
+    def _of_video(
+        self, root: Path, pictures: str, masks_of: Masks, video: str, entry: Any, file: Path
+    ) -> Iterator[Item]:
+        at = f"{file}, video {show(video)}"
+        frames = [str(frame) for frame in get(entry, "frames", at, list)]
+        for key, expression in _expressions(entry, at):
+            where = f"{at}, expression {show(key)}"
+            found = (video, {**entry, **as_mapping(expression, where)}, frames, where)
+            yield from each(where, self._sample, root, f"{pictures}/{video}", masks_of, found, key)
+
+    def _sample(
+        self, root: Path, folder: str, masks_of: Masks, expression: tuple[str, Any, list[str], str], key: str
+    ) -> Item:
+        video, fields, frames, where = expression
+        found = _found(masks_of(*expression))
+        if not found.best.any():  # of an object that is nowhere no box and no points can be asked for
+            return LeftOut(where, "its object is in no frame", fault=False)
+        return _sample(
+            root,
+            where,
+            folder,
+            frames,
+            found,
+            [name for name, run in zip(frames, found.runs) if not run] if self.scored_alone else [],
+            id=f"{video}-{key}",
+            question=self.asked(fields, where),
+            source=self.name,
+        )
+
+    def asked(self, fields: Mapping[str, Any], where: str) -> str:
         """A sentence as it is; a phrase, in lower case and single spaces as MeViS's loader has it, to be segmented."""
-        phrase = " ".join(get(expression, self.phrase, where, str).split())
-        if expression.get("is_sent", entry.get("is_sent")):
+        phrase = " ".join(get(fields, self.phrase, where, str).split())
+        if fields.get("is_sent"):
             return phrase
         return f"Please segment {phrase.lower().rstrip('.')}."
 
     def source(self) -> Source:
-        return Source(self.name, "video_segmentation", self.splits, self.layout, self.places, self.samples)
+        train = "train" if "train" in self.splits else ""
+        return Source(
+            self.name, "video_segmentation", self.splits, self.layout, self.places, self.samples, self.licence,
+            self.evidence, train,
+        )  # fmt: skip
 
 
 def _expressions(entry: Any, where: str) -> list[tuple[str, Any]]:
@@ -248,15 +272,18 @@ train/Annotations/VIDEO/FRAME.png             palette, an object is its number; 
 _SETS = (
     ObjectSet(
         "mevis", ("valid_u", "train"), MEVIS, "{split}/meta_expressions.json", "{split}/JPEGImages",
-        "{split}/mask_dict.json", _run_lengths,
+        "{split}/mask_dict.json", _run_lengths, "CC-BY-NC-SA-4.0 (henghuiding/MeViS)",
+        "henghuiding/MeViS tools/eval_mevis.py, lmpm/data/datasets/mevis.py",
     ),
     ObjectSet(
         "reasonvos", ("test",), REASONVOS, "meta_expressions.json", "JPEGImages", "Annotations", _grey_pictures,
+        "not stated; of MOSE, BURST, VIPSeg and others", "showlab/VideoLISA evaluation/reason_vos",
         "exp_text", scored_alone=True,
     ),
     ObjectSet(
         "ref-youtube-vos", ("train",), YOUTUBE, "meta_expressions/{split}/meta_expressions.json",
         "{split}/JPEGImages", "{split}/Annotations", _palette_pictures,
+        "research alone (YouTube-VOS's terms)", "wjn922/ReferFormer datasets/ytvos.py",
     ),
 )  # fmt: skip
 SOURCES = tuple(each.source() for each in _SETS)

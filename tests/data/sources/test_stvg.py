@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onethinker.data.sources import get_source, read
-from onethinker.data.sources.clips import clips_unwritten
+from onethinker.data.sources.writing import clips_unwritten
 from onethinker.media import open_clip, probe
 from onethinker.sample import DataError
 
