@@ -108,4 +108,4 @@ def test_the_list_of_sources_names_each_and_one_shows_its_layout() -> None:
         code, alone = run("sources", source.name)
         assert code == 0 and alone.startswith(f"{source.name} · ")
         assert all(line.strip() in alone for line in source.layout.splitlines())
-        assert len(alone.splitlines()) == 1 + len(source.layout.splitlines())
+        assert len(alone.splitlines()) == 2 + len(source.layout.splitlines())
