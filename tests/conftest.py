@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from onethinker.engines.base import Request
+from onethinker.engines.scripted import ScriptedEngine
 from onethinker.media import MediaBudget, write_clip, write_image
 from onethinker.sample import Samples, load_samples
 
@@ -95,3 +96,25 @@ def tiny() -> Callable[..., Any]:
         "rl.filter_groups=false", "rl.optimizer.lr=1e-3",
     ]  # fmt: skip
     return lambda *changes: override(SHIPPED["mini"], [*small, *changes])
+
+
+class Listening(ScriptedEngine):
+    """Keeps the requests."""
+
+    def answer(self, requests, sampling, **options):
+        self.requests, self.sampling = list(requests), sampling
+        return super().answer(requests, sampling, **options)
+
+
+@pytest.fixture
+def model_saying() -> Callable[..., Any]:
+    """`model_saying(response)`: a model that always says so."""
+
+    def make(response: str, **options: Any) -> Any:
+        from onethinker.inference import Model
+        from onethinker.tasks.prompts import load_prompts
+
+        engine = Listening(lambda request, index: response, **options)
+        return Model(engine, load_prompts("full"), MediaBudget(image_pixels=4096, max_frames=8), max_tokens=50)
+
+    return make

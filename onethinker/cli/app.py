@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onethinker.cli.ask import ask
 from onethinker.cli.bench import bench_app
 from onethinker.cli.corpus import data_app
 from onethinker.cli.ending import Verbs, run_verb
 from onethinker.cli.evaluate import eval_
 from onethinker.cli.export import export_app
 from onethinker.cli.options import (
-    As,
     Attention,
     DataOption,
     Device,
     Dtype,
-    EngineOption,
     Fresh,
     Limit,
     MediaRoot,
     ModelOption,
     Out,
-    Prompts,
     Set,
-    names_a_file,
 )
 from onethinker.cli.recipe import recipe_app
 from onethinker.cli.score import rollouts, score
@@ -248,44 +245,6 @@ def report(
 
 
 @app.command()
-def ask(
-    media: Annotated[list[str], typer.Argument(help="Images or clips, if any, then the question as the last word.")],
-    task: Annotated[str, typer.Option(help="One of `onethinker tasks`; open_ended unless given.")] = "",
-    option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
-    model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
-    engine: EngineOption = "",
-    as_: As = "",
-    prompts: Prompts = "",
-    device: Device = "",
-    dtype: Dtype = "",
-    attention: Attention = "",
-    set_: Set = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the parsed value.")] = False,
-    draw: Annotated[Path | None, typer.Option(help="Write the answer drawn on the picture or clip.")] = None,
-) -> None:
-    """Ask a model about images or a clip, or in words alone: prints its thinking and its answer.
-
-    Exit status 1 if there is no answer in the task's form.
-    """
-    if len(media) == 1 and names_a_file(media[0]):
-        raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
-    from onethinker.inference import check_question, load_model, print_result
-    from onethinker.models.shipped import find_model
-    from onethinker.sample.answer import Status
-
-    check_question(media[:-1], task, draw)
-    if engine in ("", "local"):
-        model = find_model(model)
-    loaded = load_model(
-        model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_,
-    )  # fmt: skip
-    result = loaded.ask(media[:-1], media[-1], task=task, options=option or ())
-    print_result(result, as_json=json, draw=draw)
-    raise typer.Exit(0 if result.status is Status.OK else 1)
-
-
-@app.command()
 def plan(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")],
     gpus: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
@@ -319,5 +278,6 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
 app.add_typer(recipe_app, name="recipe")
+app.command()(ask)
 app.command()(score)
 app.command()(rollouts)

@@ -14,8 +14,8 @@ from onethinker.media.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 if TYPE_CHECKING:
     from onethinker.media.budget import MediaBudget
     from onethinker.media.decode import MediaError
-    from onethinker.media.read import Clip, MediaInfo, fit, is_clip, open_clip, open_image, probe
-    from onethinker.media.write import write_clip, write_image
+    from onethinker.media.read import Clip, MediaInfo, fit, frame_times, is_clip, open_clip, open_image, probe
+    from onethinker.media.write import write_clip, write_gif, write_image
 
 __all__ = [
     "PICTURE_SUFFIXES",
@@ -25,17 +25,19 @@ __all__ = [
     "MediaError",
     "MediaInfo",
     "fit",
+    "frame_times",
     "is_clip",
     "open_clip",
     "open_image",
     "probe",
     "write_clip",
+    "write_gif",
     "write_image",
 ]
 
 _HOME = {
-    **dict.fromkeys(("Clip", "MediaInfo", "fit", "is_clip", "open_clip", "open_image", "probe"), "read"),
-    **dict.fromkeys(("write_clip", "write_image"), "write"),
+    **dict.fromkeys(("Clip", "MediaInfo", "fit", "frame_times", "is_clip", "open_clip", "open_image", "probe"), "read"),
+    **dict.fromkeys(("write_clip", "write_gif", "write_image"), "write"),
     "MediaBudget": "budget",
     "MediaError": "decode",
 }

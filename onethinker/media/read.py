@@ -111,6 +111,13 @@ def probe(path: str | Path) -> MediaInfo:
         return MediaInfo("clip", *source.size, source.duration, total, total / source.duration)
 
 
+def frame_times(path: str | Path) -> np.ndarray:
+    """(N,) ascending seconds at which a clip's frames appear, one at 0 of a picture. Decodes as `probe` does."""
+    file = check_file(path)
+    with decoding(file), _open_source(file) as source:
+        return np.asarray(source.starts, np.float64)
+
+
 def is_clip(path: str | Path) -> bool:
     """Whether the path is to be opened as a clip: by its content if that is a picture, else by a video's suffix.
 

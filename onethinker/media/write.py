@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from pathlib import Path
 
 import av
@@ -66,6 +66,18 @@ def write_clip(
             durations[pts] = duration
             _mux(container, stream.encode(frame), durations)
         _mux(container, stream.encode(), durations)
+    return file
+
+
+def write_gif(path: str | Path, frames: Sequence[Image.Image], times: Sequence[float]) -> Path:
+    """Write an animated GIF that repeats, of equal-sized frames at ascending times (seconds); GIF counts hundredths."""
+    file = Path(path)
+    if not frames:
+        raise MediaError(f"{file}: an animation needs at least one frame")
+    gaps = [after - before for before, after in pairwise(times)]
+    lasts = [max(round(gap * 100), 2) * 10 for gap in [*gaps, gaps[-1] if gaps else 1.0]]  # browsers slow down below 2
+    with replacing(file) as aside:
+        frames[0].save(aside, "GIF", save_all=True, append_images=frames[1:], duration=lasts, loop=0, optimize=False)
     return file
 
 

@@ -12,9 +12,20 @@ from onethinker.sample import Sample
 from onethinker.segment.base import Mask, Segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.image_segmentation import Prompts
+from onethinker.tasks.reading import Box, Points
 
 _PIXELS, _FRAMES = 320 * 240, 96
 """Of a clip that is segmented to be drawn, at most, so that it takes seconds; measured masks have full size."""
+
+
+def parts_of(sample: Sample, value: Prompts | None) -> tuple[Box, Points, Points] | None:
+    """The box, the points on the object and those beside it that prompt the segmenter, 0–1000; None of a task without
+    masks and of an answer that lacks one of them."""
+    if not get_task(sample.task).masks or value is None:
+        return None
+    if value.box is None or value.positive is None or value.negative is None:
+        return None
+    return value.box, value.positive, value.negative
 
 
 def masks_of(
@@ -22,11 +33,10 @@ def masks_of(
 ) -> list[Mask]:
     """A mask (H, W) a frame, of an image one, of a clip one at each of `times` in seconds; sizes may differ from the
     frames'. Empty for other tasks and for an answer that lacks a part. Raises MediaError."""
-    kind = get_task(sample.task).masks
-    if not kind or value is None or value.box is None or value.positive is None or value.negative is None:
+    parts = parts_of(sample, value)
+    if parts is None or value is None:
         return []
-    parts = value.box, value.positive, value.negative
-    if kind == "image":
+    if get_task(sample.task).masks == "image":
         return [segmenter.segment_image(open_image(file), *parts)]
     budget = MediaBudget(frame_pixels=_PIXELS, fps=min(probe(file).fps or 1.0, 10.0), max_frames=_FRAMES)
     clip = open_clip(file, budget)

@@ -24,6 +24,7 @@ from onethinker.sample import MODALITIES, DataError, Sample
 from onethinker.sample.answer import Answer, Status
 from onethinker.sample.marks import place
 from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture, written
+from onethinker.tasks.found import Found
 from onethinker.tasks.pool import METRIC_PROFILES, MetricProfile, Terms, TermSums
 from onethinker.tasks.rewards import REWARDS, RewardProfile
 from onethinker.tasks.scores import Measured, Result, Score, make_scores
@@ -134,6 +135,10 @@ class Task(ABC, Generic[T]):
     def reads_alike(self, pred: Any) -> NDArray[np.bool_] | None:
         """Which of N answers that are `ok` a lenient reading leaves as they are, (N,); None for all of them."""
         return None
+
+    def found(self, value: T, sample: Sample) -> Found:
+        """The boxes, points and the span that a parsed answer names; nothing for an answer in words."""
+        return Found()
 
     def paint(self, picture: Picture, value: T, colour: str, sample: Sample) -> None:
         """Draw a parsed answer or truth on one frame; `picture` knows its second."""

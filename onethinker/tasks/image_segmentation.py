@@ -17,6 +17,7 @@ from onethinker.measure import boxes, masks, points
 from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import TRUTH, Picture
+from onethinker.tasks.found import Found, FoundBox, FoundPoint, label_of
 from onethinker.tasks.plain_json import Bools, Floats, Four, Two, not_fractions, plain_reader, rows_of_numbers, upright
 from onethinker.tasks.reading import NO_BOX, Box, Points, read_box, read_number, read_object, read_points
 
@@ -192,10 +193,20 @@ class ImageSegmentation(Task[Prompts]):
         empty = 0.0 if profile == "released" else 1.0
         return {"cIoU": (inter, union), "gIoU": (inter / union if union else empty, 1.0)} | prompt_terms(score)
 
+    def found(self, value: Prompts, sample: Sample) -> Found:
+        return found_prompts(value, sample)
+
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
         if colour == TRUTH:
             paint_mask(picture, sample)
         paint_prompts(picture, value, colour)
+
+
+def found_prompts(value: Prompts, sample: Sample) -> Found:
+    """Box and points, at the keyframe's second in a clip."""
+    label, sorts = label_of(sample), ((value.positive or (), True), (value.negative or (), False))
+    points = tuple(FoundPoint(x, y, label, positive, value.time) for some, positive in sorts for x, y in some)
+    return Found((FoundBox(value.box, label, value.time),) if value.box else (), points)
 
 
 def paint_mask(picture: Picture, sample: Sample) -> None:

@@ -10,6 +10,7 @@ from onethinker.measure import boxes
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.found import Found, FoundBox, label_of
 from onethinker.tasks.plain_json import Bools, Floats, Four, plain_reader, rows_of_numbers, upright
 from onethinker.tasks.reading import NO_BOX, Box, read_box, read_object
 
@@ -59,6 +60,9 @@ class SpatialGrounding(Task[Box]):
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         iou = score.accuracy
         return {"Acc@0.5": (iou >= 0.5, 1.0), "mIoU": (iou, 1.0), "Acc@0.7": (iou >= 0.7, 1.0)}
+
+    def found(self, value: Box, sample: Sample) -> Found:
+        return Found((FoundBox(value, label_of(sample)),))
 
     def paint(self, picture: Picture, value: Box, colour: str, sample: Sample) -> None:
         picture.box(value, colour)

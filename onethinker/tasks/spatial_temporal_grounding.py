@@ -13,6 +13,7 @@ from onethinker.measure import spans, tracks
 from onethinker.sample import Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.found import Found, FoundBox, label_of
 from onethinker.tasks.plain_json import Bools, Floats, Four, Second, Two, plain_reader, rows_of_numbers, upright
 from onethinker.tasks.reading import Span, Track, read_object, read_span, read_track
 
@@ -133,6 +134,10 @@ class SpatialTemporalGrounding(Task[Tube]):
             "vIoU@0.3": (float(viou > 0.3), 1.0),
             "vIoU@0.5": (float(viou > 0.5), 1.0),
         }
+
+    def found(self, value: Tube, sample: Sample) -> Found:
+        label = label_of(sample)
+        return Found(tuple(FoundBox(box, label, float(s)) for s, box in sorted(value.boxes.items())), span=value.span)
 
     def paint(self, picture: Picture, value: Tube, colour: str, sample: Sample) -> None:
         if value.span:

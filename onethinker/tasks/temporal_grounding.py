@@ -11,6 +11,7 @@ from onethinker.measure import spans
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.found import Found
 from onethinker.tasks.plain_json import Bools, Floats, Two, plain_reader, rows_of_numbers
 from onethinker.tasks.reading import Span, read_object, read_span
 
@@ -65,6 +66,9 @@ class TemporalGrounding(Task[Span]):
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         tiou = score.accuracy if profile == "released" else score.evidence.get("tiou_official", 0.0)
         return {"mIoU": (tiou, 1.0)} | {f"R@{m}": (float(tiou >= m), 1.0) for m in (0.3, 0.5, 0.7)}
+
+    def found(self, value: Span, sample: Sample) -> Found:
+        return Found(span=value)
 
     def paint(self, picture: Picture, value: Span, colour: str, sample: Sample) -> None:
         picture.span(*value, colour)

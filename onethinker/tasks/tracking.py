@@ -13,6 +13,7 @@ from onethinker.measure import tracks
 from onethinker.sample import DataError, Sample
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates, meta_number
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.found import Found, FoundBox
 from onethinker.tasks.plain_json import Bools, Floats, Four, Second, plain_reader, upright
 from onethinker.tasks.reading import Track, read_object, read_track
 
@@ -99,6 +100,10 @@ class Tracking(Task[Path]):
             return {"AO": (score.accuracy, 1.0)} | _shares(score.evidence.get("seconds", {}))
         found = score.evidence.get("got10k", {})
         return {"AO": (found.get("iou", 0.0), found.get("frames", 0.0))} | _shares(found)
+
+    def found(self, value: Path, sample: Sample) -> Found:
+        label = str(sample.meta.get("phrase") or "")  # the question holds the first box in words
+        return Found(tuple(FoundBox(box, label, key - 1.0) for key, box in sorted(value.boxes.items())))
 
     def paint(self, picture: Picture, value: Path, colour: str, sample: Sample) -> None:
         picture.track({key - 1: box for key, box in value.boxes.items()}, colour)

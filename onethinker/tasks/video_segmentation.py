@@ -9,11 +9,13 @@ import numpy as np
 from onethinker.sample import Sample
 from onethinker.tasks.base import Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import TRUTH, Picture
+from onethinker.tasks.found import Found
 from onethinker.tasks.image_segmentation import (
     EXAMPLE_POINTS,
     POINTS,
     PlainPrompts,
     Prompts,
+    found_prompts,
     mask_evidence,
     overlap,
     paint_mask,
@@ -90,6 +92,9 @@ class VideoSegmentation(Task[Prompts]):
             return prompt_terms(score, "time")
         j, f = mask[f"{of}j"], mask[f"{of}f"]
         return {"J&F": ((j + f) / 2, 1.0), "J": (j, 1.0), "F": (f, 1.0)} | prompt_terms(score, "time")
+
+    def found(self, value: Prompts, sample: Sample) -> Found:
+        return found_prompts(value, sample)
 
     def paint(self, picture: Picture, value: Prompts, colour: str, sample: Sample) -> None:
         if colour == TRUTH:
