@@ -29,6 +29,7 @@ from onethinker.cli.options import (
 )
 from onethinker.cli.recipe import recipe_app
 from onethinker.cli.score import rollouts, score
+from onethinker.cli.serve import serve
 from onethinker.util.interrupt import kept
 from onethinker.util.plugins import load_plugins, plugin_first
 
@@ -281,3 +282,4 @@ app.add_typer(recipe_app, name="recipe")
 app.command()(ask)
 app.command()(score)
 app.command()(rollouts)
+app.command()(serve)

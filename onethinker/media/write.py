@@ -20,6 +20,7 @@ half of it costs 22 grey levels at the discs' edges, against 2. Larger clips are
 
 _X264 = {"crf": "10", "preset": "medium", "threads": "1", "bf": "0", "flags": "+bitexact"}
 _TICKS = 90_000
+_MICROSECONDS = 1_000_000
 
 
 def write_image(path: str | Path, image: np.ndarray | Image.Image) -> Path:
@@ -79,6 +80,26 @@ def write_gif(path: str | Path, frames: Sequence[Image.Image], times: Sequence[f
     with replacing(file) as aside:
         frames[0].save(aside, "GIF", save_all=True, append_images=frames[1:], duration=lasts, loop=0, optimize=False)
     return file
+
+
+def write_exact_clip(path: Path, frames: np.ndarray, times: np.ndarray, end: float) -> Path:
+    """Write a QuickTime clip that keeps every pixel: (T, H, W, 3) uint8 RGB as PNG, on screen at ascending times.
+
+    times: (T,) seconds, kept to the microsecond, the first of them 0. end: seconds at which the last frame goes.
+    """
+    stamps = np.round(np.append(times, end) * _MICROSECONDS).astype(np.int64)
+    with replacing(path) as aside, av.open(str(aside), "w", format="mov") as container:
+        stream = container.add_stream("png", rate=30, options={"compression_level": "1"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "rgb24"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, _MICROSECONDS)
+        durations = dict(zip(stamps[:-1].tolist(), np.diff(stamps).tolist()))
+        for pixels, pts in zip(frames, stamps[:-1].tolist()):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
+            frame.pts, frame.time_base = pts, stream.time_base
+            _mux(container, stream.encode(frame), durations)
+        _mux(container, stream.encode(), durations)
+    return path
 
 
 def _mux(container: av.container.OutputContainer, packets: list[av.Packet], durations: dict[int, int]) -> None:

@@ -1,0 +1,191 @@
+"""The process that decodes what clients send: `python -m onethinker.serve.media_worker`, one JSON job a line.
+
+It alone opens an upload. What the server's own process opens is what this one wrote: a picture as plain pixels, a clip
+as the frames that the model will see, each in PNG. A file that needs too much memory, crashes a decoder or never ends
+costs this process, which is then replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe, write_clip, write_image
+from onethinker.media.decode import IMAGE_FORMATS
+from onethinker.media.write import write_exact_clip
+
+SHOWN_PIXELS = 1280 * 960
+"""Of a picture that is shown or drawn on."""
+
+
+class _Refused(Exception):
+    """kind: too_large, unsupported or damaged."""
+
+    def __init__(self, kind: str, words: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+
+
+def prepare(job: dict[str, Any]) -> dict[str, Any]:
+    """Check an upload and write what the engine is to open. job: file, kind (image, video or any), out (a folder and a
+    name's beginning), budget, pixels, frames, seconds."""
+    file = Path(job["file"])
+    _check_kind(file)
+    _check_header(file, job)
+    clip = job["kind"] == "video" or (job["kind"] != "image" and is_clip(file))
+    if not clip:
+        picture = open_image(file)
+        out = write_image(Path(job["out"] + ".ppm"), picture)
+        return {"path": str(out), "kind": "image", "width": picture.width, "height": picture.height}
+    info = probe(file)
+    _check_size(info.width, info.height, job)
+    if info.frames > job["frames"]:
+        raise _Refused("too_large", f"a clip of {info.frames:,} frames; at most {job['frames']:,} are taken")
+    if info.duration > job["seconds"]:
+        raise _Refused("too_large", f"a clip of {info.duration:,.0f} s; at most {job['seconds']:g} s are taken")
+    budget = MediaBudget(**job["budget"])
+    out = _write_frames(file, Path(job["out"] + ".mov"), budget, info.duration)
+    about = {"duration": info.duration, "frames": info.frames, "fps": info.fps}
+    return {"path": str(out), "kind": "clip", "width": info.width, "height": info.height, **about}
+
+
+def _write_frames(file: Path, out: Path, budget: MediaBudget, duration: float) -> Path:
+    """The frames that `open_clip` gives of this budget, and those at even distances that some servers are sent: whoever
+    opens what is written with the same budget gets the same pixels at the same times."""
+    from onethinker.engines.content import even_times
+
+    times = np.union1d(open_clip(file, budget).times, even_times(duration, budget))
+    clip = open_clip(file, budget, times=times)
+    return write_exact_clip(out, clip.frames, times, max(duration, times[-1] + 1e-3))
+
+
+def show(job: dict[str, Any]) -> dict[str, Any]:
+    """Write an upload as a browser shows it: a PNG, or an MP4 of at most `drawn_frames`."""
+    from onethinker.inference import drawn_frames
+
+    file = Path(job["file"])
+    if job["kind"] == "image":
+        return {"path": str(write_image(Path(job["out"] + ".png"), open_image(file, SHOWN_PIXELS)))}
+    clip = open_clip(file, drawn_frames(file))
+    return {"path": str(write_clip(Path(job["out"] + ".mp4"), clip.frames, clip.times))}
+
+
+def draw(job: dict[str, Any]) -> dict[str, Any]:
+    """Draw an answer on its first medium. job: also task, question and response."""
+    from onethinker.inference import Result
+    from onethinker.sample import Sample
+    from onethinker.sample.answer import read_answer
+    from onethinker.tasks import get_task
+
+    image = job["kind"] == "image"
+    sample = Sample(
+        id="ask", task=job["task"], modality="image" if image else "video", question=job["question"], truth="",
+        media=(job["file"],),
+    )  # fmt: skip
+    answer = read_answer(job["response"])
+    result = Result(sample, (Path(job["file"]),), job["response"], answer, get_task(job["task"]).read(sample, answer))
+    return {"path": str(result.save(Path(job["out"] + (".png" if image else ".mp4"))))}
+
+
+def _check_kind(file: Path) -> None:
+    """Say plainly of the kinds that are often sent and never read."""
+    with file.open("rb") as opened:
+        head = opened.read(1024)
+    if not head:
+        raise _Refused("damaged", "an empty file; expected a picture or a clip")
+    kinds = {b"PK\x03\x04": "a zip archive", b"%PDF": "a PDF", b"#EXTM3U": "a playlist", b"\x1f\x8b": "a gzip archive"}
+    for magic, name in kinds.items():
+        if head.startswith(magic):
+            raise _Refused("unsupported", f"{name}; expected a picture (PNG, JPEG, WebP, …) or a clip (MP4, WebM, …)")
+    words = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if words.startswith((b"<svg", b"<?xml", b"<!doctype", b"<html")):
+        raise _Refused("unsupported", "an SVG or a web page; expected a picture of pixels: save it as PNG")
+
+
+def _check_header(file: Path, job: dict[str, Any]) -> None:
+    """A picture's size before any of it is decoded."""
+    from PIL import Image
+
+    try:
+        with Image.open(file, formats=IMAGE_FORMATS) as picture:
+            _check_size(*picture.size, job)
+            frames = int(getattr(picture, "n_frames", 1))
+            if frames > job["frames"]:
+                raise _Refused("too_large", f"a picture of {frames:,} frames; at most {job['frames']:,} are taken")
+    except (_Refused, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _Refused("too_large", f"a picture of more than {job['pixels']:,} pixels; shrink it first") from error
+    except Exception:  # not a picture, or a damaged one: what opens it says so
+        return
+
+
+def _check_size(width: int, height: int, job: dict[str, Any]) -> None:
+    if width * height > job["pixels"]:
+        raise _Refused(
+            "too_large", f"{width:,} × {height:,} pixels; at most {job['pixels']:,} are decoded, shrink it first"
+        )
+
+
+JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"prepare": prepare, "show": show, "draw": draw}
+
+
+@contextmanager
+def _limited(memory: int, seconds: float) -> Iterator[None]:
+    """A bound on what this process may have beside what it has now, and on the processor's time for one job."""
+    import resource
+
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        now = pages * resource.getpagesize()
+    except OSError:  # no /proc (macOS): the bounds on sizes hold, this one does not
+        now = 0
+    if now:
+        resource.setrlimit(resource.RLIMIT_AS, (now + memory, resource.RLIM_INFINITY))
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + 2 * seconds) + 1, resource.RLIM_INFINITY))
+    yield
+    if now:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def answer(line: bytes) -> dict[str, Any]:
+    job = json.loads(line)
+    try:
+        with _limited(job["memory"], job["cpu_seconds"]):
+            return JOBS[job["do"]](job)
+    except _Refused as refused:
+        return {"error": refused.kind, "words": str(refused)}
+    except MediaError as error:
+        words = str(error).replace(f"{job['file']}: ", "").replace(job["file"], "the file")
+        return {"error": "damaged", "words": words}
+    except MemoryError:
+        return {"error": "memory", "words": f"decoding it takes more than {job['memory'] >> 20:,} MiB"}
+    except Exception as error:
+        return {"error": "damaged", "words": f"it cannot be decoded ({type(error).__name__})"}
+
+
+def main() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    replies = sys.stdout.buffer
+    sys.stdout = sys.stderr  # what a library prints is no reply
+    replies.write(b'{"ready": true}\n')
+    replies.flush()
+    for line in sys.stdin.buffer:
+        made = answer(line)
+        replies.write(json.dumps(made).encode() + b"\n")
+        replies.flush()
+        if made.get("error") == "memory":
+            return  # what is left of this process's memory is in pieces
+
+
+if __name__ == "__main__":
+    main()

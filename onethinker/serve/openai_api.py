@@ -1,0 +1,251 @@
+"""OpenAI's paths: /v1/chat/completions and /v1/models, as the `openai` package asks them.
+
+A chat goes to the model as it is, without the words that a task puts around a question. `temperature` is 1 unless
+given; at 0 the answer to the same words is `ask`'s. A `seed` makes sampling repeatable.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from starlette.responses import JSONResponse, Response
+
+from onethinker.engines.base import Completion, Sampling
+from onethinker.engines.base import Request as EngineRequest
+from onethinker.sample.marks import escape
+from onethinker.serve.batching import Piece, Ticket
+from onethinker.serve.openai_records import CHAT_EXAMPLE, ChatAsked, ChatMessage, ImagePart, TextPart
+from onethinker.serve.problems import Problem
+from onethinker.serve.service import Service, usage
+from onethinker.serve.uploads import Form, read_body, until_left, validated
+
+TASK = "chat"
+"""The task under which metrics count a chat."""
+
+
+@dataclass(frozen=True)
+class _Chat:
+    """One chat request under way."""
+
+    asked: ChatAsked
+    ticket: Ticket
+    id: str
+    created: int
+    began: float
+
+    def head(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.asked.model}
+
+
+def openai_routes(service: Service, responses: dict[int | str, Any]) -> APIRouter:
+    router = APIRouter(responses=responses, tags=["openai"])
+    started = int(time.time())
+
+    @router.get("/v1/models", operation_id="models")
+    async def models() -> dict[str, Any]:
+        """The model that answers here."""
+        card = {
+            "id": service.name, "object": "model", "created": started, "owned_by": "onethinker",
+            "root": service.name, "max_output_tokens": max(service.limits.max_tokens, service.model.max_tokens),
+        }  # fmt: skip
+        return {"object": "list", "data": [card]}
+
+    body = {"schema": ChatAsked.model_json_schema(ref_template="#/components/schemas/{model}"), "example": CHAT_EXAMPLE}
+    body["schema"] = _inlined(ChatAsked.model_json_schema())
+
+    @router.post(
+        "/v1/chat/completions", operation_id="chat",
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": body}}},
+    )  # fmt: skip
+    async def chat(request: Request) -> Response:
+        """OpenAI's chat completions: pictures (`image_url`) and clips (`video_url`) as data URLs."""
+        given = await read_body(request, service.limits)
+        if isinstance(given, Form):
+            raise Problem(415, "expected application/json, came a form")
+        asked: ChatAsked = validated(ChatAsked, given, 400)
+        del given
+        _check(service, asked)
+        if asked.stream:
+            events = _events(service, asked)
+            first = await anext(events)
+            return StreamingResponse(_after(first, events), media_type="text/event-stream")
+        return await until_left(request, _answer(service, asked))
+
+    return router
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with what it refers to put in place: an OpenAPI has its definitions elsewhere."""
+    definitions = schema.pop("$defs", {})
+
+    def put(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                return put(definitions[node["$ref"].rpartition("/")[2]])
+            return {key: put(value) for key, value in node.items() if key != "discriminator"}
+        return [put(item) for item in node] if isinstance(node, list) else node
+
+    return put(schema)
+
+
+def _check(service: Service, asked: ChatAsked) -> None:
+    if asked.model != service.name:
+        raise Problem(404, f"there is no model {asked.model[:100]!r} here; ask {service.name!r}", param="model")
+    if field := asked.refused():
+        raise Problem(400, f"{field}: not served here; leave it out", param=field)
+    if asked.top_logprobs and not asked.logprobs:
+        raise Problem(400, "top_logprobs: wants logprobs to be true", param="top_logprobs")
+    if asked.logprobs and "logps" not in service.model.engine.capabilities:
+        raise Problem(400, "logprobs: the engine behind this server gives none; leave it out", param="logprobs")
+    if (asked.n or 1) > service.limits.answers:
+        raise Problem(400, f"n: at most {service.limits.answers} answers, came {asked.n}", param="n")
+
+
+@asynccontextmanager
+async def _prepared(service: Service, asked: ChatAsked) -> AsyncIterator[_Chat]:
+    """The chat with its media decoded; their folder goes with it. Raises Problem."""
+    wanted = asked.max_completion_tokens or asked.max_tokens
+    if wanted:
+        service.check_tokens(wanted)
+    system, text, media, kinds = _read_messages(asked.messages)
+    if len(text) + len(system) > service.limits.question:
+        raise Problem(400, f"messages: at most {service.limits.question:,} characters are taken", param="messages")
+    kept = service.store.begin()
+    try:
+        budget = service.model.budget
+        found = await service.intake.take(kept, list(media), budget, kinds)
+        files = tuple(Path(about["path"]) for about in found)
+        sampling = Sampling(
+            n=asked.n or 1, temperature=1.0 if asked.temperature is None else asked.temperature,
+            top_p=asked.top_p or 1.0, max_tokens=wanted or service.model.max_tokens,
+            seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+        )  # fmt: skip
+        request = EngineRequest("ask", text, files, budget, system)
+        ticket = Ticket(request, sampling, stop=asked.stops, top=asked.top_logprobs or 0)
+        yield _Chat(asked, ticket, f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), time.perf_counter())
+    finally:
+        kept.remove()
+
+
+def _read_messages(messages: list[ChatMessage]) -> tuple[str, str, list[str], list[str]]:
+    """(system, user's text with marks, media, kinds)."""
+    *before, last = messages
+    if last.role != "user":
+        raise Problem(400, f"messages: expected the user's last, came {last.role}'s", param="messages")
+    if any(message.role not in ("system", "developer") for message in before):
+        raise Problem(400, "messages: one question at a time; leave earlier turns out", param="messages")
+    system = "\n".join(_words(message) for message in before)
+    text, media, kinds = "", list[str](), list[str]()
+    parts = [TextPart(type="text", text=last.content)] if isinstance(last.content, str) else last.content or []
+    for part in parts:
+        if isinstance(part, TextPart):
+            text += escape(part.text)
+            continue
+        kind, url = ("image", part.image_url) if isinstance(part, ImagePart) else ("video", part.video_url)
+        text += f"<{kind}>"
+        kinds.append(kind)
+        media.append(url if isinstance(url, str) else url.url)
+    if not text.strip():
+        raise Problem(400, "messages: the user's last message is empty", param="messages")
+    return system, text, media, kinds
+
+
+def _words(message: ChatMessage) -> str:
+    if not message.content:
+        return ""
+    if isinstance(message.content, str):
+        return message.content
+    if not all(isinstance(part, TextPart) for part in message.content):
+        raise Problem(400, f"messages: {message.role}'s hold words only, pictures belong to the user", param="messages")
+    return "".join(part.text for part in message.content if isinstance(part, TextPart))
+
+
+async def _answer(service: Service, asked: ChatAsked) -> Response:
+    async with _prepared(service, asked) as chat:
+        made: dict[int, Completion] = {}
+        logprobs: dict[int, list[dict[str, Any]]] = {}
+        async with service.asking(chat.ticket):
+            async for piece in chat.ticket.pieces():
+                logprobs.setdefault(piece.answer, []).extend(_logprobs(service, chat, piece))
+                if piece.completion is not None:
+                    made[piece.answer] = piece.completion
+    _note(service, chat, list(made.values()))
+    choices = [
+        {
+            "index": index, "message": {"role": "assistant", "content": made[index].text, "refusal": None},
+            "finish_reason": made[index].finish,
+            "logprobs": {"content": logprobs[index], "refusal": None} if asked.logprobs else None,
+        }
+        for index in sorted(made)
+    ]  # fmt: skip
+    counted = usage(list(made.values())).model_dump()
+    return JSONResponse(chat.head("chat.completion") | {"choices": choices, "usage": counted})
+
+
+async def _events(service: Service, asked: ChatAsked) -> AsyncIterator[str]:
+    """Server-sent events as OpenAI sends them: chunks, the usage where it is asked for, `[DONE]`."""
+    async with _prepared(service, asked) as chat:
+        head = chat.head("chat.completion.chunk")
+        for index in range(chat.ticket.sampling.n):
+            yield _chunk(head, index, {"role": "assistant", "content": ""})
+        made: list[Completion] = []
+        try:
+            async for piece in service.pieces(chat.ticket, TASK, chat.began):
+                entries = _logprobs(service, chat, piece)
+                if piece.text or entries:
+                    told = {"logprobs": {"content": entries, "refusal": None}} if asked.logprobs else {}
+                    yield _chunk(head, piece.answer, {"content": piece.text}, **told)
+                if piece.completion is not None:
+                    made.append(piece.completion)
+                    yield _chunk(head, piece.answer, {}, finish_reason=piece.completion.finish)
+        except Problem as problem:
+            yield f"data: {problem.body(openai=True).decode()}\n\n"
+            return
+        _note(service, chat, made)
+        if asked.stream_options and asked.stream_options.include_usage:
+            yield _data(head | {"choices": [], "usage": usage(made).model_dump()})
+        yield "data: [DONE]\n\n"
+
+
+def _note(service: Service, chat: _Chat, completions: list[Completion]) -> None:
+    service.note(TASK, completions, time.perf_counter() - chat.began, completions[0].finish)
+
+
+def _chunk(head: dict[str, Any], index: int, delta: dict[str, Any], **more: Any) -> str:
+    return _data(head | {"choices": [{"index": index, "delta": delta, "finish_reason": None, "logprobs": None} | more]})
+
+
+def _data(chunk: dict[str, Any]) -> str:
+    return f"data: {json.dumps(chunk)}\n\n"
+
+
+async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield first
+    async for event in rest:
+        yield event
+
+
+def _logprobs(service: Service, chat: _Chat, piece: Piece) -> list[dict[str, Any]]:
+    """Of each of the piece's tokens: its text, log-probability and likeliest others."""
+    if not chat.asked.logprobs:
+        return []
+    tokenizer = getattr(service.model.engine, "tokenizer", None)
+    top = piece.top or ((),) * len(piece.token_ids)
+    return [
+        _token(tokenizer, token, logp) | {"top_logprobs": [_token(tokenizer, *other) for other in others]}
+        for token, logp, others in zip(piece.token_ids, piece.logps, top, strict=True)
+    ]
+
+
+def _token(tokenizer: Any, token: int, logp: float) -> dict[str, Any]:
+    text = tokenizer.decode([token]) if tokenizer is not None else str(token)
+    return {"token": text, "logprob": max(logp, -9999.0), "bytes": list(text.encode())}

@@ -1,0 +1,105 @@
+"""From a command line's words to a server that answers; what is wrong is said before a model is loaded."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from onethinker.serve.limits import Limits
+from onethinker.util.names import nearest
+from onethinker.util.served import say
+
+_NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+
+class ServeError(ValueError):
+    """A server that cannot be started as it was asked for."""
+
+
+def start(
+    model: str,
+    host: str,
+    port: int,
+    token: str,
+    *,
+    name: str,
+    media_root: Path | None,
+    hosts: tuple[str, ...],
+    limits: Sequence[str],
+    engine: str,
+    like: str,
+    prompts: str,
+    device: str,
+    dtype: str,
+    attention: str,
+    overrides: Sequence[str],
+) -> None:
+    """Load the model and serve it until a signal ends it. Raises ServeError and what loading raises."""
+    if missing := [module for module in _NEEDS if find_spec(module) is None]:
+        raise ServeError(
+            f"{', '.join(missing)} not installed; pip install 'onethinker[serve]' brings what serving needs"
+        )
+    from onethinker.serve.guard import is_loopback
+
+    if not is_loopback(host) and not token:
+        raise ServeError(f"--host {host} is reached from other machines; give a --token (or ONETHINKER_TOKEN) as well")
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise ServeError("--token: expected printable ASCII characters without spaces")
+    if media_root is not None and not media_root.is_dir():
+        raise ServeError(f"--media-root {media_root}: no such folder")
+    bounds = read_limits(limits)
+    listening = _listen(host, port)
+    with listening:
+        from onethinker.inference import load_model
+        from onethinker.models.shipped import find_model
+        from onethinker.serve.app import make_app
+        from onethinker.serve.run import serve
+
+        if engine in ("", "local"):
+            model = find_model(model)
+        loaded = load_model(
+            model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
+            overrides=overrides, like=like,
+        )  # fmt: skip
+        called = name or _called(model)
+        app = make_app(loaded, called, limits=bounds, token=token, host=host, media_root=media_root, hosts=hosts)
+        shown = f"[{host}]" if ":" in host else host
+        say(f"{called} answers at http://{shown}:{listening.getsockname()[1]} (docs: /openapi.json)")
+        serve(app, listening)
+
+
+def read_limits(words: Sequence[str]) -> Limits:
+    """`key=value` each. Raises ServeError."""
+    given = dict[str, float]()
+    for word in words:
+        key, _, value = word.partition("=")
+        if key not in Limits.model_fields:
+            raise ServeError(f"--limit {word}: no such bound; the nearest is {nearest(key, Limits.model_fields)!r}")
+        try:
+            given[key] = float(value)
+        except ValueError:
+            raise ServeError(f"--limit {word}: expected a number") from None
+    try:
+        return Limits.model_validate(given)
+    except ValueError as error:
+        raise ServeError(f"--limit: {error}") from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        raise ServeError(f"--host {host} --port {port}: {error.strerror or error}; --port 0 takes a free one") from None
+    return made
+
+
+def _called(model: str) -> str:
+    """A folder's last name, a server's model after `#`, else the name as given."""
+    if model.startswith(("http://", "https://")):
+        return model.partition("#")[2] or "model"
+    return Path(model).name if Path(model).is_dir() else model
