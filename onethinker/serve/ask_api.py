@@ -63,7 +63,7 @@ def _add_results(router: APIRouter, service: Service) -> None:
     @router.get("/v1/results/{id}", tags=["results"], operation_id="result")
     async def result(id: str) -> Answered:
         """A result again, until it expires."""
-        return Answered(**{key: value for key, value in service.store.get(id).answer.items() if key != "response"})
+        return Answered(**service.store.get(id).answer)
 
     @router.delete("/v1/results/{id}", tags=["results"], operation_id="forget", status_code=204)
     async def forget(id: str) -> None:
@@ -78,7 +78,7 @@ def _add_results(router: APIRouter, service: Service) -> None:
     )  # fmt: skip
     async def drawing(id: str) -> FileResponse:
         """The answer drawn on its picture (PNG) or clip (MP4)."""
-        return _file(await service.shown(service.store.get(id), 0, drawn=True))
+        return _file(await service.drawing(service.store.get(id)))
 
     @router.get(
         "/v1/results/{id}/media/{number}", tags=["results"], operation_id="medium", response_class=FileResponse,
@@ -86,9 +86,7 @@ def _add_results(router: APIRouter, service: Service) -> None:
     )  # fmt: skip
     async def medium(id: str, number: int) -> FileResponse:
         """What was asked about, as PNG or MP4."""
-        if number < 0:
-            raise Problem(404, "media are counted from 0")
-        return _file(await service.shown(service.store.get(id), number, drawn=False))
+        return _file(await service.medium(service.store.get(id), number))
 
 
 def _file(path: Path) -> FileResponse:
@@ -116,7 +114,7 @@ async def _ask(service: Service, request: Request, verb: str) -> Response:
 async def _answer(service: Service, asked: Asked, media: list[Any], verb: str) -> Response:
     async with service.prepared(asked, media, verb) as (kept, prepared):
         (completion,) = await service.complete(Ticket(prepared.request, prepared.sampling))
-        made = service.answered(kept, prepared, completion)
+        made = await service.answered(kept, prepared, completion)
     return Response(made.model_dump_json(), media_type="application/json")
 
 
@@ -130,7 +128,7 @@ async def _events(service: Service, asked: Asked, media: list[Any], verb: str) -
                 if piece.text:
                     yield _event("delta", {"text": piece.text})
                 if piece.completion is not None:
-                    made = service.answered(kept, prepared, piece.completion)
+                    made = await service.answered(kept, prepared, piece.completion)
                     yield _event("result", made.model_dump())
         except Problem as problem:
             yield _event("problem", json.loads(problem.body()))

@@ -42,7 +42,8 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
     if not clip:
         picture = open_image(file)
         out = write_image(Path(job["out"] + ".ppm"), picture)
-        return {"path": str(out), "kind": "image", "width": picture.width, "height": picture.height}
+        about = {"width": picture.width, "height": picture.height, "duration": 0.0, "frames": 1, "fps": 0.0}
+        return {"path": str(out), "kind": "image", **about}
     info = probe(file)
     _check_size(info.width, info.height, job)
     if info.frames > job["frames"]:
@@ -66,31 +67,32 @@ def _write_frames(file: Path, out: Path, budget: MediaBudget, duration: float) -
 
 
 def show(job: dict[str, Any]) -> dict[str, Any]:
-    """Write an upload as a browser shows it: a PNG, or an MP4 of at most `drawn_frames`."""
-    from onethinker.inference import drawn_frames
+    """Write an upload as a browser shows it: a PNG, or an MP4 of at most `drawing.DRAWN_FRAMES`."""
+    from onethinker.inference.drawing import DRAWN_FRAMES, DRAWN_PIXELS
 
     file = Path(job["file"])
-    if job["kind"] == "image":
+    if job["media"]["kind"] == "image":
         return {"path": str(write_image(Path(job["out"] + ".png"), open_image(file, SHOWN_PIXELS)))}
-    clip = open_clip(file, drawn_frames(file))
+    budget = MediaBudget(frame_pixels=DRAWN_PIXELS, fps=job["media"]["fps"], max_frames=DRAWN_FRAMES)
+    clip = open_clip(file, budget)
     return {"path": str(write_clip(Path(job["out"] + ".mp4"), clip.frames, clip.times))}
 
 
 def draw(job: dict[str, Any]) -> dict[str, Any]:
-    """Draw an answer on its first medium. job: also task, question and response."""
-    from onethinker.inference import Result
-    from onethinker.sample import Sample
-    from onethinker.sample.answer import read_answer
-    from onethinker.tasks import get_task
+    """Write the answer drawn on its first medium. job: told and media as `results` has them, files, out."""
+    suffix = ".png" if job["media"][0]["kind"] == "image" else ".mp4"
+    return {"path": str(_result(job).save(job["out"] + suffix))}
 
-    image = job["kind"] == "image"
-    sample = Sample(
-        id="ask", task=job["task"], modality="image" if image else "video", question=job["question"], truth="",
-        media=(job["file"],),
-    )  # fmt: skip
-    answer = read_answer(job["response"])
-    result = Result(sample, (Path(job["file"]),), job["response"], answer, get_task(job["task"]).read(sample, answer))
-    return {"path": str(result.save(Path(job["out"] + (".png" if image else ".mp4"))))}
+
+def record(job: dict[str, Any]) -> dict[str, Any]:
+    """The result's record with its masks, which are made on the upload itself. job: as of `draw`."""
+    return {"record": _result(job).record()}
+
+
+def _result(job: dict[str, Any]) -> Any:
+    from onethinker.serve.results import result_of
+
+    return result_of(job["told"], [Path(file) for file in job["files"]], job["media"])
 
 
 def _check_kind(file: Path) -> None:
@@ -133,7 +135,12 @@ def _check_size(width: int, height: int, job: dict[str, Any]) -> None:
         )
 
 
-JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"prepare": prepare, "show": show, "draw": draw}
+JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "prepare": prepare,
+    "show": show,
+    "draw": draw,
+    "record": record,
+}
 
 
 @contextmanager
@@ -163,7 +170,9 @@ def answer(line: bytes) -> dict[str, Any]:
     except _Refused as refused:
         return {"error": refused.kind, "words": str(refused)}
     except MediaError as error:
-        words = str(error).replace(f"{job['file']}: ", "").replace(job["file"], "the file")
+        words = str(error)
+        for file in (job.get("file"), *job.get("files", ())):
+            words = words.replace(f"{file}: ", "").replace(str(file), "the file")
         return {"error": "damaged", "words": words}
     except MemoryError:
         return {"error": "memory", "words": f"decoding it takes more than {job['memory'] >> 20:,} MiB"}

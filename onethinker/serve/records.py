@@ -17,6 +17,10 @@ class Asked(BaseModel):
     )
     task: str = Field("", description="One of /v1/tasks; multiple_choice if there are options, else open_ended")
     options: list[str] = Field([], max_length=100, description='Choices, such as "A. red"')
+    label: str = Field("", max_length=200, description="What to call what is found")
+    box: list[float] | None = Field(
+        None, min_length=4, max_length=4, description="/v1/track: x1, y1, x2, y2 in the first frame, 0–1000"
+    )
     media: list[str] = Field(
         [],
         description="Pictures and clips: data URLs (data:image/png;base64,…), or where the server allows it "
@@ -39,32 +43,20 @@ class Usage(BaseModel):
     total_tokens: int
 
 
-class Medium(BaseModel):
-    """One picture or clip as it came. width, height: pixels, upright. duration: seconds."""
-
-    kind: str
-    width: int
-    height: int
-    duration: float = 0.0
-    frames: int = 1
-    fps: float = 0.0
-    url: str = Field("", description="Where it can be fetched as PNG or MP4 until the result expires")
-
-
 class Answered(BaseModel):
-    """An answer. result: the record that Python and the command line give too. drawing: where it can be fetched drawn
-    on its picture or clip, empty where there is none."""
+    """An answer. result: the record that Python and the command line give too. media: where each can be fetched as PNG
+    or MP4; drawing: where the answer drawn on the first of them can, empty without any."""
 
     id: str
     model: str
-    task: str
-    question: str
-    finish: str
-    result: dict[str, Any]
-    media: list[Medium]
+    finish: str = Field(description="stop, or length where max_tokens ended it")
+    result: dict[str, Any] = Field(
+        description="`onethinker.result`, version 1: status, thinking, answer, value, boxes, …"
+    )
     usage: Usage
     seconds: float
     expires: float = Field(description="Seconds for which /v1/results/{id} can be fetched")
+    media: list[str]
     drawing: str = ""
 
 

@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.engines.base import Completion, Request, Sampling
-from onethinker.inference import Model, Result
+from onethinker.inference import Model, Question
+from onethinker.inference.given import Given
+from onethinker.inference.verbs import Verbs
+from onethinker.media import MediaError
+from onethinker.media.memory import MediaFolder
 from onethinker.sample import DataError, Sample
-from onethinker.sample.answer import read_answer
 from onethinker.serve.batching import Batcher, Piece, Ticket
 from onethinker.serve.decoders import Decoders
 from onethinker.serve.fetch import Fetcher
 from onethinker.serve.limits import Limits
 from onethinker.serve.metrics import Metrics
 from onethinker.serve.problems import Problem
-from onethinker.serve.records import Answered, Asked, Medium, Usage
+from onethinker.serve.records import Answered, Asked, Usage
+from onethinker.serve.results import result_of, told_of
 from onethinker.serve.store import Kept, Store
 from onethinker.serve.uploads import Intake
-from onethinker.tasks import TASKS, TaskError, get_task
+from onethinker.tasks import TaskError, get_task
 from onethinker.tasks.prompts import PromptError
 
 VERBS = {
@@ -38,9 +42,36 @@ VERBS = {
     "track": "tracking",
     "segment": "image_segmentation",
 }
-"""Path → the task that it asks; `segment` asks for video_segmentation of a clip."""
-UNASKED = {"caption": "Describe what you see.", "ocr": "What does the text say?"}
-"""Questions of the verbs that need none."""
+"""A path and a verb of `inference.Verbs` → the task that it asks; `segment` asks for video_segmentation of a clip."""
+
+
+class _Worded(Verbs):
+    """The questions that the verbs make, unasked."""
+
+    def answer(self, question: Question) -> Any:
+        return question
+
+    def answer_many(self, questions: Any) -> Any:
+        return iter(questions)
+
+
+def question_of(asked: Asked, verb: str) -> Question:
+    """The question in the words that the library's verb gives it. Raises Problem."""
+    words, ways = asked.question, _Worded()
+    if verb == "ask":
+        if not words:
+            raise Problem(422, "question: expected what is asked, came nothing", param="question")
+        return Question(None, words, asked.task, asked.options, phrase=asked.label)
+    try:
+        if verb == "track":
+            return ways.track((), asked.box or (), label=asked.label)  # type: ignore[return-value]
+        if verb == "query":
+            return Question(None, words, options=asked.options)
+        if words or verb not in ("caption", "ocr"):
+            return getattr(ways, verb)((), words or None)
+        return getattr(ways, verb)(())
+    except MediaError as error:
+        raise Problem(422, str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -117,27 +148,15 @@ class Service:
             raise Problem(422, f"max_tokens: {wanted:,}; at most {most:,} are written here", param="max_tokens")
 
     def _question(self, asked: Asked, media: list[dict[str, Any]], verb: str) -> Prepared:
-        clips = [about["kind"] == "clip" for about in media]
-        modality: Any = (
-            "video" if clips and all(clips) else "video-image" if any(clips) else "image" if clips else "text"
-        )
-        task = asked.task or VERBS.get(verb, "") or ("multiple_choice" if asked.options else "open_ended")
-        if verb == "segment" and any(clips):
-            task = "video_segmentation"
-        question = asked.question or UNASKED.get(verb, "")
-        if not question:
-            raise Problem(422, "question: expected what is asked, came nothing", param="question")
         files = tuple(Path(about["path"]) for about in media)
-        sample = Sample(
-            id="ask", task=task, modality=modality, question=question, truth="", options=tuple(asked.options),
-            media=tuple(str(file) for file in files),
-        )  # fmt: skip
-        if modality not in TASKS[task].modalities:
-            takes = ", ".join(TASKS[task].modalities)
-            raise Problem(422, f"media: the task {task} takes {takes}, came {modality}", param="media")
+        found = Given(files, ("",) * len(files), tuple(about["kind"] == "clip" for about in media), MediaFolder())
         try:
-            text = TASKS[task].prompt(sample, self.model.prompts)
-        except (DataError, PromptError) as error:
+            sample = question_of(asked, verb).sample(found, "ask")
+            if sample.modality not in get_task(sample.task).modalities:  # without media
+                takes = ", ".join(get_task(sample.task).modalities)
+                raise Problem(422, f"media: {sample.task} takes {takes}, came {sample.modality}", param="media")
+            text = get_task(sample.task).prompt(sample, self.model.prompts)
+        except (MediaError, DataError, PromptError) as error:
             raise Problem(422, str(error)) from None
         sampling = Sampling(
             temperature=asked.temperature, top_p=asked.top_p, seed=asked.seed,
@@ -146,45 +165,45 @@ class Service:
         request = Request("ask", text, files, self.model.budget, self.model.prompts.system)
         return Prepared(sample, request, sampling, media)
 
-    def answered(self, kept: Kept, prepared: Prepared, completion: Completion) -> Answered:
-        """The reply, and its result kept under its id."""
-        sample = prepared.sample
-        answer = read_answer(completion.text, completion.finish)
-        result = Result(
-            sample, prepared.request.media, completion.text, answer, get_task(sample.task).read(sample, answer)
-        )
-        about = [
-            Medium(
-                **{key: value for key, value in medium.items() if key not in ("path", "file")},
-                url=f"/v1/results/{kept.id}/media/{number}",
-            )
-            for number, medium in enumerate(prepared.media)
-        ]
+    async def answered(self, kept: Kept, prepared: Prepared, completion: Completion) -> Answered:
+        """The reply, and its result kept under its id. Raises Problem."""
+        sample, media = prepared.sample, prepared.media
+        told = told_of(sample, completion, self.model.engine.identity)
+        if get_task(sample.task).masks and media:
+            record = (await self.decoders.run({"do": "record", **_shown(told, media)}, "media"))["record"]
+        else:
+            record = result_of(told, prepared.request.media, media).record()
         seconds = time.perf_counter() - prepared.began
         made = Answered(
-            id=kept.id, model=self.name, task=sample.task, question=sample.question, finish=completion.finish,
-            result=result.record(), media=about, usage=usage([completion]), seconds=round(seconds, 4),
-            expires=self.limits.result_seconds, drawing=f"/v1/results/{kept.id}/drawing" if about else "",
+            id=kept.id, model=self.name, finish=completion.finish, result=record, usage=usage([completion]),
+            media=[f"/v1/results/{kept.id}/media/{number}" for number in range(len(media))],
+            seconds=round(seconds, 4), expires=self.limits.result_seconds,
+            drawing=f"/v1/results/{kept.id}/drawing" if media else "",
         )  # fmt: skip
-        self.note(sample.task, [completion], seconds, result.status.value)
-        kept.media, kept.answer = prepared.media, made.model_dump() | {"response": completion.text}
+        self.note(sample.task, [completion], seconds, record["status"])
+        kept.media, kept.told, kept.answer = media, told, made.model_dump()
         self.store.keep(kept)
         return made
 
-    async def shown(self, kept: Kept, number: int, drawn: bool) -> Path:
-        """A medium of a result as a browser shows it, plain or with the answer drawn on it; made once, by a decoder."""
-        if number >= len(kept.media):
+    async def drawing(self, kept: Kept) -> Path:
+        """The answer drawn on its first medium, PNG or MP4; made once, by a decoder. Raises Problem."""
+        if not kept.media:
+            raise Problem(404, "nothing to draw on: the question came without media")
+        job = {"do": "draw", "out": str(kept.folder / "drawn"), **_shown(kept.told, kept.media)}
+        return await self._made(kept, "drawn", job)
+
+    async def medium(self, kept: Kept, number: int) -> Path:
+        """What was asked about, PNG or MP4; made once, by a decoder. Raises Problem."""
+        if not 0 <= number < len(kept.media):
             raise Problem(404, f"this result has {len(kept.media)} media, counted from 0")
         about = kept.media[number]
-        job = {
-            "do": "draw" if drawn else "show", "file": about["file"], "kind": about["kind"],
-            "out": str(kept.folder / f"{number}.{'drawn' if drawn else 'shown'}"),
-            "task": kept.answer["task"], "question": kept.answer["question"], "response": kept.answer["response"],
-        }  # fmt: skip
-        name = "drawn" if drawn else "shown"
-        if name not in about:
-            about[name] = (await self.decoders.run(job, f"media[{number}]"))["path"]
-        return Path(about[name])
+        job = {"do": "show", "file": about["file"], "media": about, "out": str(kept.folder / f"{number}.shown")}
+        return await self._made(kept, f"shown{number}", job)
+
+    async def _made(self, kept: Kept, what: str, job: dict[str, Any]) -> Path:
+        if what not in kept.made_files:
+            kept.made_files[what] = Path((await self.decoders.run(job, "media"))["path"])
+        return kept.made_files[what]
 
     # ---- asking the engine --------------------------------------------------------------------------------------
 
@@ -227,3 +246,8 @@ def usage(completions: list[Completion]) -> Usage:
     """Tokens of answers to one prompt."""
     prompt, written = completions[0].prompt_tokens, sum(c.tokens for c in completions)
     return Usage(prompt_tokens=prompt, completion_tokens=written, total_tokens=prompt + written)
+
+
+def _shown(told: dict[str, Any], media: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of a job about a result: it, and its uploads as they came."""
+    return {"told": told, "media": media, "files": [about["file"] for about in media]}

@@ -17,13 +17,16 @@ from onethinker.serve.problems import Problem
 
 @dataclass(eq=False)
 class Kept:
-    """One question's folder, and what was answered. media: what is known of each upload, its files among it."""
+    """One question's folder, and what was answered. media: what is known of each upload, its files among it. told: as
+    `results` has it. answer: the reply. made_files: drawings and the like, made when they were first asked for."""
 
     id: str
     folder: Path
     made: float = field(default_factory=time.monotonic)
     media: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
+    made_files: dict[str, Path] = field(default_factory=dict)
     size: int = 0
 
     def remove(self) -> None:
