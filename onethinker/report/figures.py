@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from onethinker.report import svg
-from onethinker.report.svg import Point, Scale
 from onethinker.report.tables import NOTHING, Cell, Number, percent
+from onethinker.util import svg
+from onethinker.util.svg import Point, Scale
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,11 @@ def load_samples(
     samples: dict[str, Sample] = {}
     left_out: list[str] = []
     renamed: list[str] = []
-    for where, stem, row in _all_rows(files):
-        try:
-            sample = _read(row, where, root, stem)
-        except DataError as error:
+    for where, sample in _items(files, root):
+        if isinstance(sample, DataError):
             if strict:
-                raise
-            left_out.append(str(error))
+                raise sample
+            left_out.append(str(sample))
             continue
         if sample.id in samples:
             name = _unused(sample.id, samples)
@@ -66,6 +64,32 @@ def load_samples(
     if not samples:
         raise DataError(f"{path}: no samples in it" + (f"; {left_out[0]}" if left_out else ""))
     return Samples(tuple(samples.values()), root, tuple(left_out), tuple(renamed))
+
+
+def iter_samples(path: str | Path, media_root: str | Path | None = None) -> Iterator[Sample | DataError]:
+    """The samples of what `load_samples` reads, one at a time, with an error in the place of each row that cannot be
+    read; ids as they stand. Lines and Parquet are never in memory whole. Raises DataError for a file that cannot be
+    read at all."""
+    files = _data_files(Path(path))
+    if files[0].suffix == ".tsv":
+        from onethinker.sample.tsv import load_tsv
+
+        samples = load_tsv(files[0], media_root, strict=False)
+        yield from (*samples, *map(DataError, samples.left_out))
+        return
+    for _, item in _items(files, Path(media_root) if media_root else files[0].parent):
+        yield item
+
+
+def _items(files: Sequence[Path], root: Path) -> Iterator[tuple[str, Sample | DataError]]:
+    """(where, the sample or what is wrong with its row)."""
+    for file in files:
+        for number, row in enumerate(_rows(file), start=1):
+            where = f"{file}, row {number}"
+            try:
+                yield where, _read(row, where, root, file.stem)
+            except DataError as error:
+                yield where, error
 
 
 def _read(row: Any, where: str, root: Path, stem: str) -> Sample:
@@ -117,13 +141,6 @@ def _data_files(path: Path) -> list[Path]:
 
 
 # ---- rows -------------------------------------------------------------------------------------------------------
-
-
-def _all_rows(files: Sequence[Path]) -> Iterator[tuple[str, str, Any]]:
-    """(where, the file's stem, the row)."""
-    for file in files:
-        for number, row in enumerate(_rows(file), start=1):
-            yield f"{file}, row {number}", file.stem, row
 
 
 def _rows(file: Path) -> Iterator[Any]:

@@ -44,7 +44,7 @@ def open_run(folder: Path, config: Mapping[str, Any], *, fresh: bool = False, le
     """
     plain = json.loads(json.dumps(config, default=str))
     if fresh:
-        folder = _beside(folder)
+        folder = free_beside(folder)
     file = folder / CONFIG
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; a run needs a folder, give another --out")
@@ -96,7 +96,8 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     return [] if old == new else [f"{prefix}: {old!r} → {new!r}"]
 
 
-def _beside(folder: Path) -> Path:
+def free_beside(folder: Path) -> Path:
+    """The folder, or the first of NAME-2, NAME-3, … that is not there."""
     number, candidate = 2, folder
     while candidate.exists():
         candidate, number = folder.with_name(f"{folder.name}-{number}"), number + 1
@@ -136,7 +137,7 @@ def started(out: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Ite
     Where the block fails or is interrupted before a row of `metrics.jsonl` or a checkpoint was written, what it made
     goes again, so that the corrected command finds a free place; what was there before stays.
     """
-    folder = _beside(out) if fresh else out
+    folder = free_beside(out) if fresh else out
     made = next((p for p in reversed((folder, *folder.parents)) if not p.exists()), None)
     before = set(folder.iterdir()) if folder.is_dir() else set()
     new = folder / CONFIG not in before

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from onethinker.report import svg
 from onethinker.report.figures import Curve, Series, bars, differences, panel, span
 from onethinker.report.tables import Cell
+from onethinker.util import svg
 
 ROWS = ["One", "Two & <three>", "Four"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from onethinker.data.sources import read
 from onethinker.sample import DataError, save_samples
+from onethinker.util.files import replacing
 from onethinker.util.progress import bar
 
 
@@ -39,7 +40,7 @@ def convert(name: str, root: Path, split: str, out: Path, limit: int | None = No
                 if not path.is_file():
                     missing.append(f"sample {sample.id}: {root / media}")
                 elif media not in placed:
-                    _place(path, out / media)
+                    place(path, out / media)
                     placed.add(media)
             samples.append(sample)
             advance()
@@ -48,7 +49,7 @@ def convert(name: str, root: Path, split: str, out: Path, limit: int | None = No
     return Converted(save_samples(samples, out / "samples.jsonl"), len(samples), tuple(missing))
 
 
-def _place(source: Path, target: Path) -> None:
+def place(source: Path, target: Path) -> None:
     """A second name for a file; a copy where that cannot be had. A target that is the same file already stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
@@ -60,4 +61,5 @@ def _place(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
             raise
-        shutil.copyfile(source, target)
+        with replacing(target) as aside:
+            shutil.copyfile(source, aside)

@@ -9,9 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onethinker.report.svg import Point, Scale, line, polyline, short, tag, text, ticks, tip
 from onethinker.studies.contrasts import Estimate
 from onethinker.studies.pages.markdown import FACTOR, number, with_interval
+from onethinker.util.svg import Point, Scale, line, polyline, short, tag, text, ticks, tip
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 STYLE = f"""

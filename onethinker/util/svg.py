@@ -81,3 +81,36 @@ def short(value: float) -> str:
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def ring(shares: Sequence[tuple[float, str, str]], radius: float, width: float, gap: float = 1.5) -> str:
+    """Arcs of a ring around (0, 0), clockwise from the top, one for each (amount, class, what its tip says).
+
+    radius: of the outer edge. gap: units between two arcs, less where an arc is not as long.
+    """
+    whole = sum(amount for amount, _, _ in shares)
+    drawn, start = "", 0.0
+    for amount, class_, told in shares:
+        if amount <= 0:
+            continue
+        turn = 2 * math.pi * amount / whole
+        pause = min(gap / radius, turn / 2) if len(shares) > 1 else 0.0
+        drawn += _arc(start + pause / 2, start + turn - pause / 2, radius, radius - width, class_, tip(told))
+        start += turn
+    return drawn
+
+
+def _arc(start: float, end: float, outer: float, inner: float, class_: str, content: str) -> str:
+    """A piece of a ring between two angles, clockwise from the top. A whole ring, whose ends would fall together, stops
+    just before."""
+    end = min(end, start + 2 * math.pi - 1e-3)
+    large = int(end - start > math.pi)
+
+    def at(angle: float, radius: float) -> str:
+        return f"{radius * math.sin(angle):.2f},{-radius * math.cos(angle):.2f}"
+
+    path = (
+        f"M{at(start, outer)}A{outer:g},{outer:g} 0 {large} 1 {at(end, outer)}"
+        f"L{at(end, inner)}A{inner:g},{inner:g} 0 {large} 0 {at(start, inner)}Z"
+    )
+    return tag("path", content, d=path, class_=class_)
