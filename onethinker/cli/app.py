@@ -212,6 +212,8 @@ def _training(
     if kind == "rl":
         make(made.rl.algorithm, **made.rl.algorithm_options)
     samples = load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False)
+    if made.data.difficulty:
+        samples = samples.of_difficulty(*made.data.difficulty)
     if os.environ.get("RANK", "0") == "0":
         tell(samples)
     return made, samples, folder

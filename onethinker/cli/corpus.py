@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onethinker.cli.data import data_app
-from onethinker.cli.options import Set
+from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Limit, MediaRoot, Prompts, Set
 
 __all__ = ["data_app"]
 
@@ -47,6 +48,115 @@ def build(
 
 
 # ---- difficulty, annotate
+
+Corpus = Annotated[Path, typer.Argument(help="A corpus folder, or other data that `--data` takes.")]
+SettingsFile = Annotated[
+    str,
+    typer.Option("--settings", help="A YAML file of the keys that differ; `annotate --copy DIR` writes them all."),
+]
+
+
+@data_app.command()
+def difficulty(
+    corpus: Corpus,
+    model: Annotated[str, typer.Option(help="Who answers: a shipped name, a folder, a hub id or http://…/v1.")],
+    samples: Annotated[int, typer.Option(help="Sampled answers to each question.", min=1)] = 8,
+    out: Annotated[Path | None, typer.Option(help="A folder beside; the corpus itself unless given.")] = None,
+    settings: SettingsFile = "",
+    media_root: MediaRoot = "",
+    limit: Limit = None,
+    engine: EngineOption = "",
+    as_: As = "",
+    prompts: Prompts = "",
+    device: Device = "",
+    dtype: Dtype = "",
+    attention: Attention = "",
+    set_: Set = None,
+) -> None:
+    """How often a model answers each sample right, into `meta.difficulty`; asks only what is missing.
+
+    An answer is right from its task's threshold on (`thresholds` of --settings). RL trains on a window of it by
+    `--set data.difficulty=[0.1,0.9]`. The answers' temperature is the recipe's `evaluate.temperature`.
+    """
+    from onethinker.corpus.annotate.settings import load_settings
+    from onethinker.corpus.difficulty import Asked, measure_difficulty, print_difficulty
+    from onethinker.engines.base import Sampling
+    from onethinker.models.shipped import find_model
+    from onethinker.recipes.answering import answering_engine, asked_as, flag_overrides
+    from onethinker.tasks.prompts import load_prompts
+    from onethinker.util.interrupt import kept
+
+    thresholds = load_settings(settings).thresholds
+    name = find_model(model) if engine in ("", "local") else model
+    target = asked_as(name, as_)
+    flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
+    recipe = target.overridden([*flag_overrides(flags), *(set_ or [])])
+    target.tell(recipe)
+    asks = recipe.evaluate
+    drawn = Sampling(n=samples, temperature=asks.temperature, max_tokens=asks.max_tokens, seed=recipe.seed)
+    words = load_prompts(recipe.prompts)
+    asked = Asked(answering_engine(recipe, engine), model, words, asks.budget, drawn, thresholds)
+    folder, root = out or corpus, Path(media_root) if media_root else None
+    with kept(lambda: f"what was answered is kept in {folder}; the same command asks the rest"):
+        made = measure_difficulty(corpus, folder, asked, media_root=root, limit=limit)
+    print_difficulty(made)
+    for sample, problem in list(made.problems.items())[:20]:
+        print(f"not measured: {sample}: {problem}", file=sys.stderr)
+    print(f"{sum(map(len, made.rates.values()))} samples measured, {len(made.problems)} not → {folder}")
+    raise typer.Exit(1 if made.problems else 0)
+
+
+@data_app.command()
+def annotate(
+    corpus: Corpus,
+    model: Annotated[str, typer.Option(help="Who is asked: http://host:port/v1, or with #NAME its model.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder to write; CORPUS-annotated unless given.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars that are never overrun.", min=0)] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Tokens, in and out, never overrun.", min=0)] = None,
+    price_in: Annotated[float | None, typer.Option(help="Dollars for a million tokens of prompt.")] = None,
+    price_out: Annotated[float | None, typer.Option(help="Dollars for a million tokens of answer.")] = None,
+    prices: Annotated[str, typer.Option(help="YAML of prices: `MODEL: {in: 0.4, out: 1.6, batch: 0.5}`.")] = "",
+    prompts: Annotated[str, typer.Option(help="A YAML file of templates, short or full; our own unless given.")] = "",
+    settings: SettingsFile = "",
+    candidates: Annotated[int | None, typer.Option(help="Answers a sample.", min=1)] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests at one time.", min=1)] = None,
+    requests_per_minute: Annotated[float | None, typer.Option(help="A limit of the server's.")] = None,
+    tokens_per_minute: Annotated[float | None, typer.Option(help="A limit of the server's.")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="By the batch form of the API.")] = False,
+    as_: As = "",
+    media_root: MediaRoot = "",
+    limit: Limit = None,
+    copy: Annotated[Path | None, typer.Option(help="Only copy the shipped prompts and settings there.")] = None,
+) -> None:
+    """Chains of thought from any OpenAI-compatible endpoint: an SFT set of the answers that pass, and why others do
+    not.
+
+    Goes on where it was stopped, and pays for no answer twice: OUT/annotation holds what was paid for. The key is
+    OPENAI_API_KEY. docs/annotation.md explains thresholds, checks and the budget.
+    """
+    from onethinker.corpus.annotate.run import Money, annotate, copy_files
+    from onethinker.corpus.annotate.settings import load_settings, settings_like
+    from onethinker.corpus.annotate.table import print_table
+
+    if copy:
+        for file in copy_files(copy):
+            print(file)
+        return
+    if not model:
+        raise typer.BadParameter("name who is asked, --model http://host:port/v1", param_hint="--model")
+    like = settings_like(as_) if as_ else {}
+    chosen = load_settings(
+        settings, candidates=candidates, concurrency=concurrency, requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute, **{k: v for k, v in like.items() if k != "prompts"},
+    )  # fmt: skip
+    folder = out or corpus.with_name(f"{corpus.name}-annotated")
+    money = Money(budget_usd, budget_tokens, price_in, price_out, prices)
+    made = annotate(
+        corpus, model, folder, money, settings=chosen, prompts=prompts or like.get("prompts", ""), limit=limit,
+        media_root=Path(media_root) if media_root else None, batch=batch,
+    )  # fmt: skip
+    print_table(made["table"])
+    print(folder / "report" / "annotation.html")
 
 
 # ---- export, push

@@ -18,19 +18,58 @@ import base64
 import io
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from onethinker.media import MediaBudget, open_clip, probe, write_clip
+from onethinker.engines.base import Request
+from onethinker.media import MediaBudget, open_clip, open_image, probe, write_clip
 
+CLIPS = ("sequence", "video", "frames")
+"""Ways in which a clip goes."""
 KEPT_FRAMES = 32
 """A clip's frames that a vLLM keeps unless it is told otherwise."""
 
 Part = dict[str, Any]
+
+
+Encoded = tuple[list[Part], dict[str, Any]]
+"""A medium's parts, and what of a request's `media_io_kwargs` they ask for."""
+
+
+def message_parts(
+    request: Request, clips: str, encode: Callable[[str, str, MediaBudget], Encoded] | None = None
+) -> tuple[list[Part], dict[str, Any]]:
+    """A request's words and media in order, and the fields that its body needs beside them.
+
+    clips: one of CLIPS; of several clips none goes as a sequence, since vLLM takes one list of times a request.
+    encode(path, way, budget): in place of `encode_medium`, for who keeps what was encoded; way: `image` or one of
+    CLIPS. Raises MediaError (a ValueError), ValueError, OSError.
+    """
+    parts, content, options = request.parts(), list[Part](), dict[str, Any]()
+    alone = sum(kind == "video" for kind, _ in parts) == 1
+    clips = "video" if clips == "sequence" and not alone else clips
+    for kind, value in parts:
+        if kind == "text":
+            content.append(text_part(value))
+            continue
+        made, times = (encode or encode_medium)(value, "image" if kind == "image" else clips, request.budget)
+        content += made
+        options |= times
+    return content, {"media_io_kwargs": options} if options else {}
+
+
+def encode_medium(path: str, way: str, budget: MediaBudget) -> Encoded:
+    """A picture (`image`), or a clip in one of CLIPS. Raises MediaError, OSError."""
+    if way == "image":
+        return [image_part(open_image(path, budget.image_pixels))], {}
+    if way == "frames":
+        return frame_parts(path, budget), {}
+    part, times = (sequence if way == "sequence" else video)(path, budget)
+    return [part], times
 
 
 def text_part(words: str) -> Part:

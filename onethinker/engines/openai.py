@@ -21,12 +21,10 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
-from onethinker.engines.content import Part, frame_parts, image_part, sequence, text_part, video
-from onethinker.media import open_image
+from onethinker.engines.content import CLIPS, Part, message_parts
 from onethinker.util.served import ServedModel, post_chat, served_model
 from onethinker.util.server import Server, ServerError, key_from_environment
 
-CLIPS = ("sequence", "video", "frames")
 _TAKES_SEQUENCES = (0, 32)
 """The oldest vLLM on which clips as sequences were tried; others get what every server with video takes."""
 _OPTIONS = ("clips", "concurrency", "timeout")
@@ -117,20 +115,8 @@ class OpenAIEngine:
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         """The request but for `n` and `seed`. Raises MediaError (a ValueError), ValueError, OSError."""
-        parts, content, options = request.parts(), list[Part](), dict[str, Any]()
-        alone = sum(kind == "video" for kind, _ in parts) == 1  # vLLM takes one list of times a request
-        for kind, value in parts:
-            if kind == "text":
-                content.append(text_part(value))
-            elif kind == "image":
-                content.append(image_part(open_image(value, request.budget.image_pixels)))
-            elif self.clips == "frames":
-                content += frame_parts(value, request.budget)
-            else:
-                part, times = (sequence if self.clips == "sequence" and alone else video)(value, request.budget)
-                content.append(part)
-                options |= times
-        return self._chat(request, content, sampling) | ({"media_io_kwargs": options} if options else {})
+        content, options = message_parts(request, self.clips)
+        return self._chat(request, content, sampling) | options
 
     def _chat(self, request: Request, content: list[Part], sampling: Sampling) -> dict[str, Any]:
         system = [{"role": "system", "content": request.system}] if request.system else []

@@ -82,6 +82,11 @@ class DataConfig(Section):
     evaluate: str = key("", "file or folder of the questions of an evaluation, as `--data` of eval")
     media_root: str = key("", "folder that media paths are relative to; the data's own folder if empty")
     limit: PositiveInt | None = key(None, "take only the first so many samples")
+    difficulty: tuple[Share, Share] | None = key(
+        None,
+        "train only on samples whose pass rate, as `data difficulty` measured it, lies within [low, high]; one without "
+        "is left out",
+    )
     max_unreadable: Share = key(
         0.05, "share of the samples, but at least one, that SFT may find unreadable before it stops"
     )
@@ -255,6 +260,8 @@ class Recipe(Section):
         """All keys under the names that config.json of a run or a study has had since version 0.1, so that its folder
         is known again. Without those that came later and decide nothing of what comes out."""
         tree = self.model_dump(exclude={"data": {"max_unreadable"}})
+        if tree["data"]["difficulty"] is None:
+            del tree["data"]["difficulty"]
         tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")
         return tree
 

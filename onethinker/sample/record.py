@@ -15,6 +15,11 @@ Modality = Literal["image", "video", "video-image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "video", "video-image", "text")
 
 
+BESIDE_THE_QUESTION = frozenset({"response", "annotation", "difficulty"})
+"""Keys of `meta` on which neither a question nor its score depends: a worked answer to learn from, how it was made, and
+how often a model answers right."""
+
+
 class DataError(ValueError):
     """A data file that cannot be used; the message names the file, the row and the fix."""
 
@@ -52,9 +57,17 @@ class Sample:
 
     def digest(self) -> str:
         """16 hex digits over everything that the question and its score depend on (not the worked answer)."""
-        meta = {k: v for k, v in self.meta.items() if k != "response"}
+        meta = {k: v for k, v in self.meta.items() if k not in BESIDE_THE_QUESTION}
         content = [self.task, self.modality, self.question, self.truth, self.options, self.media, meta]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    @property
+    def pass_rate(self) -> float | None:
+        """How often a model's sampled answers were right, 0–1, as `onethinker data difficulty` keeps it in
+        `meta.difficulty`; None where that is not known."""
+        known = self.meta.get("difficulty")
+        rate = known.get("pass_rate") if isinstance(known, Mapping) else None
+        return float(rate) if isinstance(rate, int | float) and 0 <= rate <= 1 else None
 
     def paths(self, root: Path) -> list[Path]:
         """The media under `root`. Raises DataError for a path that leaves it."""
@@ -104,3 +117,14 @@ class Samples(Sequence[Sample]):
 
     def of_task(self, *tasks: str) -> Samples:
         return replace(self, items=tuple(s for s in self.items if s.task in tasks))
+
+    def of_difficulty(self, low: float, high: float) -> Samples:
+        """Those whose `pass_rate` is known and from `low` to `high`. Raises DataError where there are none."""
+        items = tuple(s for s in self.items if s.pass_rate is not None and low <= s.pass_rate <= high)
+        if not items:
+            known = sum(s.pass_rate is not None for s in self.items)
+            raise DataError(
+                f"no sample has a pass rate from {low:g} to {high:g}: {known} of {len(self)} have one "
+                "(`onethinker data difficulty` measures it)"
+            )
+        return replace(self, items=items)

@@ -16,7 +16,8 @@ class Sampler:
 
     uniform: one pool. task_balanced: a pool a task, in turn. modality_balanced: image and video pools, in turn (the
     paper's balance). curriculum: one pool, where a sample that was all right or all wrong when last tried is passed
-    over with probability 3/4, so that prompts of middling difficulty come more often.
+    over with probability 3/4, so that prompts of middling difficulty come more often. Before it is tried its
+    `pass_rate` counts, where it has one.
     """
 
     def __init__(self, kind: str, samples: Sequence[Sample], seed: int) -> None:
@@ -73,9 +74,13 @@ class Sampler:
     def _takes(self, position: int, chances: Mapping[str, float]) -> bool:
         sample = self.samples[position]
         chance = chances[sample.task]
-        if self.accuracy.get(sample.id, 0.5) in (0.0, 1.0):
+        if self.accuracy.get(sample.id, self._known(sample)) in (0.0, 1.0):
             chance *= 0.25
         return chance >= 1.0 or np.random.default_rng([self.seed, 7, self.turn]).random() < chance
+
+    def _known(self, sample: Sample) -> float:
+        rate = sample.pass_rate if self.kind == "curriculum" else None
+        return 0.5 if rate is None else rate
 
     def state_dict(self) -> dict[str, Any]:
         return {"drawn": dict(self.drawn), "turn": self.turn, "accuracy": dict(self.accuracy)}

@@ -40,8 +40,8 @@ CHANGED: dict[str, tuple[object, str]] = {
     "evaluate.budget.max_frames": (3, "budget.max_frames"),
 }
 """Key → another value, and what of an evaluation it changes to that value."""
-ELSEWHERE = {"data.evaluate", "data.media_root", "data.train", "data.max_unreadable", "model.base"}
-"""The data are flags below, `data.train` and `data.max_unreadable` are for training, and `model.base` is the MODEL."""
+ELSEWHERE = {"data.evaluate", "data.media_root", "data.train", "data.difficulty", "data.max_unreadable", "model.base"}
+"""The data are flags below, the rest of `data` is for training, and `model.base` is the MODEL."""
 
 
 @pytest.fixture
