@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,6 +14,7 @@ from onethinker.sample.marks import unescape
 Finish = Literal["stop", "length", "error"]
 Capability = Literal["token_ids", "logps"]
 PartKind = Literal["text", "image", "video"]
+Part = tuple[PartKind, str]
 _MARKS = re.compile(r"((?<!\\)<(?:image|video)>)")
 
 
@@ -22,7 +23,8 @@ class Request:
     """One prompt. text: the user's message with `<image>` / `<video>` marks where the media belong, in order; with a
     backslash before it a mark is only words.
 
-    media: one absolute path a mark. budget: how large and how many frames the media may become.
+    media: one absolute path a mark. budget: how large and how many frames the media may become. history: what was said
+    before, (role, words) with role `user` or `assistant`; its marks come before those of the text.
     """
 
     id: str
@@ -30,26 +32,36 @@ class Request:
     media: tuple[Path, ...]
     budget: MediaBudget
     system: str = ""
+    history: tuple[tuple[str, str], ...] = ()
 
-    def parts(self) -> list[tuple[PartKind, str]]:
-        """(kind, words or path) in order. Media without a mark come first; special tokens in the words are disarmed.
+    def parts(self) -> list[Part]:
+        """(kind, words or path) in order, of the user's message alone. Raises as `turns`."""
+        return self.turns()[-1][1]
+
+    def turns(self) -> list[tuple[str, list[Part]]]:
+        """(role, parts) of the history and the user's message. Media without a mark come first in the latter; special
+        tokens in the words are disarmed.
 
         Raises ValueError for more marks than media, MediaError for media whose kind cannot be told.
         """
-        pieces = _MARKS.split(self.text)
-        marks = sum(bool(_MARKS.fullmatch(piece)) for piece in pieces)
-        if marks > len(self.media):
+        said = [(role, _MARKS.split(text)) for role, text in (*self.history, ("user", self.text))]
+        marks = sum(bool(_MARKS.fullmatch(piece)) for _, pieces in said for piece in pieces)
+        missing = len(self.media) - marks
+        if missing < 0:
             raise ValueError(f"request {self.id}: {marks} media marks but {len(self.media)} media files")
-        pieces = ["<video>" if is_clip(file) else "<image>" for file in self.media[: len(self.media) - marks]] + pieces
-        files, parts = iter(self.media), list[tuple[PartKind, str]]()
-        for piece in pieces:
-            if piece == "<image>":
-                parts.append(("image", str(next(files))))
-            elif piece == "<video>":
-                parts.append(("video", str(next(files))))
-            elif piece:
-                parts.append(("text", unescape(piece).replace("<|", "< |")))
-        return parts
+        earlier = marks - sum(bool(_MARKS.fullmatch(piece)) for piece in said[-1][1])
+        unmarked = self.media[earlier : earlier + missing]
+        said[-1][1][:0] = ["<video>" if is_clip(file) else "<image>" for file in unmarked]
+        files = iter(self.media)
+        return [(role, [part for piece in pieces if (part := _part(piece, files))]) for role, pieces in said]
+
+
+def _part(piece: str, files: Iterator[Path]) -> Part | None:
+    if piece == "<image>":
+        return "image", str(next(files))
+    if piece == "<video>":
+        return "video", str(next(files))
+    return ("text", unescape(piece).replace("<|", "< |")) if piece else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,54 @@ class Engine(Protocol):
 
         One bad clip costs one request: its completions have finish `error` and say why.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question on its way into a session. key: whatever its tokens are to be known by. prompt: as the session's
+    `encode` gave it. top: how many of the likeliest tokens are wanted beside each token."""
+
+    key: Any
+    request: Request
+    prompt: Any
+    sampling: Sampling
+    top: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The next token of an answer. finish: empty while the answer goes on. top: the likeliest tokens with their
+    log-probabilities. completion: the whole answer, with its last token."""
+
+    key: Any
+    answer: int
+    id: int
+    logp: float
+    top: tuple[tuple[int, float], ...] = ()
+    completion: Completion | None = None
+
+
+class Session(Protocol):
+    """Continuous batching: answers under way together, which new questions join between two tokens. One thread."""
+
+    @property
+    def rows(self) -> int:
+        """Answers under way."""
+        ...
+
+    def encode(self, request: Request) -> Any:
+        """The prompt; from any thread. Raises ValueError for what is wrong with the request."""
+        ...
+
+    def join(self, asked: Sequence[Asked]) -> None: ...
+
+    def step(self) -> list[Token]:
+        """One token more of every answer. An answer that ended has left."""
+        ...
+
+    def leave(self, gone: Collection[tuple[Any, int]]) -> None:
+        """End these answers (key, answer) without their completions."""
         ...
 
 

@@ -49,17 +49,29 @@ def message_parts(
     encode(path, way, budget): in place of `encode_medium`, for who keeps what was encoded; way: `image` or one of
     CLIPS. Raises MediaError (a ValueError), ValueError, OSError.
     """
-    parts, content, options = request.parts(), list[Part](), dict[str, Any]()
-    alone = sum(kind == "video" for kind, _ in parts) == 1
+    _, content, options = chat_turns(request, clips, encode)
+    return content, options
+
+
+def chat_turns(
+    request: Request, clips: str, encode: Callable[[str, str, MediaBudget], Encoded] | None = None
+) -> tuple[list[dict[str, Any]], list[Part], dict[str, Any]]:
+    """As `message_parts`, with the messages of the request's history first."""
+    turns, options = request.turns(), dict[str, Any]()
+    alone = sum(kind == "video" for _, parts in turns for kind, _ in parts) == 1
     clips = "video" if clips == "sequence" and not alone else clips
-    for kind, value in parts:
-        if kind == "text":
-            content.append(text_part(value))
-            continue
-        made, times = (encode or encode_medium)(value, "image" if kind == "image" else clips, request.budget)
-        content += made
-        options |= times
-    return content, {"media_io_kwargs": options} if options else {}
+    messages = list[dict[str, Any]]()
+    for role, parts in turns:
+        content = list[Part]()
+        for kind, value in parts:
+            if kind == "text":
+                content.append(text_part(value))
+                continue
+            made, times = (encode or encode_medium)(value, "image" if kind == "image" else clips, request.budget)
+            content += made
+            options |= times
+        messages.append({"role": role, "content": content})
+    return messages[:-1], messages[-1]["content"], {"media_io_kwargs": options} if options else {}
 
 
 def encode_medium(path: str, way: str, budget: MediaBudget) -> Encoded:

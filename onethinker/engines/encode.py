@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
-from onethinker.engines.base import Request
+from onethinker.engines.base import Part, Request
 from onethinker.engines.lru import LRUCache
 from onethinker.media import Clip, MediaBudget, open_clip, open_image
 
@@ -149,16 +149,15 @@ class Encoder:
 
     def inputs(self, request: Request) -> Inputs:
         """What the processor is given, media opened and within their budget. Raises as `encode`."""
-        parts, images, clips = request.parts(), list[Image.Image](), list[Clip]()
-        for kind, value in parts:
+        turns, images, clips = request.turns(), list[Image.Image](), list[Clip]()
+        for kind, value in (part for _, parts in turns for part in parts):
             if kind == "image":
                 images.append(self._image(value, request.budget.image_pixels))
             elif kind == "video":
                 clips.append(self._clip(value, request.budget))
-        content = [{"type": kind} | ({"text": value} if kind == "text" else {}) for kind, value in parts]
         messages = [{"role": "system", "content": request.system}] if request.system else []
         text = self.processor.apply_chat_template(
-            [*messages, {"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            [*messages, *map(_message, turns)], tokenize=False, add_generation_prompt=True
         )
         sizes: dict[str, dict[str, Any]] = {}
         if images:
@@ -184,6 +183,14 @@ class Encoder:
     def encode_text(self, text: str) -> list[int]:
         """Token ids of an answer, special tokens in it read as plain text."""
         return self.tokenizer.encode(text.replace("<|", "< |"), add_special_tokens=False)
+
+
+def _message(turn: tuple[str, list[Part]]) -> dict[str, Any]:
+    role, parts = turn
+    return {
+        "role": role,
+        "content": [{"type": kind} | ({"text": value} if kind == "text" else {}) for kind, value in parts],
+    }
 
 
 def _within(picture: Image.Image, pixels: int, unit: int) -> Image.Image:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +26,16 @@ from onethinker.models.forward import autocast, banned_ids, sampling_logits, unw
 from onethinker.models.load import weights_digest
 from onethinker.util.map_ahead import map_ahead
 
+if TYPE_CHECKING:
+    from onethinker.engines.session import LocalSession
+
 
 @dataclass
-class _AnswerState:
-    """One answer being written. uniforms: one number in [0, 1) a step, drawn from the request's own seed."""
+class AnswerState:
+    """One answer being written. request: its place, or its key in a session. uniforms: one number in [0, 1) a step,
+    drawn from the request's own seed."""
 
-    request: int
+    request: Any
     answer: int
     uniforms: np.ndarray
     ids: list[int] = field(default_factory=list)
@@ -71,6 +75,12 @@ class LocalEngine:
             "device": str(head.device), "dtype": dtype, "attention": attention, "batch": self.decode_batch_size,
         }  # fmt: skip
 
+    def session(self) -> LocalSession:
+        """Answers that new questions join between two tokens; the same tokens as `answer` gives but for rounding."""
+        from onethinker.engines.session import LocalSession
+
+        return LocalSession(self)
+
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Requests of like size are decoded together and those that share media one after the
         other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""
@@ -101,7 +111,7 @@ class LocalEngine:
     ) -> Iterator[tuple[int, list[Completion]]]:
         """Answers to prompts that are decoded together, each prompt's as soon as the last of them has ended."""
         rows = [
-            _AnswerState(index, answer, _uniforms(requests[index].id, answer, sampling))
+            AnswerState(index, answer, uniforms_of(requests[index].id, answer, sampling))
             for index, _ in prompts
             for answer in range(sampling.n)
         ]
@@ -112,13 +122,13 @@ class LocalEngine:
         try:
             for row, seconds in self._steps([(requests[i], p) for i, p in prompts], rows, sampling):
                 answers = made[row.request]
-                answers[row.answer] = self._completion(row, seconds, lengths[row.request])
+                answers[row.answer] = self.completion(row, seconds, lengths[row.request])
                 if len(answers) == sampling.n:
                     yield row.request, [answers[i] for i in range(sampling.n)]
         finally:
             self.model.train(training)
 
-    def _completion(self, row: _AnswerState, seconds: float, prompt_tokens: int) -> Completion:
+    def completion(self, row: AnswerState, seconds: float, prompt_tokens: int) -> Completion:
         stopped = row.ids[-1] in self.stops
         return Completion(
             text=self.tokenizer.decode(row.ids[: -1 if stopped else None], skip_special_tokens=True),
@@ -131,13 +141,13 @@ class LocalEngine:
         )
 
     def _steps(
-        self, asked: Sequence[tuple[Request, Prompt]], rows: list[_AnswerState], sampling: Sampling
-    ) -> Iterator[tuple[_AnswerState, float]]:
+        self, asked: Sequence[tuple[Request, Prompt]], rows: list[AnswerState], sampling: Sampling
+    ) -> Iterator[tuple[AnswerState, float]]:
         """Prefill, then one token a row and step. Yields each row as it ends, and its seconds: of every step an even
         share with the rows that were then active."""
         core = unwrap(self.model)
         began = time.perf_counter()
-        decoder, hidden = self._start(core, asked, sampling.n)
+        decoder, hidden = self.start(core, asked, sampling.n)
         active, seconds = rows, 0.0
         for step in range(sampling.max_tokens):
             tokens, logps = self._sample(core, hidden, active, step, sampling)
@@ -156,8 +166,10 @@ class LocalEngine:
             hidden, active = self._advance(decoder, tokens, keep, active), [active[i] for i in keep]
 
     @torch.inference_mode()
-    def _start(self, core: Any, asked: Sequence[tuple[Request, Prompt]], answers: int) -> tuple[Decoder, Tensor]:
-        """The decoder of `answers` rows a prompt, and their last hidden states (B, H)."""
+    def start(
+        self, core: Any, asked: Sequence[tuple[Request, Prompt]], answers: int | Tensor
+    ) -> tuple[Decoder, Tensor]:
+        """The decoder of `answers` rows a prompt (one number or (P,)), and their last hidden states (B, H)."""
         device = core.lm_head.weight.device
         requests, prompts = zip(*asked)
         with autocast(device, self.dtype):
@@ -167,16 +179,16 @@ class LocalEngine:
 
     @torch.inference_mode()
     def _sample(
-        self, core: Any, hidden: Tensor, active: Sequence[_AnswerState], step: int, sampling: Sampling
+        self, core: Any, hidden: Tensor, active: Sequence[AnswerState], step: int, sampling: Sampling
     ) -> tuple[Tensor, list[float]]:
         """The next token of each row (B,) and its log-probability."""
         with autocast(hidden.device, self.dtype):
             logits = sampling_logits(core.lm_head(hidden), self.banned, sampling.temperature or 1.0)
-            tokens, logps = _pick(logits, [r.uniforms[step] if len(r.uniforms) else 0.0 for r in active], sampling)
+            tokens, logps = pick(logits, [r.uniforms[step] if len(r.uniforms) else 0.0 for r in active], sampling)
             return tokens, logps.tolist()
 
     @torch.inference_mode()
-    def _advance(self, decoder: Decoder, tokens: Tensor, keep: list[int], active: Sequence[_AnswerState]) -> Tensor:
+    def _advance(self, decoder: Decoder, tokens: Tensor, keep: list[int], active: Sequence[AnswerState]) -> Tensor:
         """Last hidden states after these tokens, of the rows to keep."""
         with autocast(tokens.device, self.dtype):
             if len(keep) < len(active):
@@ -263,7 +275,7 @@ def _batching_key(request: Request) -> tuple[int, bool, tuple[str, ...], int]:
     return len(media), any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in media), media, len(request.text)
 
 
-def _pick(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Tensor, Tensor]:
+def pick(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Tensor, Tensor]:
     """Next tokens (B,) and their log-probabilities (B,): the likeliest, or the inverse of the distribution function."""
     logps = torch.log_softmax(logits, dim=-1)
     if sampling.temperature == 0:
@@ -287,7 +299,7 @@ def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return torch.zeros_like(probabilities).scatter(-1, order, ranked)
 
 
-def _uniforms(request: str, answer: int, sampling: Sampling) -> np.ndarray:
+def uniforms_of(request: str, answer: int, sampling: Sampling) -> np.ndarray:
     if sampling.temperature == 0:
         return np.empty(0)
     key = hashlib.sha256(f"{sampling.seed}|{request}|{answer}".encode()).digest()

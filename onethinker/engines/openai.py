@@ -21,7 +21,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
-from onethinker.engines.content import CLIPS, Part, message_parts
+from onethinker.engines.content import CLIPS, Part, chat_turns
 from onethinker.util.served import ServedModel, post_chat, served_model
 from onethinker.util.server import Server, ServerError, key_from_environment
 
@@ -115,8 +115,10 @@ class OpenAIEngine:
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         """The request but for `n` and `seed`. Raises MediaError (a ValueError), ValueError, OSError."""
-        content, options = message_parts(request, self.clips)
-        return self._chat(request, content, sampling) | options
+        earlier, content, options = chat_turns(request, self.clips)
+        body = self._chat(request, content, sampling)
+        body["messages"][-1:-1] = earlier
+        return body | options
 
     def _chat(self, request: Request, content: list[Part], sampling: Sampling) -> dict[str, Any]:
         system = [{"role": "system", "content": request.system}] if request.system else []

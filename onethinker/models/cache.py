@@ -34,6 +34,17 @@ class GrowingLayer(DynamicLayer):
         self._buffers = (self._buffers[0][indices], self._buffers[1][indices])
         self._show(used)
 
+    def add_rows(self, count: int) -> None:
+        """Rows of zeros behind the others."""
+        self._buffers = tuple(torch.cat([b, b.new_zeros(count, *b.shape[1:])]) for b in self._buffers)  # type: ignore[assignment]
+        self._show(self.get_seq_length())
+
+    def drop_columns(self, count: int) -> None:
+        """Forget the first columns of every row."""
+        used = self.get_seq_length() - count
+        self._buffers = (self._buffers[0][:, :, count:].clone(), self._buffers[1][:, :, count:].clone())
+        self._show(used)
+
     def batch_repeat_interleave(self, repeats: int) -> None:
         rows = self._buffers[0].shape[0]
         self.batch_select_indices(torch.arange(rows, device=self.device).repeat_interleave(repeats))
@@ -55,3 +66,11 @@ class GrowingCache(DynamicCache):
     def __init__(self) -> None:
         super().__init__()
         self.layer_class_to_replicate = GrowingLayer
+
+    def add_rows(self, count: int) -> None:
+        for layer in self.layers:
+            layer.add_rows(count)
+
+    def drop_columns(self, count: int) -> None:
+        for layer in self.layers:
+            layer.drop_columns(count)

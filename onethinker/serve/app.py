@@ -87,7 +87,8 @@ def _answer_problems(app: FastAPI) -> None:
         assert isinstance(error, Problem)
         openai = is_openai_path(request.url.path)
         kind = "application/json" if openai else PROBLEM_JSON
-        return Response(error.body(openai), error.status, error.headers, media_type=kind)
+        status = 400 if openai and error.status == 422 else error.status  # OpenAI's for whatever is wrong with a field
+        return Response(error.body(openai), status, error.headers, media_type=kind)
 
     async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -38,13 +38,15 @@ class Piece:
 @dataclass(eq=False)
 class Ticket:
     """One question under way. stream: pieces are wanted as they come, not only the last ones. stop: texts before which
-    an answer ends. top: how many of the likeliest tokens are wanted beside each token."""
+    an answer ends. top: how many of the likeliest tokens are wanted beside each token. each: every token is wanted, for
+    its log-probability."""
 
     request: Request
     sampling: Sampling
     stream: bool = False
     stop: tuple[str, ...] = ()
     top: int = 0
+    each: bool = False
     left: bool = False
     """Whoever asked is gone."""
     events: asyncio.Queue[Piece | Problem] = field(default_factory=asyncio.Queue)

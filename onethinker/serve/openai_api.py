@@ -21,9 +21,9 @@ from starlette.responses import JSONResponse, Response
 
 from onethinker.engines.base import Completion, Sampling
 from onethinker.engines.base import Request as EngineRequest
-from onethinker.sample.marks import escape
+from onethinker.sample.marks import escape, unescape
 from onethinker.serve.batching import Piece, Ticket
-from onethinker.serve.openai_records import CHAT_EXAMPLE, ChatAsked, ChatMessage, ImagePart, TextPart
+from onethinker.serve.openai_records import CHAT_EXAMPLE, ChatAsked, ChatMessage, ImagePart, TextPart, VideoPart
 from onethinker.serve.problems import Problem
 from onethinker.serve.service import Service, usage
 from onethinker.serve.uploads import Form, read_body, until_left, validated
@@ -59,8 +59,7 @@ def openai_routes(service: Service, responses: dict[int | str, Any]) -> APIRoute
         }  # fmt: skip
         return {"object": "list", "data": [card]}
 
-    body = {"schema": ChatAsked.model_json_schema(ref_template="#/components/schemas/{model}"), "example": CHAT_EXAMPLE}
-    body["schema"] = _inlined(ChatAsked.model_json_schema())
+    body = {"schema": _inlined(ChatAsked.model_json_schema()), "example": CHAT_EXAMPLE}
 
     @router.post(
         "/v1/chat/completions", operation_id="chat",
@@ -116,57 +115,70 @@ async def _prepared(service: Service, asked: ChatAsked) -> AsyncIterator[_Chat]:
     wanted = asked.max_completion_tokens or asked.max_tokens
     if wanted:
         service.check_tokens(wanted)
-    system, text, media, kinds = _read_messages(asked.messages)
-    if len(text) + len(system) > service.limits.question:
+    said = _read_messages(asked.messages)
+    if sum(map(len, (said.system, said.text, *(text for _, text in said.history)))) > service.limits.question:
         raise Problem(400, f"messages: at most {service.limits.question:,} characters are taken", param="messages")
     kept = service.store.begin()
     try:
         budget = service.model.budget
-        found = await service.intake.take(kept, list(media), budget, kinds)
+        found = await service.intake.take(kept, list(said.media), budget, said.kinds)
         files = tuple(Path(about["path"]) for about in found)
         sampling = Sampling(
             n=asked.n or 1, temperature=1.0 if asked.temperature is None else asked.temperature,
             top_p=asked.top_p or 1.0, max_tokens=wanted or service.model.max_tokens,
             seed=secrets.randbits(31) if asked.seed is None else asked.seed,
         )  # fmt: skip
-        request = EngineRequest("ask", text, files, budget, system)
-        ticket = Ticket(request, sampling, stop=asked.stops, top=asked.top_logprobs or 0)
+        request = EngineRequest("ask", said.text, files, budget, said.system, said.history)
+        ticket = Ticket(request, sampling, stop=asked.stops, top=asked.top_logprobs or 0, each=bool(asked.logprobs))
         yield _Chat(asked, ticket, f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), time.perf_counter())
     finally:
         kept.remove()
 
 
-def _read_messages(messages: list[ChatMessage]) -> tuple[str, str, list[str], list[str]]:
-    """(system, user's text with marks, media, kinds)."""
-    *before, last = messages
-    if last.role != "user":
-        raise Problem(400, f"messages: expected the user's last, came {last.role}'s", param="messages")
-    if any(message.role not in ("system", "developer") for message in before):
-        raise Problem(400, "messages: one question at a time; leave earlier turns out", param="messages")
-    system = "\n".join(_words(message) for message in before)
-    text, media, kinds = "", list[str](), list[str]()
-    parts = [TextPart(type="text", text=last.content)] if isinstance(last.content, str) else last.content or []
-    for part in parts:
-        if isinstance(part, TextPart):
-            text += escape(part.text)
-            continue
-        kind, url = ("image", part.image_url) if isinstance(part, ImagePart) else ("video", part.video_url)
-        text += f"<{kind}>"
-        kinds.append(kind)
-        media.append(url if isinstance(url, str) else url.url)
-    if not text.strip():
-        raise Problem(400, "messages: the user's last message is empty", param="messages")
-    return system, text, media, kinds
+@dataclass(frozen=True)
+class _Said:
+    """Messages as the engine takes them. media: addresses in the order of their marks; kinds: image or video each."""
+
+    system: str
+    history: tuple[tuple[str, str], ...]
+    text: str
+    media: list[str]
+    kinds: list[str]
 
 
-def _words(message: ChatMessage) -> str:
-    if not message.content:
-        return ""
+def _read_messages(messages: list[ChatMessage]) -> _Said:
+    """Raises Problem."""
+    system, said = list[str](), list[tuple[str, str]]()
+    media, kinds = list[str](), list[str]()
+    for message in messages:
+        if message.role in ("system", "developer") and said:
+            raise Problem(400, f"messages: expected the {message.role}'s first", param="messages")
+        text = "".join(_piece(part, message.role, media, kinds) for part in _parts(message))
+        if message.role in ("system", "developer"):
+            system.append(unescape(text))
+        else:
+            said.append((message.role, text))
+    if not said or said[-1][0] != "user" or not said[-1][1].strip():
+        raise Problem(400, "messages: expected the user's last, with words or pictures in it", param="messages")
+    return _Said("\n".join(system), tuple(said[:-1]), said[-1][1], media, kinds)
+
+
+def _parts(message: ChatMessage) -> list[Any]:
     if isinstance(message.content, str):
-        return message.content
-    if not all(isinstance(part, TextPart) for part in message.content):
-        raise Problem(400, f"messages: {message.role}'s hold words only, pictures belong to the user", param="messages")
-    return "".join(part.text for part in message.content if isinstance(part, TextPart))
+        return [TextPart(type="text", text=message.content)]
+    return message.content or []
+
+
+def _piece(part: TextPart | ImagePart | VideoPart, role: str, media: list[str], kinds: list[str]) -> str:
+    """The part's words, or the mark of its medium, which goes to the others."""
+    if isinstance(part, TextPart):
+        return escape(part.text)
+    if role != "user":
+        raise Problem(400, f"messages: pictures and clips are the user's, found the {role}'s", param="messages")
+    kind, url = ("image", part.image_url) if isinstance(part, ImagePart) else ("video", part.video_url)
+    media.append(url if isinstance(url, str) else url.url)
+    kinds.append(kind)
+    return f"<{kind}>"
 
 
 async def _answer(service: Service, asked: ChatAsked) -> Response:

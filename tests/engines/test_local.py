@@ -13,7 +13,7 @@ from scipy.stats import chisquare
 
 from onethinker.engines.base import Sampling
 from onethinker.engines.encode import Encoder
-from onethinker.engines.local import LocalEngine, _pick
+from onethinker.engines.local import LocalEngine, pick
 from onethinker.models.forward import banned_ids
 from onethinker.train.prefix import TokenGroup
 from tests.train.plain import plain_logps
@@ -130,7 +130,7 @@ def test_draws_follow_the_distribution(temperature, top_p, engine, mini_model, r
 def test_the_last_draw_of_all_stays_on_a_token_with_probability():
     """A draw next to 1 rounds to 1 in float32; the tokens past the whole sum must not be taken."""
     logits = torch.tensor([[0.0, 1.0, 0.5, -torch.inf, -torch.inf]]).repeat(2, 1)
-    tokens, logps = _pick(logits, [1 - 2**-53, 0.0], Sampling(temperature=1.0))
+    tokens, logps = pick(logits, [1 - 2**-53, 0.0], Sampling(temperature=1.0))
     assert tokens.tolist() == [2, 0]
     assert torch.isfinite(logps).all()
 
