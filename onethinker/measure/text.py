@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
+from ctypes import c_float
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from rapidfuzz.distance import LCSseq, Levenshtein
 
 from onethinker.measure.choices import choice, choice_lenient
@@ -22,7 +23,6 @@ __all__ = [
     "choice_lenient",
     "math_equal",
     "mra",
-    "mra_many",
     "mra_profiles",
     "number",
     "number_lenient",
@@ -122,10 +122,10 @@ def same_number(a: float, b: float) -> bool:
 
 MraProfile = Literal["released", "reported", "official"]
 _STEPS = 0.05 * np.arange(10)
-_LIMITS = {  # of the relative error, ascending, each by its tool's own expression
-    "released": (np.float32(1) - (0.5 + _STEPS).astype(np.float32))[::-1].copy(),
-    "reported": (1.0 - (0.5 + _STEPS))[::-1].copy(),
-    "official": (1 - np.linspace(0.5, 0.95, 10))[::-1].copy(),
+_LIMITS: dict[MraProfile, list[float]] = {  # of the relative error, ascending, each by its tool's own expression
+    "released": (np.float32(1) - (0.5 + _STEPS).astype(np.float32))[::-1].tolist(),
+    "reported": (1.0 - (0.5 + _STEPS))[::-1].tolist(),
+    "official": (1 - np.linspace(0.5, 0.95, 10))[::-1].tolist(),
 }
 
 
@@ -137,26 +137,26 @@ def mra(pred: float, true: float, profile: MraProfile = "released") -> float:
     VSI-Bench's tool, ≤; a true 0 is met only by 0. What is not finite earns 0. Source: Yang et al. 2024 (VSI-Bench);
     onethinker_reward.py and eval_bench.py of tulerfeng/OneThinker; lmms-eval's tasks/vsibench.
     """
-    return float(mra_many([pred], [true], profile)[0])
+    return mra_profiles(pred, true)[profile]
 
 
-def mra_many(pred_N: ArrayLike, true_N: ArrayLike, profile: MraProfile = "released") -> NDArray[np.float64]:
-    """`mra` of N pairs, shape (N,)."""
-    return mra_profiles(pred_N, true_N)[profile]
-
-
-def mra_profiles(pred_N: ArrayLike, true_N: ArrayLike) -> dict[MraProfile, NDArray[np.float64]]:
-    """`mra` of N pairs by every profile, each of shape (N,). An error that is no number meets no limit."""
-    pred, true = np.asarray(pred_N, dtype=np.float64), np.asarray(true_N, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        size_N = np.abs(true)
-        error_N = np.abs(pred - true) / size_N
-        pred_32, true_32 = pred.astype(np.float32), true.astype(np.float32)
-        error_32 = np.abs(pred_32 - true_32) / (np.abs(true_32) + np.float32(1e-8))
-    exact_N = np.where((pred == true) & np.isfinite(true), 0.0, error_N)
-    reported_N = np.where(size_N >= 1e-12, error_N, np.nan)
+def mra_profiles(pred: float, true: float) -> dict[MraProfile, float]:
+    """`mra` by every profile."""
+    pred, true = float(pred), float(true)
+    away, size = abs(pred - true), abs(true)
+    error = away / size if size else math.inf if away else 0.0
+    pred_32, true_32 = _single(pred), _single(true)
+    error_32 = _single(_single(abs(pred_32 - true_32)) / _single(abs(true_32) + _SMALL))
     return {
-        "released": (10 - np.searchsorted(_LIMITS["released"], error_32, "right")) / 10,
-        "reported": (10 - np.searchsorted(_LIMITS["reported"], reported_N, "right")) / 10,
-        "official": (10 - np.searchsorted(_LIMITS["official"], exact_N, "left")) / 10,
+        "released": (10 - bisect_right(_LIMITS["released"], error_32)) / 10,  # NaN is past every limit for it
+        "reported": (10 - bisect_right(_LIMITS["reported"], error)) / 10 if size >= 1e-12 else 0.0,
+        "official": (10 - bisect_left(_LIMITS["official"], error)) / 10 if not math.isnan(error) else 0.0,
     }
+
+
+def _single(value: float) -> float:
+    """As 32 bits hold it. Of one sum, difference or quotient of such numbers it is what 32 bits would have given."""
+    return c_float(value).value
+
+
+_SMALL = _single(1e-8)

@@ -16,12 +16,18 @@ from onethinker.sample.plain import NEVER_NULL, NotPlain, is_null
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
 from onethinker.sample.task_names import find_task, known_names, published_name
 
+_NAMES = frozenset((str,))
+_FIELDS = tuple(f.name for f in fields(Sample))
+
 
 def parse_row(row: Any, where: str) -> Sample:
     """One row in any of the three forms. A field that is null is one that is not there. Raises DataError."""
     if type(row) is not dict and not isinstance(row, Mapping):
         raise DataError(f"{where}: expected an object with a sample's fields, found {type(row).__name__}")
-    columns, row = row.keys(), {str(k): v for k, v in row.items() if type(v) in NEVER_NULL or not is_null(v)}
+    columns = row.keys()
+    # Most rows hold nothing that may be null and need no copy: told by their types alone.
+    if not (NEVER_NULL.issuperset(map(type, row.values())) and _NAMES.issuperset(map(type, columns))):
+        row = {str(k): v for k, v in row.items() if not is_null(v)}
     try:
         if row.get("messages") or ("messages" in columns and not {"problem", "question"} & row.keys()):
             return from_sft(row, where)
@@ -71,7 +77,9 @@ def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
         extra = names(row, "additional_path", where)
         if extra and media[-len(extra) :] != extra:
             read.add("additional_path")
-    meta = {key: value for key, value in row.items() if key not in _PUBLISHED and key not in read}
+    meta: dict[str, Any] = {}
+    if not row.keys() <= _PUBLISHED:  # most rows have no other fields
+        meta = {key: value for key, value in row.items() if key not in _PUBLISHED and key not in read}
     if row.get("segmentation_output"):
         meta["segmentation"] = row["segmentation_output"]
     return Sample(
@@ -90,6 +98,8 @@ def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
 def _text(row: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:
     """A field of text; a truth may be a number. Raises DataError where there is none."""
     value = row.get(key, default)
+    if type(value) is str:
+        return value
     if key in ("solution", "answer") and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -148,7 +158,9 @@ def _id(row: Mapping[str, Any], key: str, where: str) -> str:
 
 def _texts(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     """A list of texts; numbers are written out, nothing is an empty list."""
-    values = row.get(key) or ()
+    values = row.get(key)
+    if not values:
+        return ()
     if not isinstance(values, list | tuple) or not all(isinstance(v, str | int | float) for v in values):
         raise DataError(f"{where}: field {key!r} is {values!r:.80}; expected a list of texts")
     return tuple(str(v) for v in values)
@@ -209,11 +221,10 @@ def _is_video(sample: Sample, name: str) -> bool:
 
 
 def _from_native(row: Mapping[str, Any], where: str) -> Sample:
-    known = {f.name for f in fields(Sample)}
     missing = {"id", "task", "modality", "question", "truth"} - row.keys()
     if missing:
         raise DataError(
-            f"{where}: fields {', '.join(sorted(missing))} are missing; a row holds {', '.join(sorted(known))} "
+            f"{where}: fields {', '.join(sorted(missing))} are missing; a row holds {', '.join(sorted(_FIELDS))} "
             "(native), `problem` ... (published) or `messages` ... (SFT)"
         )
     for name in ("task", "modality", "question", "truth"):
@@ -222,7 +233,9 @@ def _from_native(row: Mapping[str, Any], where: str) -> Sample:
     if row["modality"] not in MODALITIES:
         raise DataError(f"{where}: modality {row['modality']!r:.80}; expected one of {', '.join(MODALITIES)}")
     media, _, read = media_of({**row, "data_type": row["modality"]}, where, "media", row["question"])
-    meta = {key: value for key, value in row.items() if key not in known | read} | _native_meta(row, where)
+    meta = {key: value for key, value in row.items() if key not in _FIELDS and key not in read} | _native_meta(
+        row, where
+    )
     return Sample(
         id=_id(row, "id", where),
         task=row["task"],
@@ -251,5 +264,5 @@ def _native_meta(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def to_native(sample: Sample) -> dict[str, Any]:
     """The JSON-lines row of a sample."""
-    row = {f.name: getattr(sample, f.name) for f in fields(Sample)}
+    row = {name: getattr(sample, name) for name in _FIELDS}
     return row | {"options": list(sample.options), "media": list(sample.media), "meta": dict(sample.meta)}

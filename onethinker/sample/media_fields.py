@@ -31,24 +31,25 @@ _OTHERWISE = {
     *("id", "task", "modality", "question", "truth", "source", "meta"),
 }
 """Fields that are read as something else."""
+_PLAIN = {ordered: _OTHERWISE | {ordered} for ordered in ("path", "media")}
 _MEDIUM = {"path", "bytes", "url"}
 """Keys of which an object that is a medium has one."""
 Names = tuple[str, ...]
 
 
-def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> tuple[Names, Modality, set[str]]:
-    """A row's media, the modality that they have, and the fields that have been read.
+def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> tuple[Names, Modality | None, set[str]]:
+    """A row's media, their modality (None where a `data_type` says it), and the fields that have been read.
 
     ordered: `path` or `media`. marked: the text whose marks order media that are given by kind. Raises DataError.
     """
     named, extra = names(row, ordered, where), names(row, "additional_path", where)
-    unknown = [key for key in row if key not in _OTHERWISE and key != ordered]
+    unknown = [] if row.keys() <= _PLAIN[ordered] else [key for key in row if key not in _PLAIN[ordered]]
     others = [key for key in unknown if _looks(key, row[key])]
     empty = {key for key in unknown if _is_read(key) and row[key] in ([], (), "", b"", [None])}
     if named:
         media = named + extra
         copies = _check_same(row, others, media, where) if others else set()
-        return media, _modality_by_suffix(media), empty | copies
+        return media, None if "data_type" in row else _modality_by_suffix(media), empty | copies
     images, videos = (_of_kind(row, others, kind, where) for kind in ("image", "video"))
     unread = [key for key in others if not _is_read(key)]
     seen = images or videos or row.get("data_type") == "text"
@@ -203,7 +204,7 @@ def _in_order(images: Names, videos: Names, marks: Sequence[str]) -> Names:
 
 
 def _modality_by_suffix(media: Names) -> Modality:
-    videos = sum(_suffix(name) in VIDEO_SUFFIXES for name in media)
     if not media:
         return "text"
+    videos = sum([_suffix(name) in VIDEO_SUFFIXES for name in media])
     return "image" if not videos else "video" if videos == len(media) else "video-image"

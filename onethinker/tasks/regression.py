@@ -30,9 +30,9 @@ class Regression(Task[float]):
         return parse_number(text, lenient=lenient)
 
     def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
-        mra = measure.mra_profiles(pred, true)
-        evidence = {"mra_official": mra["official"], "mra_reported": mra["reported"]}
-        return Measured(mra["released"], {"mra": mra["released"]}, evidence)
+        found = list(map(measure.mra_profiles, pred, true))
+        released, official, reported = ([mra[p] for mra in found] for p in ("released", "official", "reported"))
+        return Measured(released, {"mra": released}, {"mra_official": official, "mra_reported": reported})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:
         if profile == "released":  # rows of before `mra_reported` have the accuracy
