@@ -20,6 +20,7 @@ from onethinker.models.shipped import shipped_data
 from onethinker.recipes import override, trained_with
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.sample.answer import read_answer
+from onethinker.scoring.scores import score_many
 from onethinker.studies.bench import Bench, evaluate_cell, open_bench, train_and_evaluate, write_study
 from onethinker.studies.cells import Row, Work, run_cells, seeds_done
 from onethinker.studies.contrasts import contrast_row, gain
@@ -110,10 +111,9 @@ def blind(questions: Samples) -> dict[str, float]:
 
 
 def _always(text: str, samples: Sequence[Sample]) -> float:
-    task = get_task(samples[0].task)
     answer = read_answer(f"<think></think><answer>{text}</answer>")
-    shares = [next(iter(task.counted(task.score(sample, answer), "official").values())) for sample in samples]
-    return sum(above for above, _ in shares) / sum(below for _, below in shares)
+    scored = score_many(samples, [answer] * len(samples))
+    return next(iter(get_task(samples[0].task).metrics([found.score for found in scored]).values()))
 
 
 # ---- results ----------------------------------------------------------------------------------------------------
