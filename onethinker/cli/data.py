@@ -74,11 +74,12 @@ def convert(
 ) -> None:
     """Write a public data set as samples. Names every medium that is missing; exit status 1 if any is."""
     from onethinker.data.sources.convert import convert as write
+    from onethinker.util.terminal import counted
 
     made = write(source, root, split, out, limit)
     for line in made.missing:
         print(f"missing: {line}")
-    print(f"{made.samples} samples, {len(made.missing)} media missing → {made.file}")
+    print(f"{counted(made.samples, 'sample')}, {len(made.missing)} media missing → {made.file}")
     raise typer.Exit(1 if made.missing else 0)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from onethinker.cli.options import As, Prompts
+from onethinker.util.terminal import counted
 
 export_app = typer.Typer(help="Questions and results in others' formats.", no_args_is_help=True)
 
@@ -49,4 +50,4 @@ def vlmevalkit(
     from onethinker.harnesses.vlmevalkit import export_predictions
 
     file, rows, missing = export_predictions(results, out, tsv)
-    print(f"{file}: {rows} rows, {missing} questions without an answer")
+    print(f"{file}: {counted(rows, 'row')}, {counted(missing, 'question')} without an answer")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onethinker.cli.options import JudgeKind, JudgeModel, JudgeUrl
+from onethinker.util.terminal import counted
 
 if TYPE_CHECKING:
     from onethinker.scoring.totals import MetricTotals
@@ -57,8 +58,11 @@ def score(
     if metrics:
         _print_metrics(totals, profile)
     if asked:
-        print(f"judge: {asked.asked} grades asked, {asked.hits} remembered, {asked.failed} failed", file=sys.stderr)
-    print(f"{totals.total} lines, {totals.errors} errors → {out}", file=sys.stderr)
+        print(
+            f"judge: {counted(asked.asked, 'grade')} asked, {asked.hits} remembered, {asked.failed} failed",
+            file=sys.stderr,
+        )
+    print(f"{counted(totals.total, 'line')}, {counted(totals.errors, 'error')} → {out}", file=sys.stderr)
     raise typer.Exit(1 if totals.errors else 0)
 
 

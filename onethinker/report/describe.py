@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.report.read import Evaluation, MetricRow, Run
-from onethinker.report.tables import NOTHING, UNREAD, Tile, counted, duration, percent, plain
+from onethinker.report.tables import NOTHING, UNREAD, Tile, duration, percent, plain
+from onethinker.util.terminal import counted
 
 
 def recipe_of(run: Run) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from onethinker.report.tables import NOTHING, Cell, Number, percent
+from onethinker.report.tables import NOTHING, Cell, Number, decimals, percent
 from onethinker.util import svg
 from onethinker.util.svg import Point, Scale
 
@@ -114,7 +114,8 @@ def differences(rows: Sequence[str], base: Series, series: Sequence[Series]) -> 
         if value is None:
             return Bar(s.label, s.class_, NOTHING, f"{row}, {s.label}: no result")
         start, end = sorted((100 * (0.0 - low) / reach, 100 * (value - low) / reach))
-        return Bar(s.label, s.class_, f"{value:+.1f}", f"{row}, {s.label}: {value:+.1f}", start, end - start)
+        shown = decimals(value, 1, signed=True)
+        return Bar(s.label, s.class_, shown, f"{row}, {s.label}: {shown}", start, end - start)
 
     zero = 100 * (0.0 - low) / reach
     return [BarRow(row, tuple(map(bar, [row] * len(series), series, found[row])), zero) for row in rows]

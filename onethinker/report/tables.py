@@ -12,7 +12,7 @@ from rich.text import Text
 
 from onethinker.report.gains import Gain, stage_gains
 from onethinker.report.read import Evaluation
-from onethinker.util.terminal import printable
+from onethinker.util.terminal import counted, printable
 
 STATUSES = {"ok": "OK", "no_answer": "No answer", "malformed": "Malformed", "truncated": "Cut off", "error": "Error"}
 UNREAD = ("no_answer", "malformed", "truncated")
@@ -73,22 +73,21 @@ class Table:
 
 def percent(value: float | None, signed: bool = False) -> str:
     """A share as a percentage with one decimal."""
-    return NOTHING if value is None else f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+    return NOTHING if value is None else decimals(100 * value, 1, signed)
 
 
 def plain(value: float | None, signed: bool = False) -> str:
-    return NOTHING if value is None else f"{value:+.3f}" if signed else f"{value:.3f}"
+    return NOTHING if value is None else decimals(value, 3, signed)
+
+
+def decimals(value: float, digits: int, signed: bool = False) -> str:
+    """With a minus for a hyphen, and a plus where it is signed."""
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def _interval(number: Number, write: Callable[..., str], signed: bool = False) -> str:
     low, high = number.get("low"), number.get("high")
     return "" if low is None or high is None else f"[{write(low, signed)}, {write(high, signed)}]"
-
-
-def counted(count: int | str, word: str) -> str:
-    """`1 answer`, `5 answers`, `2, 4 answers`."""
-    number = f"{count:,}" if isinstance(count, int) else count
-    return f"{number} {word}" if number == "1" else f"{number} {word}s"
 
 
 def number_cells(numbers: Sequence[Number | None], write: Callable[..., str]) -> list[Cell]:
@@ -350,7 +349,14 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*head, *body, *(["", table.note] if table.note else [])]) + "\n"
 
 
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "→": r"$\to$"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "→": r"$\to$",
+}
 _LATEX |= {char: "\\" + char for char in "&%$#_{}"}
 
 

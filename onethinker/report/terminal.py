@@ -69,9 +69,10 @@ def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:
     console.print(table)
     if sampled := comparison["sampled"]:
         a, b, gain = (sampled[name] for name in ("a", "b", "difference"))
+        value, low, high = (tables.decimals(gain[name], 4, signed=True) for name in ("value", "low", "high"))
         console.print(
             f"mean reward of sampled answers ({sampled['reward_profile']}, mean over tasks): {a['value']:.3f} → "
-            f"{b['value']:.3f}, B − A {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]",
+            f"{b['value']:.3f}, B − A {value} [{low}, {high}]",
             highlight=False,
             markup=False,
         )

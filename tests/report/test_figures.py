@@ -42,7 +42,7 @@ def test_differences_go_left_and_right_of_zero():
         (pytest.approx(0), pytest.approx(25)),
         (pytest.approx(25), pytest.approx(0)),
     ]
-    assert [row.bars[0].text for row in made] == ["+30.0", "-10.0", "+0.0"]
+    assert [row.bars[0].text for row in made] == ["+30.0", "−10.0", "+0.0"]
     assert differences(ROWS, series("a"), [series("b", 0.5)]) == []
 
 

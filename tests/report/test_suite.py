@@ -118,7 +118,7 @@ def test_the_page(folder):
     page = Tags(write_report(folder, each=1).read_text())
     text, classes = " ".join(page.texts), [attrs.get("class", "") for _, attrs in page.found]
     assert "Percentage points more than Qwen3-VL-8B (paper)." in text and "zero" in classes
-    for words in ("base and ours<i> on 3 benchmarks of 2 kinds of task", "3 of them in part only", "+41.6", "-3.4",
+    for words in ("base and ours<i> on 3 benchmarks of 2 kinds of task", "3 of them in part only", "+41.6", "−3.4",
                   "70.0", "Qwen3-VL-8B, as published", "mevis: not on this disk"):  # fmt: skip
         assert words in text, words
     cards = [attrs for tag, attrs in page.found if tag == "article"]

@@ -53,7 +53,7 @@ def test_a_gain_has_an_arrow_only_where_its_interval_leaves_out_zero(low, high, 
     cell = tables.gain_cell({"value": 0.025, "low": low, "high": high}, tables.percent)
     assert (cell.text, cell.tone) == (text, tone)
     lost = tables.gain_cell({"value": -0.15, "low": -0.2, "high": -0.1}, tables.percent)
-    assert (lost.text, lost.detail, lost.tone) == ("▼ -15.0", "[-20.0, -10.0]", "down")
+    assert (lost.text, lost.detail, lost.tone) == ("▼ −15.0", "[−20.0, −10.0]", "down")
 
 
 def test_a_loss_after_the_last_stage_is_not_hidden_by_a_gain_before_it(run_folder):

@@ -187,7 +187,7 @@ def test_command_line(tmp_path: Path) -> None:
     source.write_bytes(line("numerical", 1, respond("1234.5")) + b"\n" + b"\x1b[31mbroken\n")
     ran = CliRunner().invoke(app, ["score", str(source), "--out", str(out), "--metrics", "--profile", "paper"])
     assert ran.exit_code == 1
-    assert "line 2" in ran.stderr and "2 lines, 1 errors" in ran.stderr and "\x1b[31m" not in ran.output
+    assert "line 2" in ran.stderr and "2 lines, 1 error" in ran.stderr and "\x1b[31m" not in ran.output
     assert "reward (paper)" in ran.stdout and "2.0000" in ran.stdout and "numerical" in ran.stdout
     source.write_bytes(line("numerical", 1, respond("1234.5")))
     assert CliRunner().invoke(app, ["score", str(source), "--out", str(out)]).exit_code == 0
