@@ -38,6 +38,7 @@ def test_our_arm_is_compared_with_every_other_one() -> None:
     assert [(c["a"], c["b"], c["seeds"]) for c in contrasts_of("base", scores)] == [("grpo", "own", [0.1, 0.2])]
 
 
+@pytest.mark.slow
 def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list[str]) -> None:
     first = run(tmp_path, small, "grpo")
     scores = first["conditions"]["base"]["scores"]

@@ -28,6 +28,7 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
         bench_transfer(tmp_path, "mini", tasks=["ocr", "math"])
 
 
+@pytest.mark.slow
 def test_a_whole_one(tmp_path: Path, small: list[str]) -> None:
     tasks = ["temporal_grounding", "spatial_grounding", "ocr"]
     page = bench_transfer(tmp_path, "mini", seeds=1, quick=True, tasks=tasks, assignments=[*small, "rl.steps=1"])

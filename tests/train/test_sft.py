@@ -87,7 +87,7 @@ def test_accumulation_equals_one_batch(source, tiny, mini_processor):
 
 @pytest.mark.parametrize("lora", [0, 2])
 def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
-    recipe = tiny(f"lora.rank={lora}", "sft.optimizer.kind=muon", "sft.steps=3", "sft.batch=3")
+    recipe = tiny(f"lora.rank={lora}", "sft.optimizer.kind=muon", "sft.steps=2", "sft.batch=3")
     whole = run_sft(recipe, world, tmp_path / "whole")
     run_sft(recipe, world, tmp_path / "cut", stop_after=1)
     cut = run_sft(recipe, world, tmp_path / "cut")
@@ -95,7 +95,7 @@ def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
     states = [checkpoint.load_state(folder) | {"seconds": 0} for folder in (cut, whole)]
     assert_same(*states)
     assert lasting(tmp_path / "cut") == lasting(tmp_path / "whole")
-    assert [row["step"] for row in rows(tmp_path / "cut")] == [1, 2, 3]
+    assert [row["step"] for row in rows(tmp_path / "cut")] == [1, 2]
     assert rows(tmp_path / "whole")[-1]["seconds"] > rows(tmp_path / "whole")[0]["seconds"]
     assert run_sft(recipe, world, tmp_path / "cut") == cut, "a finished run is left as it is"
     if lora:
@@ -211,27 +211,39 @@ def test_killed_in_the_middle_and_started_again(where, world, tiny, tmp_path):
     assert lasting(tmp_path / "cut") == lasting(tmp_path / "whole")
 
 
+def break_a_picture(world, root):
+    """A copy of 12 stills in which sample 5's picture is no picture; returns samples and that file with its bytes."""
+    items = tuple(sample for sample in world if sample.modality == "image" and len(sample.media) == 1)[:12]
+    for sample in items:
+        (root / sample.media[0]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(world.root / sample.media[0], root / sample.media[0])
+    file = root / "alone.png"
+    whole = (world.root / items[5].media[0]).read_bytes()
+    file.write_bytes(b"\x89PNG no picture")
+    return replace(world, root=root, items=(*items[:5], replace(items[5], media=(file.name,)), *items[6:])), file, whole
+
+
 @pytest.fixture
 def broken(world, tmp_path):
-    """A copy of the data in which sample 5's picture is no picture; returns samples and that file with its bytes."""
-    root = tmp_path / "data"
-    shutil.copytree(world.root, root)
-    one = next(sample for sample in world if len(sample.media) == 1)
-    file = root / "alone.png"
-    shutil.copy(root / one.media[0], file)
-    alone = replace(world[5], task=one.task, modality=one.modality, question=one.question, media=(file.name,))
-    samples = replace(world, root=root, items=(*world.items[:5], alone, *world.items[6:]))
-    whole = file.read_bytes()
-    file.write_bytes(b"\x89PNG no picture")
-    return samples, file, whole
+    return break_a_picture(world, tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(world, tiny, tmp_path_factory):
+    """What an epoch over those samples comes to: the recipe, the weights' digest and the log."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    torch.set_num_threads(1)
+    recipe = tiny("sft.steps=3", "sft.batch=4", "sft.save_every=1")
+    whole = run_sft(recipe, break_a_picture(world, folder / "data")[0], folder / "run")
+    return recipe, digest(whole), lasting(folder / "run")
 
 
 def test_a_broken_picture_is_counted_named_and_left_out(broken, tiny, tmp_path, capsys):
     samples, file, _ = broken
-    recipe = tiny("sft.steps=6", "sft.batch=13")
+    recipe = tiny("sft.steps=6", "sft.batch=4")
     run_sft(recipe, samples, tmp_path / "run")
     log = rows(tmp_path / "run")
-    assert [row["examples"] for row in log].count(12) == 2 and log[-1]["unreadable"] == 2, "once in each of two epochs"
+    assert [row["examples"] for row in log].count(3) == 2 and log[-1]["unreadable"] == 2, "once in each of two epochs"
     assert log[-1]["left_out"] == 0
     [told] = [json.loads(line) for line in (tmp_path / "run" / "unreadable.jsonl").read_text().splitlines()]
     assert told["id"] == samples[5].id and file.name in told["problem"]
@@ -241,35 +253,34 @@ def test_a_broken_picture_is_counted_named_and_left_out(broken, tiny, tmp_path, 
 
 
 @pytest.mark.parametrize("how", ["as it is", "removed", "removed with its picture"])
-def test_a_run_goes_on_without_a_sample_that_cannot_be_read(how, broken, tiny, tmp_path):
+def test_a_run_goes_on_without_a_sample_that_cannot_be_read(how, broken, uninterrupted, tmp_path):
     """To the bit, whether the sample was met before it was removed or not."""
     samples, file, _ = broken
-    recipe = tiny("sft.steps=3", "sft.batch=13", "sft.save_every=1")
-    whole = run_sft(recipe, samples, tmp_path / "whole")
+    recipe, weights, log = uninterrupted
     for cut in (1, 2):
         out = tmp_path / f"cut-{cut}"
         run_sft(recipe, samples, out, stop_after=cut)
         left = samples if how == "as it is" else replace(samples, items=(*samples.items[:5], *samples.items[6:]))
         if how == "removed with its picture":
             file.unlink(missing_ok=True)
-        assert digest(run_sft(recipe, left, out)) == digest(whole)
-        assert lasting(out) == lasting(tmp_path / "whole")
+        assert digest(run_sft(recipe, left, out)) == weights
+        assert lasting(out) == log
         file.write_bytes(b"\x89PNG no picture")
 
 
 def test_a_mended_picture_takes_part_from_its_next_turn(broken, tiny, tmp_path):
     samples, file, whole = broken
-    recipe = tiny("sft.steps=6", "sft.batch=13")
+    recipe = tiny("sft.steps=6", "sft.batch=4")
     run_sft(recipe, samples, tmp_path / "run", stop_after=3)
     file.write_bytes(whole)
     run_sft(recipe, samples, tmp_path / "run")
-    assert [row["examples"] for row in rows(tmp_path / "run")][3:] == [13, 13, 13]
+    assert [row["examples"] for row in rows(tmp_path / "run")][3:] == [4, 4, 4]
     assert rows(tmp_path / "run")[-1]["unreadable"] == 1
 
 
 def test_a_readable_sample_that_is_gone_is_another_run(broken, tiny, tmp_path):
     samples, _, _ = broken
-    recipe = tiny("sft.steps=2", "sft.batch=13")
+    recipe = tiny("sft.steps=2", "sft.batch=4")
     run_sft(recipe, samples, tmp_path / "run", stop_after=1)
     for items in (samples.items[1:], (*samples.items[1:6], samples[0], *samples.items[6:]), samples.items[::-1]):
         with pytest.raises(RunError, match=r"samples\.(n|digest): "):
@@ -283,7 +294,7 @@ def test_too_many_unreadable_samples_stop_the_run_which_then_goes_on(world, tiny
     kept = {name: (root / name).read_bytes() for s in samples for name in s.media}
     for name in kept:
         (root / name).write_bytes(b"nothing")
-    recipe = tiny("sft.steps=1", "sft.batch=13")
+    recipe = tiny("sft.steps=1", "sft.batch=4")
     with pytest.raises(RunError, match=r"samples cannot be read, more than the 1 that data\.max_unreadable allows"):
         run_sft(recipe, samples, tmp_path / "run")
     with pytest.raises(RunError, match="more than the 0 that"):

@@ -33,7 +33,9 @@ def encoded(monkeypatch):
         return prompt
 
     monkeypatch.setattr(Encoder, "_encode", counting)
-    return SimpleNamespace(counts=counts, alive=lambda: {name for name, ref in alive.items() if ref() is not None})
+    gc.freeze()  # looking for garbage among all that the libraries made takes seconds a time
+    yield SimpleNamespace(counts=counts, alive=lambda: {name for name, ref in alive.items() if ref() is not None})
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("exact", [True, False])

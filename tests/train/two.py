@@ -1,6 +1,6 @@
-"""Started by torchrun from `test_parallel.py`: the runs of a plan, one after the other. Alone, what they must equal.
+"""Started from `test_parallel.py`: the runs of a plan, one after the other, in two processes.
 
-torchrun --nproc-per-node 2 -m tests.train.two PLAN.json
+torchrun --nproc-per-node 2 -m tests.train.two PLAN.json, or without torchrun, which fork once all is imported.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+import torch.distributed.fsdp  # before the fork, so that it is loaded once
 
 from onethinker.engines.encode import Prompt
 from onethinker.engines.local import LocalEngine
@@ -90,20 +92,21 @@ def train(
     recipe: str,
     data: str,
     out: str,
-    stop_after: int | None = None,
     copy: str | None = None,
     dies_at: int | None = None,
 ) -> dict[str, Any]:
     """One run; what this process did.
 
-    copy: go on from a copy of this run's folder. dies_at: process 1 is killed before this update.
+    copy: go on from a copy of this run's folder, as it was after its first step but for the log. dies_at: process 1 is
+    killed before this update.
     """
     processes = join_processes()
     if copy:
-        processes.run_on_main(lambda: bool(shutil.copytree(copy, out)))
+        later = shutil.ignore_patterns("step-000002*")
+        processes.run_on_main(lambda: bool(shutil.copytree(copy, out, ignore=later)))
     run = {"sft": sft.run_sft, "rl": rl.run_rl}[kind]
     with watched(dies_at) as seen:
-        run(Recipe.model_validate_json(recipe), load_samples(data), Path(out), stop_after=stop_after)
+        run(Recipe.model_validate_json(recipe), load_samples(data), Path(out))
     return seen | {"kinds": sorted(seen["kinds"])}
 
 
@@ -134,6 +137,18 @@ def parts(processes: Processes, groups: list[TokenGroup]) -> dict[str, Any]:
     }
 
 
+def fork_into_two() -> int:
+    """This process and a copy of it, each told what torchrun tells; the copy's id, 0 in the copy itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    copy = os.fork()
+    rank = "0" if copy else "1"
+    os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
+    return copy
+
+
 def main(file: Path) -> None:
     torch.set_num_threads(1)
     plan, processes = json.loads(file.read_text()), join_processes()
@@ -144,4 +159,7 @@ def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
+    copy = 0 if "RANK" in os.environ else fork_into_two()
     main(Path(sys.argv[1]))
+    if copy:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]))
