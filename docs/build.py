@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from onethinker.cli.app import app
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
+from onethinker.inference import infer, record
 from onethinker.recipes import SHIPPED
 from onethinker.recipes.base import leaves, meaning
 from onethinker.recipes.show import rows
@@ -170,12 +171,20 @@ def card_page() -> str:
     )  # fmt: skip
 
 
+def results_json_page() -> str:
+    """The record of a result, and the rules by which a question's words choose its task."""
+    head = "# Results as JSON, and how a question finds its task\n\n## The record\n\n"
+    rules = "\n\n## Which task a question is (`--task auto`)\n\n"
+    return head + cleandoc(record.__doc__ or "") + rules + cleandoc(infer.__doc__ or "") + "\n"
+
+
 PAGES = {
     f"{WEIGHTS}/README.md": card_page,
     "tasks.md": tasks_page,
     "benchmarks.md": benchmarks_page,
     "commands.md": commands_page,
     "recipe.md": recipe_page,
+    "results_json.md": results_json_page,
     **results_pages(),
 }
 

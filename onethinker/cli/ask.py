@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +12,20 @@ import typer
 from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Prompts, Set, names_a_file
 
 if TYPE_CHECKING:
-    from onethinker.inference import Result
+    from onethinker.inference.rows import Row
 
 
 def ask(
-    media: Annotated[list[str], typer.Argument(help="Images or clips, if any, then the question as the last word.")],
-    task: Annotated[str, typer.Option(help="One of `onethinker tasks`; open_ended unless given.")] = "",
+    media: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures or clips, if any, then the question as the last word. A folder asks the question of each of "
+            "its pictures and clips; a .jsonl file holds questions of its own."
+        ),
+    ],
+    task: Annotated[
+        str, typer.Option(help="One of `onethinker tasks`; by the question's words unless given, else open_ended.")
+    ] = "auto",
     option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
     model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
     engine: EngineOption = "",
@@ -26,68 +35,64 @@ def ask(
     dtype: Dtype = "",
     attention: Attention = "",
     set_: Set = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the parsed value.")] = False,
-    draw: Annotated[Path | None, typer.Option(help="Write the answer drawn on the picture or clip.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line (docs/results_json.md).")] = False,
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="Write the answer drawn: .png, .jpg, of a clip .mp4 or .gif; of many questions a folder."),
+    ] = None,
+    save_crops: Annotated[
+        Path | None, typer.Option("--save-crops", help="Write what each box holds as pictures in this folder.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Of many questions: the file of answers, a line each; the same command goes on with it."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", help="A host whose http:// or https:// media may be opened; repeat it."),
+    ] = None,
+    segmenter: Annotated[str, typer.Option(help="Who makes masks: grabcut, sam2 or sam2:FOLDER.")] = "grabcut",
 ) -> None:
-    """Ask a model about images or a clip, or in words alone: prints its thinking and its answer.
+    """Ask a model about pictures or clips, or in words alone: its thinking as it comes, then its answer.
 
-    Exit status 1 if there is no answer in the task's form.
+    Exit status 1 if an answer is not in the task's form.
     """
-    if len(media) == 1 and names_a_file(media[0]):
+    if len(media) == 1 and names_a_file(media[0]) and not _is_rows(media[0]):
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
-    from onethinker.inference import load_model
-    from onethinker.models.shipped import find_model
-    from onethinker.sample.answer import Status
+    from onethinker.cli.asking import answer_many, answer_one, check_question, local_files
 
-    check_question(media[:-1], task, draw)
+    rows = _rows(media, task, option or [])
+    if rows is None:
+        check_question(media[:-1], task, draw, allow_host or ())
+    elif draw and draw.suffix:
+        raise typer.BadParameter(f"{draw}: the drawings of many questions are a folder's", param_hint="--draw")
+    from onethinker.inference import Question, load_model
+    from onethinker.models.shipped import find_model
+
     if engine in ("", "local"):
         model = find_model(model)
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_,
+        like=as_, segmenter=segmenter,
     )  # fmt: skip
-    result = loaded.ask(media[:-1], media[-1], task=task, options=option or ())
-    print_result(result, as_json=json, draw=draw)
-    raise typer.Exit(0 if result.status is Status.OK else 1)
+    if rows is not None:
+        raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops))
+    with tempfile.TemporaryDirectory(prefix="onethinker-") as folder:
+        files = local_files(media[:-1], allow_host or (), Path(folder))
+        result = answer_one(loaded, Question(files or None, media[-1], task, option or ()), json, draw, save_crops)
+    raise typer.Exit(0 if result.ok else 1)
 
 
-def check_question(media: Sequence[str | Path], task: str, draw: Path | None = None) -> None:
-    """What can be known to be wrong before a model is loaded: raises TaskError, MediaError."""
-    from onethinker.inference import check_drawing
-    from onethinker.media import MediaError
-    from onethinker.tasks import get_task
-
-    if task:
-        get_task(task)
-    for file in map(Path, media):
-        if not file.exists():
-            raise MediaError(f"{file}: no such file")
-    if draw:
-        check_drawing(draw, media)
+def _is_rows(word: str) -> bool:
+    return word.lower().endswith(".jsonl") and Path(word).is_file()
 
 
-def print_result(result: Result, as_json: bool = False, draw: Path | None = None) -> None:
-    """The thinking (dim), the answer and where the drawing is; or one JSON object. Model text is printed as text only:
-    no markup of it counts and no control character reaches the terminal."""
-    import json
+def _rows(words: Sequence[str], task: str, options: Sequence[str]) -> list[Row] | None:
+    """The questions of a folder or a file, None where one question is asked of what is named. Raises RowsError."""
+    from onethinker.inference.rows import questions_of
 
-    from rich.console import Console
-    from rich.text import Text
-
-    from onethinker.sample.answer import Status
-    from onethinker.util.terminal import printable
-
-    if as_json:
-        drawing = {"drawing": str(result.save(draw))} if draw else {}
-        return print(json.dumps(result.record() | drawing, ensure_ascii=True))
-    console = Console(highlight=False)
-    answered = result.answer.status not in (Status.NO_ANSWER, Status.TRUNCATED)
-    thinking = result.answer.thinking if answered else ""  # without an answer block `text` is the whole response
-    for text, style in ((thinking, "dim"), (result.answer.text, "bold" if answered else "dim")):
-        if text:
-            console.print(Text(printable(text), style=style))
-    if result.status is not Status.OK:
-        reason = f": {printable(result.problem)}" if result.problem else ""
-        console.print(Text(f"({result.status.value}{reason})", style="yellow"))
-    if draw:
-        console.print(Text(str(result.save(draw))), soft_wrap=True)
+    if _is_rows(words[0]) and len(words) <= 2:
+        return questions_of(Path(words[0]), words[1] if len(words) == 2 else "", task, options)
+    if len(words) == 2 and Path(words[0]).is_dir():
+        return questions_of(Path(words[0]), words[1], task, options)
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -91,6 +91,10 @@ class Completion:
     error: str = ""
 
 
+OnText = Callable[[int, str], None]
+"""Is told the index of a request and the next piece of its first answer, as it is written."""
+
+
 class Engine(Protocol):
     """identity: names the weights or the server's model, part of a result's identity.
 
@@ -155,6 +159,19 @@ class Session(Protocol):
     def leave(self, gone: Collection[tuple[Any, int]]) -> None:
         """End these answers (key, answer) without their completions."""
         ...
+
+
+def answer_aloud(
+    engine: Engine, requests: Sequence[Request], sampling: Sampling, on_text: OnText
+) -> Iterator[tuple[int, list[Completion]]]:
+    """As `engine.answer`, and `on_text` is told of answers while they are written by an engine that can (one whose
+    `streams` is true: its `answer` takes `on_text`), by any other when they are whole."""
+    if getattr(engine, "streams", False):
+        yield from engine.answer(requests, sampling, on_text=on_text)  # type: ignore[call-arg]
+        return
+    for index, completions in engine.answer(requests, sampling):
+        on_text(index, completions[0].text)
+        yield index, completions
 
 
 def settings_of(engine: Engine) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onethinker.engines.base import Capability, Completion, Request, Sampling
+from onethinker.engines.base import Capability, Completion, OnText, Request, Sampling
 from onethinker.engines.encode import Encoder, Prompt, batch_media
+from onethinker.engines.spoken import Aloud
 from onethinker.media import VIDEO_SUFFIXES
 from onethinker.models.cache import GrowingCache
 from onethinker.models.compat import cache_argument
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
 @dataclass
 class AnswerState:
     """One answer being written. request: its place, or its key in a session. uniforms: one number in [0, 1) a step,
-    drawn from the request's own seed."""
+    drawn from the request's own seed. aloud: tells it while it is written."""
 
     request: Any
     answer: int
     uniforms: np.ndarray
     ids: list[int] = field(default_factory=list)
     logps: list[float] = field(default_factory=list)
+    aloud: Aloud | None = None
 
 
 class LocalEngine:
@@ -48,6 +51,7 @@ class LocalEngine:
     dtype: of the arithmetic."""
 
     capabilities: frozenset[Capability] = frozenset({"token_ids", "logps"})
+    streams = True
 
     def __init__(
         self,
@@ -81,7 +85,9 @@ class LocalEngine:
 
         return LocalSession(self)
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, on_text: OnText | None = None
+    ) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Requests of like size are decoded together and those that share media one after the
         other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""
         order = sorted(range(len(requests)), key=lambda i: _batching_key(requests[i]))
@@ -96,7 +102,7 @@ class LocalEngine:
                 else:
                     yield index, [Completion("", "error", error=str(prompt))] * sampling.n
             if prompts:
-                yield from self._decode(requests, prompts, sampling)
+                yield from self._decode(requests, prompts, sampling, on_text)
             taken = list(islice(encoded, step))
 
     def _encoded(self, index: int, request: Request) -> tuple[int, Prompt | ValueError]:
@@ -107,7 +113,11 @@ class LocalEngine:
             return index, error
 
     def _decode(
-        self, requests: Sequence[Request], prompts: Sequence[tuple[int, Prompt]], sampling: Sampling
+        self,
+        requests: Sequence[Request],
+        prompts: Sequence[tuple[int, Prompt]],
+        sampling: Sampling,
+        on_text: OnText | None,
     ) -> Iterator[tuple[int, list[Completion]]]:
         """Answers to prompts that are decoded together, each prompt's as soon as the last of them has ended."""
         rows = [
@@ -115,6 +125,8 @@ class LocalEngine:
             for index, _ in prompts
             for answer in range(sampling.n)
         ]
+        for row in rows if on_text else ():
+            row.aloud = Aloud(self.tokenizer, partial(on_text, row.request)) if on_text and row.answer == 0 else None
         lengths = {index: len(prompt) for index, prompt in prompts}
         made: dict[int, dict[int, Completion]] = {index: {} for index, _ in prompts}
         training = self.model.training
@@ -156,6 +168,9 @@ class LocalEngine:
                 row.logps.append(logp)
             last = step + 1 == sampling.max_tokens
             ended = [last or row.ids[-1] in self.stops for row in active]
+            for row, over in zip(active, ended, strict=True):
+                if row.aloud:
+                    row.aloud.hear(row.ids, over)
             keep = [i for i, over in enumerate(ended) if not over]
             seconds += (time.perf_counter() - began) / len(active)
             for row in compress(active, ended):

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from onethinker.engines.base import Capability, Completion, EngineError, Finish, Request, Sampling
+from onethinker.engines.base import Capability, Completion, EngineError, Finish, OnText, Request, Sampling
 from onethinker.engines.content import CLIPS, Part, chat_turns
+from onethinker.engines.spoken import Spoken
 from onethinker.util.served import ServedModel, post_chat, served_model
 from onethinker.util.server import Server, ServerError, key_from_environment
 
@@ -45,6 +46,7 @@ class OpenAIEngine:
     """
 
     capabilities: frozenset[Capability] = frozenset()
+    streams = True
 
     def __init__(
         self, server: Server, model: str, clips: str = "video", concurrency: int = 16, max_length: int = 0
@@ -72,17 +74,23 @@ class OpenAIEngine:
             clips = "sequence" if served.owner == "vllm" and _takes_sequences(server, served.name) else "video"
         return cls(server, served.name, clips, concurrency, served.max_length)
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
-        """See `Engine.answer`. Media are read as their requests' turn comes, in the thread that asks."""
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, on_text: OnText | None = None
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """See `Engine.answer`. Media are read as their requests' turn comes, in the thread that asks. on_text is told
+        in the threads that listen, of requests for one answer."""
         pool = ThreadPoolExecutor(self.concurrency)
         try:
-            places = {pool.submit(self._one, request, sampling): i for i, request in enumerate(requests)}
+            places = {
+                pool.submit(self._one, request, sampling, on_text and partial(on_text, i)): i
+                for i, request in enumerate(requests)
+            }
             for done in as_completed(places):
                 yield places[done], done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _one(self, request: Request, sampling: Sampling) -> list[Completion]:
+    def _one(self, request: Request, sampling: Sampling, tell: Callable[[str], None] | None = None) -> list[Completion]:
         try:
             body = self._body(request, sampling)
         except (ValueError, OSError) as error:
@@ -92,13 +100,30 @@ class OpenAIEngine:
             began = time.perf_counter()
             body |= {"n": left, "seed": seed_of(request.id, len(made), sampling)}
             try:
-                got = post_chat(self.server, body, partial(self._read, request), self.max_length)[:left]
+                read = partial(self._read, request)
+                if tell and sampling.n == 1:
+                    got = self._listen(body, read, tell)
+                else:
+                    got = post_chat(self.server, body, read, self.max_length)[:left]
             except ServerError as error:
                 self._check_going_on(error)
                 got = [Completion("", "error", error=str(error))] * left
             seconds = (time.perf_counter() - began) / len(got)
             made += [replace(completion, seconds=seconds) for completion in got]
         return made
+
+    def _listen(
+        self, body: dict[str, Any], read: Callable[[Any], list[Completion]], tell: Callable[[str], None]
+    ) -> list[Completion]:
+        """The completion of a chat reply whose text is told as it comes."""
+        spoken = Spoken(tell)
+        post = partial(self.server.stream, hear=spoken.hear)
+        asked = body | {"stream": True, "stream_options": {"include_usage": True}}
+
+        def send(path: str, sent: Any, whole: Callable[[Any], list[Completion]]) -> list[Completion]:
+            return post(path, sent, read=lambda events: whole(spoken.reply(events)))
+
+        return post_chat(self.server, asked, read, self.max_length, send)
 
     def _check_going_on(self, error: ServerError) -> None:
         """Raises EngineError where the failure is not one request's own: a wrong key or address, a server gone."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from onethinker.engines.base import Capability, Completion, EngineError, Request, Sampling
+from onethinker.engines.base import Capability, Completion, EngineError, OnText, Request, Sampling
 
 Script = Callable[[Request, int], str]
 """The request and the answer's index (0 … n−1) → its text."""
@@ -22,6 +23,7 @@ class ScriptedEngine:
     """
 
     capabilities: frozenset[Capability] = frozenset()
+    streams = True
 
     def __init__(
         self,
@@ -46,10 +48,17 @@ class ScriptedEngine:
             raise EngineError(f"{model}: expected a JSON object of id → answer, found {type(answers).__name__}")
         return cls(answers, identity=f"scripted:{Path(model).name}")
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, on_text: OnText | None = None
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """See `Engine.answer`. on_text is told word by word."""
         for index, request in enumerate(requests):
             self.asked.append(request.id)
-            yield index, [self._complete(request, i, sampling.max_tokens) for i in range(sampling.n)]
+            made = [self._complete(request, i, sampling.max_tokens) for i in range(sampling.n)]
+            if on_text:
+                for word in re.findall(r"\S*\s*", made[0].text):
+                    on_text(index, word)
+            yield index, made
 
     def _complete(self, request: Request, index: int, max_tokens: int) -> Completion:
         if request.id in self.fail:

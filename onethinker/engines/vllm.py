@@ -15,7 +15,7 @@ prompt must be, token for token, the one that training sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +54,7 @@ class VllmServer(OpenAIEngine):
     """
 
     capabilities: frozenset[Capability] = frozenset({"token_ids", "logps"})
+    streams = False
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class VllmServer(OpenAIEngine):
 
     # ---- one request ------------------------------------------------------------------------------------------
 
-    def _one(self, request: Request, sampling: Sampling) -> list[Completion]:
+    def _one(self, request: Request, sampling: Sampling, tell: Callable[[str], None] | None = None) -> list[Completion]:
         try:
             return super()._one(request, sampling)
         except VisionTokensDropped:

@@ -12,10 +12,11 @@ from onethinker.inference.drawing import check_drawing
 from onethinker.inference.fields import Boxes, Masks, Points
 from onethinker.inference.given import Media, OneMedium, given
 from onethinker.inference.model import DEFAULT_MODEL, Model, ask, load_model
-from onethinker.inference.question import Question
+from onethinker.inference.question import AUTO, Question
 from onethinker.inference.result import Result
 
 __all__ = [
+    "AUTO",
     "DEFAULT_MODEL",
     "Boxes",
     "Masks",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from onethinker.engines.base import Completion, Engine, EngineError, Request, Sampling
+from onethinker.engines.base import Completion, Engine, EngineError, Request, Sampling, answer_aloud
 from onethinker.inference.given import Given, Media, given
 from onethinker.inference.question import Question
 from onethinker.inference.result import Result
@@ -21,7 +21,7 @@ from onethinker.recipes.answering import AskedAs, answering_engine, asked_as, fl
 from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import read_answer
 from onethinker.segment import Segmenter, make_segmenter
-from onethinker.tasks import get_task
+from onethinker.tasks import TASKS, TaskError, get_task
 from onethinker.tasks.prompts import PromptSet, load_prompts
 from onethinker.util.served import say
 
@@ -46,21 +46,34 @@ class Model(Verbs):
         object.__setattr__(self, "_segmenter", cache(partial(make_segmenter, self.segmenter)))
 
     def ask(
-        self, media: Media, question: str, *, task: str = "", options: Sequence[str] = (), fps: float | None = None
+        self,
+        media: Media,
+        question: str,
+        *,
+        task: str = "",
+        options: Sequence[str] = (),
+        fps: float | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> Result:
-        """Ask about images or a clip, or about nothing but the words (media None). task: one of `list_tasks()`;
-        multiple choice if there are options, else open-ended. fps: `media` are one clip's frames, so many a second.
+        """Ask about images or a clip, or about nothing but the words (media None). task: one of `list_tasks()`, or
+        `auto` to go by the question's words; multiple choice if there are options, else open-ended. fps: `media` are
+        the frames of one clip, so many a second. on_text: as of `answer`.
 
         Raises EngineError when the model could not be asked at all (a damaged picture, for one), MediaError for a file
         that is not there and for an array that is no picture.
         """
-        return self.answer(Question(media, question, task, options, fps))
+        return self.answer(Question(media, question, task, options, fps), on_text)
 
-    def answer(self, question: Question) -> Result:
-        """The result of one question. Raises as `ask`."""
+    def answer(self, question: Question, on_text: Callable[[str], None] | None = None) -> Result:
+        """The result of one question. on_text: is told the response in pieces, as it is written. Raises as `ask`."""
         media = given(question.media, question.fps)
         sample = question.sample(media, "ask")
-        ((_, (completion,)),) = self.engine.answer([self._request(sample, media)], self._sampling)
+        requests = [self._request(sample, media)]
+        if on_text:
+            said = answer_aloud(self.engine, requests, self._sampling, lambda _, piece: on_text(piece))
+        else:
+            said = self.engine.answer(requests, self._sampling)
+        ((_, (completion,)),) = said
         if completion.finish == "error":
             raise EngineError(completion.error)
         return self._result(sample, media, completion)
@@ -75,8 +88,9 @@ class Model(Verbs):
                 media = given(question.media, question.fps)
                 sample = question.sample(media, str(index))
                 requests.append(self._request(sample, media))
-            except (MediaError, DataError, OSError) as error:
-                yield replace(self._failed(question, str(error)), index=index)
+            except (MediaError, DataError, TaskError, OSError) as error:
+                problem = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+                yield replace(self.failed(question, problem), index=index)
             else:
                 asked[index] = sample, media
         places = list(asked)
@@ -93,10 +107,10 @@ class Model(Verbs):
         text = get_task(sample.task).prompt(sample, self.prompts)
         return Request(sample.id, text, media.files, self.budget, self.prompts.system)
 
-    def _failed(self, question: Question, problem: str) -> Result:
-        """Of a question that could not be asked."""
-        nothing = given(None)
-        return self._result(question.sample(nothing, ""), nothing, Completion("", "error", error=problem))
+    def failed(self, question: Question, problem: str) -> Result:
+        """The result of a question that could not be asked: its status is `error`."""
+        nothing, unknown = given(None), replace(question, task="" if question.task not in TASKS else question.task)
+        return self._result(unknown.sample(nothing, ""), nothing, Completion("", "error", error=problem))
 
     def _result(self, sample: Sample, media: Given, completion: Completion) -> Result:
         answer = read_answer(completion.text, completion.finish)

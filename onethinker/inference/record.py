@@ -4,6 +4,7 @@ Version 1, one object:
 
     schema, version     "onethinker.result", 1
     task, question, options
+    inferred            why this task, where the question's words decided (`inference.infer`); else empty
     media               a list of {name, kind ("image" | "clip"), width, height, duration (s), frames, fps}, upright;
                         name is without its folder, empty for media from memory
     model               the identity of who answered
@@ -55,6 +56,7 @@ def record_of(result: Result, masks: bool = True) -> dict[str, Any]:
         "task": result.task,
         "question": result.question,
         "options": list(result.sample.options),
+        "inferred": str(result.sample.meta.get("inferred", "")),
         "media": _media(result),
         "model": result.model,
         "status": result.status.value,

@@ -63,29 +63,36 @@ def _find(cards: list[dict[str, Any]], name: str) -> ServedModel:
     )
 
 
-def post_chat(server: Server, body: dict[str, Any], read: Callable[[Any], T], max_length: int = 0) -> T:
+def post_chat(
+    server: Server,
+    body: dict[str, Any],
+    read: Callable[[Any], T],
+    max_length: int = 0,
+    post: Callable[[str, Any, Callable[[Any], T]], T] | None = None,
+) -> T:
     """`read` of the reply to a chat request, whose `max_tokens` is left to the server where it asks for more than there
     is room for: before it is sent where `max_length` says so, else when the server refuses it for that. Says so once.
     A server that wants the limit as `max_completion_tokens`, as OpenAI does for its later models, gets it so from then
-    on.
+    on. post: how to send, `server.post` unless given.
 
     Raises ServerError.
     """
+    send = post or server.post
     free, limit = {key: value for key, value in body.items() if key != "max_tokens"}, body["max_tokens"]
     if max_length and limit >= max_length:
         _say_capped(server.base, max_length)
-        return server.post("/chat/completions", free, read)
+        return send("/chat/completions", free, read)
     asked = (server.base, str(body.get("model")))
     name = _LATER_NAME if asked in _by_later_name else "max_tokens"
     try:
-        return server.post("/chat/completions", free | {name: limit}, read)
+        return send("/chat/completions", free | {name: limit}, read)
     except ServerError as error:
         if error.status == 400 and name != _LATER_NAME and _wants_later_name(str(error)):
             _by_later_name.add(asked)
-            return post_chat(server, body, read, max_length)
+            return post_chat(server, body, read, max_length, post)
         if error.status != 400 or not _about_length(str(error)):
             raise
-    made = server.post("/chat/completions", free, read)
+    made = send("/chat/completions", free, read)
     _say_capped(server.base, max_length)
     return made
 

@@ -95,6 +95,12 @@ class Server:
         """As `get`, after sending a JSON body."""
         return self._ask("POST", path, body, lambda reply: read(json.loads(reply)))
 
+    def stream(self, path: str, body: Any, hear: Callable[[Any], None], read: Callable[[list[Any]], T]) -> T:
+        """`read` of all the JSON events of a reply that comes as server-sent events (`data: …` lines, to `[DONE]`),
+        each of which `hear` is given as it comes. Asked again only as long as nothing came. Raises ServerError."""
+        events = _Events(hear)
+        return self._ask("POST", path, body, lambda _: read(events.made), events)
+
     def tell(self, path: str, body: Any) -> None:
         """As `post`, where what the server answers is of no use; it may be empty."""
         self._ask("POST", path, body, lambda _: None)
@@ -117,7 +123,7 @@ class Server:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
 
-    def _ask(self, method: str, path: str, body: Any, read: Callable[[bytes], T]) -> T:
+    def _ask(self, method: str, path: str, body: Any, read: Callable[[bytes], T], events: _Events | None = None) -> T:
         content = None if body is None else json.dumps(body).encode()
         failure = _Failed("never asked")
         for attempt in range(self.attempts):
@@ -125,12 +131,16 @@ class Server:
                 wait = min(self.backoff * 2 ** (attempt - 1), self.max_wait)
                 time.sleep(max(failure.after, wait * (0.5 + random.random() / 2)))
             try:
-                return self._once(method, path, content, read)
+                return self._once(method, path, content, read, events)
             except _Failed as error:
                 failure = error
+            if events and events.made:
+                raise ServerError(f"{self.base}{path}: {failure}, in the middle of its answer", failure.status)
         raise ServerError(f"{self.base}{path}: {failure} ({self.attempts} attempts)", failure.status)
 
-    def _once(self, method: str, path: str, content: bytes | None, read: Callable[[bytes], T]) -> T:
+    def _once(
+        self, method: str, path: str, content: bytes | None, read: Callable[[bytes], T], events: _Events | None
+    ) -> T:
         import httpx2
 
         headers = {"Content-Type": "application/json"} if content is not None else {}
@@ -140,7 +150,8 @@ class Server:
             with deadline, self._client.stream(method, self.base + path, **asked) as reply:
                 if not reply.is_success:
                     raise self._refused(path, reply)
-                body = b"".join(_pieces(reply, MAX_REPLY))
+                pieces = _pieces(reply, MAX_REPLY)
+                body = b"".join(pieces if events is None else map(events.take, pieces))
             deadline.check()  # a body without a length ends where it is cut off
             return read(body)
         except (httpx2.HTTPError, TimeoutError) as error:
@@ -167,6 +178,23 @@ class Server:
         if reply.status_code in _AGAIN:
             return _Failed(message, reply.status_code, _retry_after(reply.headers.get("Retry-After")))
         return ServerError(f"{self.base}{path}: {message}", reply.status_code)
+
+
+class _Events:
+    """Server-sent events as they come. made: the JSON of those that came whole."""
+
+    def __init__(self, hear: Callable[[Any], None]) -> None:
+        self.hear, self.made, self._rest = hear, list[Any](), b""
+
+    def take(self, piece: bytes) -> bytes:
+        """Hear what is whole with this piece; gives the piece back. Raises ValueError for what is not JSON."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            said = line.removeprefix(b"data:").strip()
+            if line.startswith(b"data:") and said != b"[DONE]":
+                self.made.append(json.loads(said))
+                self.hear(self.made[-1])
+        return piece
 
 
 def _retry_after(header: str | None) -> float:

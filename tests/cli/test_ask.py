@@ -9,18 +9,23 @@ from typer.testing import CliRunner
 
 from onethinker import inference
 from onethinker.cli.app import app
-from onethinker.cli.ask import print_result
+from onethinker.cli.asking import answer_one
+from onethinker.inference import Question
 
 
 def said(answer: str, thinking: str = "I look.") -> str:
     return f"<think>{thinking}</think><answer>{answer}</answer>"
 
 
-@pytest.mark.parametrize("response", ["<think>I look and look", "It is a disc.", "<think>so</think>A disc."])
-def test_without_an_answer_block_the_response_is_printed_once(response, model_saying, media, capsys):
-    print_result(model_saying(response).ask(media["square"], "What?"))
-    first, *rest = capsys.readouterr().out.splitlines()
-    assert first == response and len(rest) == 1 and rest[0].startswith("(no_answer")
+@pytest.mark.parametrize(
+    ("response", "lines"),
+    [("<think>I look <and look", ["I look <and look"]), ("It is a disc.", ["It is a disc."]),
+     ("<think>so</think>A disc.", ["so", "A disc."])],
+)  # fmt: skip
+def test_without_an_answer_block_the_response_is_printed_once(response, lines, model_saying, media, capsys):
+    answer_one(model_saying(response), Question(media["square"], "What?"), False, None, None)
+    *printed, last = capsys.readouterr().out.splitlines()
+    assert printed == lines and last.startswith("(no_answer")
 
 
 @pytest.mark.parametrize(("response", "code"), [(said("a disc"), 0), ("a disc", 1), (said("left"), 1)])
@@ -48,8 +53,8 @@ HOSTILE = "[bold red]x[/bold red] [/nope] \x1b[2J\x1b]0;owned\x07 \u202egnp\u202
 
 
 def test_prints_thinking_and_answer(model_saying, media, tmp_path, capsys):
-    result = model_saying(said("a [red]disc[/red]", "I look.\nTwice.")).ask(media["square"], "What?")
-    print_result(result, draw=tmp_path / "drawn.png")
+    model = model_saying(said("a [red]disc[/red]", "I look.\nTwice."))
+    answer_one(model, Question(media["square"], "What?"), False, tmp_path / "drawn.png", None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["I look.", "Twice.", "a [red]disc[/red]"]
     assert lines[-1] == str(tmp_path / "drawn.png") and (tmp_path / "drawn.png").exists()
@@ -57,14 +62,14 @@ def test_prints_thinking_and_answer(model_saying, media, tmp_path, capsys):
 
 def test_model_text_cannot_command_the_terminal(model_saying, media, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    result = model_saying(said(HOSTILE, HOSTILE)).ask(media["square"], "What?", task="spatial_grounding")
-    print_result(result)
+    model, question = model_saying(said(HOSTILE, HOSTILE)), Question(media["square"], "What?", "spatial_grounding")
+    answer_one(model, question, False, None, None)
     out = capsys.readouterr().out
     for wanted in ("[bold red]x[/bold red] [/nope]", "malformed"):
         assert wanted in out
     for forbidden in ("\x1b[2J", "\x1b]", "\x07", "\u202e", "\x9b", "\r", "\ud800"):
         assert forbidden not in out
-    print_result(result, as_json=True)
+    result = answer_one(model, question, True, None, None)
     out = capsys.readouterr().out
     assert out.isascii() and out.count("\n") == 1 and "\x1b" not in out
     assert json.loads(out)["answer"] == result.answer.text
@@ -89,8 +94,7 @@ VALUES = {
 @pytest.mark.parametrize("task", VALUES)
 def test_json_holds_the_parsed_value(task, model_saying, media, capsys, tmp_path):
     answer, name = VALUES[task]
-    result = model_saying(said(answer)).ask(media[name], "it", task=task)
-    print_result(result, as_json=True, draw=tmp_path / "d.png")
+    answer_one(model_saying(said(answer)), Question(media[name], "it", task), True, tmp_path / "d.png", None)
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["thinking"], found["answer"]) == ("ok", "I look.", answer)
     assert found["drawing"] == str(tmp_path / "d.png") and found["problem"] == ""
@@ -105,3 +109,91 @@ def _numbers(value) -> list[float]:
     if isinstance(value, list):
         return [n for v in value for n in _numbers(v)]
     return [float(value)] if isinstance(value, int | float) else []
+
+
+def lines_of(file) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_what_is_asked_is_taken_from_the_words_and_said(model_saying, media, monkeypatch, tmp_path):
+    model = model_saying(said('{"boxes": [0, 0, 500, 500]}'))
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model)
+    ask = ["ask", str(media["square"]), "Where is the disc?", "--json", "--save-crops", str(tmp_path)]
+    done = CliRunner().invoke(app, ask)
+    found = json.loads(done.stdout)
+    assert (found["task"], found["question"], found["inferred"]) == ("spatial_grounding", "the disc", "it asks where")
+    assert "asked as spatial_grounding (it asks where); --task TASK asks otherwise" in done.stderr
+    assert found["crops"] == [str(tmp_path / "the-disc-1.png")]
+    done = CliRunner().invoke(app, [*ask, "--task", "open_ended"])
+    assert json.loads(done.stdout)["task"] == "open_ended" and "asked as" not in done.stderr
+
+
+def test_a_folder_is_a_row_each(model_saying, media, monkeypatch, tmp_path):
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model_saying(said("yes")))
+    out, drawn = tmp_path / "out.jsonl", tmp_path / "drawn"
+    words = ["ask", str(media["square"].parent), "Is it?", "--out", str(out), "--draw", str(drawn)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    rows = lines_of(out)
+    assert [row["id"] for row in rows] == sorted(file.name for file in media.values())
+    assert {row["answer"] for row in rows} == {"yes"}
+    assert sorted(file.suffix for file in drawn.iterdir()) == [".mp4"] * 3 + [".png"] * 2
+    done = CliRunner().invoke(app, [*words[:3], "--draw", str(tmp_path / "x.png")])
+    assert done.exit_code == 2 and "are a folder's" in done.output
+
+
+def test_rows_go_on_where_they_stopped(model_saying, media, monkeypatch, tmp_path):
+    model = model_saying(said("yes"))
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model)
+    source, out = tmp_path / "questions.jsonl", tmp_path / "out.jsonl"
+    rows = [
+        {"id": "a", "media": str(media["square"]), "question": "Is it?"},
+        {"id": "b", "media": [str(media["square"]), str(media["wide"])], "question": "Which?", "options": ["A. 1"]},
+        {"id": "c", "question": "When?", "media": "gone.png"},
+        {"id": "d", "question": "Is it?", "medium": "typo.png"},
+        {"id": "e", "question": "Where is it?", "media": str(media["square"]), "task": "nonsense"},
+    ]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows) + "not JSON\n")
+    done = CliRunner().invoke(app, ["ask", str(source), "--out", str(out)])
+    assert done.exit_code == 1
+    found = {row["id"]: row for row in lines_of(out)}
+    assert list(found) == ["a", "b", "c", "d", "e", "6"]
+    assert (found["a"]["answer"], found["b"]["task"]) == ("yes", "multiple_choice")
+    assert "gone.png" in found["c"]["problem"] and "unknown key 'medium'" in found["d"]["problem"]
+    assert "no task 'nonsense'" in found["e"]["problem"] and "line 6: not JSON" in found["6"]["problem"]
+
+    whole = out.read_text().splitlines(keepends=True)
+    out.write_text(whole[0] + whole[1][:40])  # as a kill leaves it
+    model.engine.asked.clear()
+    CliRunner().invoke(app, ["ask", str(source), "--out", str(out)])
+    assert [row["id"] for row in lines_of(out)] == list(found) and len(model.engine.asked) == 1
+    out.write_text("something else\n")
+    done = CliRunner().invoke(app, ["ask", str(source), "--out", str(out)])
+    assert "not a row of answers" in str(done.exception) and out.read_text() == "something else\n"
+
+
+def test_addresses_are_opened_of_named_hosts_only(model_saying, media, monkeypatch):
+    from tests.http_stub import HttpStub
+
+    class Files(HttpStub):
+        def answer(self, path, body, key):
+            return (200, media["square"].read_bytes()) if path == "/a%20b.png" else (302, b"")
+
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model_saying(said("yes")))
+    stub = Files()
+    try:
+        address = f"http://{stub.host}/a%20b.png"
+        done = CliRunner().invoke(app, ["ask", address, "Is it?", "--json"])
+        assert f"add --allow-host {stub.host}" in str(done.exception)
+        done = CliRunner().invoke(app, ["ask", address, "Is it?", "--json", "--allow-host", stub.host])
+        assert json.loads(done.stdout)["media"][0]["name"] == "a_b.png"
+        moved = ["ask", f"http://{stub.host}/moved.png", "Is it?", "--allow-host", stub.host]
+        assert "HTTP 302" in str(CliRunner().invoke(app, moved).exception)
+    finally:
+        stub.close()
+
+
+def test_thinking_comes_before_the_answer_is_whole(model_saying, media, capsys):
+    model, seen = model_saying(said("yes", "I look.\n\nTwice.")), []
+    result = model.ask(media["square"], "Is it?", on_text=seen.append)
+    assert "".join(seen) == result.response and len(seen) > 2

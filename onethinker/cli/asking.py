@@ -1,0 +1,180 @@
+"""What `onethinker ask` does once it knows what is asked: answers said aloud, printed, drawn, written row by row."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from onethinker.inference import AUTO, Model, Question, Result, check_drawing, given
+from onethinker.inference.rows import Answers, Row, answer_rows, row_key
+from onethinker.media import MediaError
+from onethinker.sample.answer import Status
+from onethinker.tasks import get_task
+from onethinker.util.fetch import check_host, fetch, is_address
+from onethinker.util.interrupt import kept
+from onethinker.util.progress import bar
+from onethinker.util.served import say
+from onethinker.util.terminal import printable
+
+
+def check_question(media: Sequence[str | Path], task: str, draw: Path | None = None, hosts: Sequence[str] = ()) -> None:
+    """What can be known to be wrong before a model is loaded: raises TaskError, MediaError, FetchError."""
+    if task not in ("", AUTO):
+        get_task(task)
+    for medium in map(str, media):
+        if is_address(medium):
+            check_host(medium, hosts)
+        elif not Path(medium).exists():
+            raise MediaError(f"{medium}: no such file")
+        elif Path(medium).is_dir():
+            raise MediaError(f"{medium}: a folder; expected it alone with its question, or files")
+    if draw and not (media and is_address(str(media[0]))):
+        check_drawing(draw, media)
+
+
+def local_files(media: Sequence[str], hosts: Sequence[str], folder: Path) -> list[str]:
+    """The media as files: those at an address are fetched into `folder`. Raises FetchError."""
+    files = []
+    for number, medium in enumerate(media):
+        if is_address(medium):
+            (folder / str(number)).mkdir()
+            medium = str(fetch(medium, hosts, folder / str(number)))
+        files.append(medium)
+    return files
+
+
+def answer_one(model: Model, question: Question, as_json: bool, draw: Path | None, crops: Path | None) -> Result:
+    """Ask and print; of a task that the words decided, that is said first."""
+    sample = question.sample(given(question.media), "")
+    if why := sample.meta.get("inferred"):
+        say(f"asked as {sample.task} ({why}); --task TASK asks otherwise")
+    if as_json:
+        result = model.answer(question)
+        print_json(result, draw, crops)
+        return result
+    aloud = Aloud()
+    result = model.answer(question, aloud.hear)
+    aloud.end()
+    _print_rest(result, draw, crops)
+    return result
+
+
+def answer_many(model: Model, rows: Sequence[Row], out: Path | None, draw: Path | None, crops: Path | None) -> int:
+    """Answer each row: its record is a line of `out`, or of the terminal. The exit status, 1 if any is not in form."""
+    keys = {row.id: row_key(model, row) for row in rows}
+    answers = Answers(out, keys) if out else None
+    left = [row for row in rows if not answers or row.id not in answers.lines]
+    bad = 0
+
+    def take(row: Row, result: Result) -> None:
+        nonlocal bad
+        bad += not result.ok
+        stem = _stem(row.id)
+        drawing = draw / f"{stem}.{'mp4' if result.of_clip else 'png'}" if draw else None
+        record = {"id": row.id} | result.record() | _written(result, drawing, crops / stem if crops else None)
+        if answers:
+            answers.add(row.id, record)
+        else:
+            print(json.dumps(record, ensure_ascii=True), flush=True)
+        advance(note=f"{bad} not in form" if bad else "")
+
+    with kept(lambda: _going_on(answers)), bar("ask", len(rows), len(rows) - len(left)) as advance:
+        answer_rows(model, left, take)
+    if answers:
+        answers.finish()
+        bad = sum(json.loads(line)["status"] != Status.OK for line in answers.lines.values())
+        print(f"{len(rows)} answers, {bad} not in form → {out}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _going_on(answers: Answers | None) -> str:
+    if answers is None:
+        return "interrupted; --out FILE keeps what is answered"
+    return f"interrupted; {len(answers.lines)} answers are in {answers.file}, the same command goes on from there"
+
+
+def _stem(id: str) -> str:
+    """What the files of a row are called."""
+    return re.sub(r"[^\w.-]", "_", id, flags=re.ASCII)[:80].lstrip(".") or "row"
+
+
+# ---- what reaches the terminal and the disk ---------------------------------------------------------------------
+
+
+class Aloud:
+    """A response as it comes, the thinking dim, the answer bold, without its tags. Model text is printed as text only:
+    no markup of it counts and no control character reaches the terminal."""
+
+    _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        self._rest, self._style, self._space, self._begun = "", "dim", "", False
+
+    def hear(self, piece: str) -> None:
+        """The next piece of the response."""
+        self._rest += piece
+        while self._rest:
+            plain, mark, tail = self._rest.partition("<")
+            self._say(plain)
+            self._rest = mark + tail
+            tag = next((tag for tag in self._TAGS if self._rest.startswith(tag)), None)
+            if tag:
+                self._rest = self._rest.removeprefix(tag)
+                self._turn("bold" if tag == "<answer>" else "dim")
+            elif any(tag.startswith(self._rest) for tag in self._TAGS):
+                return  # perhaps a tag, or nothing is left
+            else:
+                self._say("<")
+                self._rest = self._rest[1:]
+
+    def end(self) -> None:
+        """The response is whole."""
+        self._say(self._rest)
+        self._turn("dim")
+
+    def _say(self, text: str) -> None:
+        """Print at once but for white space at the end, which is held back: what follows may be nothing."""
+        text = self._space + text if self._begun else text.lstrip()
+        kept = text.rstrip()
+        self._space = text[len(kept) :]
+        if kept:
+            self._begun = True
+            self.console.print(Text(printable(kept), style=self._style), end="", soft_wrap=True)
+            self.console.file.flush()
+
+    def _turn(self, style: str) -> None:
+        if self._begun:
+            self.console.print()
+        self._style, self._space, self._begun = style, "", False
+
+
+def _print_rest(result: Result, draw: Path | None = None, crops: Path | None = None) -> None:
+    console = Console(highlight=False)
+    if not result.ok:
+        reason = f": {printable(result.problem)}" if result.problem else ""
+        console.print(Text(f"({result.status.value}{reason})", style="yellow"))
+    for found in _written(result, draw, crops).values():
+        for file in found if isinstance(found, list) else [found]:
+            console.print(Text(file), soft_wrap=True)
+
+
+def print_json(result: Result, draw: Path | None = None, crops: Path | None = None) -> None:
+    """One JSON object in ASCII on one line, with the files that were written."""
+    print(json.dumps(result.record() | _written(result, draw, crops), ensure_ascii=True))
+
+
+def _written(result: Result, draw: Path | None, crops: Path | None) -> dict[str, str | list[str]]:
+    """Write the drawing and the crops as far as asked for; where they are."""
+    made: dict[str, str | list[str]] = {}
+    if draw and result.media:
+        made["drawing"] = str(result.save(draw))
+    if crops and result.media:
+        made["crops"] = [str(file) for file in result.save_crop(crops)]
+    return made
