@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from typer.core import TyperGroup
 
-from onethinker.util.interrupt import STATUS, Interrupted, take_signals
+from onethinker.util.interrupt import STATUS, Interrupted, speaks, take_signals
 
 FAILED = 2
 
@@ -34,7 +34,8 @@ def run_verb(app: Callable[[], Any]) -> None:
         app()
     except _Stopped as stopped:
         stop = stopped.__cause__
-        _end(f"\n{stop or 'interrupted'}", stop.status if isinstance(stop, Interrupted) else STATUS + 2)
+        told = f"\n{stop or 'interrupted'}" if speaks() else ""
+        _end(told, stop.status if isinstance(stop, Interrupted) else STATUS + 2)
     except KeyboardInterrupt:
         _end("\ninterrupted", STATUS + 2)
     except (ValueError, RuntimeError, OSError, KeyError) as error:
@@ -57,5 +58,6 @@ def words(error: Exception) -> str:
 
 
 def _end(message: str, status: int) -> NoReturn:
-    print(message, file=sys.stderr, flush=True)
+    if message:
+        print(message, file=sys.stderr, flush=True)
     sys.exit(status)

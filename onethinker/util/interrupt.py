@@ -24,6 +24,11 @@ class Interrupted(KeyboardInterrupt):
         self.status = status
 
 
+def speaks() -> bool:
+    """Whether this process tells of an interruption: of several that torchrun started the first does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def take_signals() -> None:
     """From now on the first Ctrl-C or SIGTERM raises Interrupted in the main thread; the second ends at once."""
     for number in SIGNALS:
@@ -62,6 +67,8 @@ def finish_step(title: str) -> Iterator[Callable[[], int]]:
         if asked:
             _end_at_once(number)
         asked.append(number)
+        if not speaks():
+            return
         # Not print: the signal may have come in the middle of one.
         os.write(2, f"\n{title}: finishes this step and saves it; Ctrl-C again ends at once without\n".encode())
 

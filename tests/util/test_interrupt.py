@@ -29,10 +29,11 @@ except Interrupted as stop:
 """
 
 
-def _started(seconds: float) -> subprocess.Popen[str]:
+def _started(seconds: float, rank: int = 0) -> subprocess.Popen[str]:
     child = subprocess.Popen(
-        [sys.executable, "-c", STEPS, str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", STEPS, str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"RANK": str(rank)},
+    )  # fmt: skip
     assert child.stdout is not None and child.stdout.readline() == "0\n"
     return child
 
@@ -44,6 +45,13 @@ def test_the_first_signal_lets_the_step_be_finished_and_saved(number: int) -> No
     out, err = child.communicate(timeout=60)
     assert out.splitlines()[-1].endswith("is saved") and child.returncode == 128 + number
     assert "finishes this step and saves it" in err and "Traceback" not in err
+
+
+def test_of_several_processes_the_first_speaks() -> None:
+    child = _started(0.05, rank=1)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 128 + signal.SIGINT and err == ""
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
