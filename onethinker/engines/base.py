@@ -19,12 +19,48 @@ _MARKS = re.compile(r"((?<!\\)<(?:image|video)>)")
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of the model that ended in a tool call, and what the tool gave back.
+
+    text: as the model wrote it, the call included. token_ids, logps: of it, from engines that give them; the ids end
+    with the end-of-turn token. response: words and whole PNG files, in order. tool: the name that was called. failed:
+    no tool could answer the call, and the response says what was expected.
+    """
+
+    text: str
+    response: tuple[str | bytes, ...]
+    tool: str = ""
+    failed: bool = False
+    token_ids: tuple[int, ...] = ()
+    logps: tuple[float, ...] = ()
+
+    @property
+    def pictures(self) -> list[bytes]:
+        return [part for part in self.response if isinstance(part, bytes)]
+
+    def row(self) -> dict[str, Any]:
+        """A record of plain JSON values: the response's words, with its pictures counted in their places."""
+        count, words = 0, list[str]()
+        for part in self.response:
+            count += isinstance(part, bytes)
+            words.append(f"[picture {count}]" if isinstance(part, bytes) else part)
+        return {"text": self.text, "tool": self.tool, "failed": self.failed, "response": "".join(words)}
+
+
+def written(turns: Sequence[Turn]) -> int:
+    """Tokens that the model wrote in these turns."""
+    return sum(len(turn.token_ids) for turn in turns)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One prompt. text: the user's message with `<image>` / `<video>` marks where the media belong, in order; with a
     backslash before it a mark is only words.
 
     media: one absolute path a mark. budget: how large and how many frames the media may become. history: what was said
-    before, (role, words) with role `user` or `assistant`; its marks come before those of the text.
+    before, (role, words) with role `user` or `assistant`; its marks come before those of the text. turns: what the
+    model and its tools have said since; the model goes on from there. answer: which of the prompt's answers they belong
+    to.
     """
 
     id: str
@@ -33,12 +69,14 @@ class Request:
     budget: MediaBudget
     system: str = ""
     history: tuple[tuple[str, str], ...] = ()
+    turns: tuple[Turn, ...] = ()
+    answer: int = 0
 
     def parts(self) -> list[Part]:
-        """(kind, words or path) in order, of the user's message alone. Raises as `turns`."""
-        return self.turns()[-1][1]
+        """(kind, words or path) in order, of the user's message alone. Raises as `messages`."""
+        return self.messages()[-1][1]
 
-    def turns(self) -> list[tuple[str, list[Part]]]:
+    def messages(self) -> list[tuple[str, list[Part]]]:
         """(role, parts) of the history and the user's message. Media without a mark come first in the latter; special
         tokens in the words are disarmed.
 
@@ -61,7 +99,17 @@ def _part(piece: str, files: Iterator[Path]) -> Part | None:
         return "image", str(next(files))
     if piece == "<video>":
         return "video", str(next(files))
-    return ("text", unescape(piece).replace("<|", "< |")) if piece else None
+    return ("text", disarm(unescape(piece))) if piece else None
+
+
+def disarm(words: str) -> str:
+    """The words, with no special token of the chat's among them."""
+    return words.replace("<|", "< |")
+
+
+def disarm_response(words: str) -> str:
+    """A tool's words, which may be anyone's: they neither end the response nor look like a call or another role's."""
+    return disarm(words).replace("<tool_", "< tool_").replace("</tool_", "< /tool_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +127,10 @@ class Sampling:
 class Completion:
     """One answer. token_ids and logps (natural log, of the sampled tokens at the sampling temperature) are given by
     engines with those capabilities; token_ids end with the end-of-turn token when finish is `stop`.
-    prompt_tokens counts the prompt with its expanded media. error: what went wrong when finish is `error`."""
+    prompt_tokens counts the prompt with its expanded media. error: what went wrong when finish is `error`.
+
+    turns: the turns before the last that ended in tool calls (`tools.engine`); text, finish and prompt_tokens are then
+    those of the last turn, and token_ids, logps, tokens and seconds of all that the model wrote."""
 
     text: str
     finish: Finish
@@ -89,6 +140,12 @@ class Completion:
     tokens: int = 0
     seconds: float = 0.0
     error: str = ""
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def last_ids(self) -> tuple[int, ...]:
+        """Token ids of the last turn."""
+        return self.token_ids[written(self.turns) :]
 
 
 OnText = Callable[[int, str], None]

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from onethinker.engines.base import Request
+from onethinker.engines.base import Request, Turn, disarm_response
 from onethinker.media import MediaBudget, open_clip, open_image, probe, write_clip
 
 CLIPS = ("sequence", "video", "frames")
@@ -57,7 +57,7 @@ def chat_turns(
     request: Request, clips: str, encode: Callable[[str, str, MediaBudget], Encoded] | None = None
 ) -> tuple[list[dict[str, Any]], list[Part], dict[str, Any]]:
     """As `message_parts`, with the messages of the request's history first."""
-    turns, options = request.turns(), dict[str, Any]()
+    turns, options = request.messages(), dict[str, Any]()
     alone = sum(kind == "video" for _, parts in turns for kind, _ in parts) == 1
     clips = "video" if clips == "sequence" and not alone else clips
     messages = list[dict[str, Any]]()
@@ -89,7 +89,11 @@ def text_part(words: str) -> Part:
 
 
 def image_part(picture: Image.Image) -> Part:
-    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_png(picture)}"}}
+    return _png_part(png_bytes(picture))
+
+
+def _png_part(png: bytes) -> Part:
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(png).decode()}"}}
 
 
 def sequence_part(frames: Sequence[np.ndarray]) -> Part:
@@ -131,6 +135,18 @@ def frame_parts(path: str, budget: MediaBudget) -> list[Part]:
     return parts
 
 
+def response_parts(turn: Turn) -> list[Part]:
+    """A tool's response as the message of a user: what Qwen's chat template makes of a tool's message, token for token,
+    and any other server takes, where a tool's message may hold no picture or wants an id."""
+    parts = [text_part("<tool_response>\n")]
+    for part in turn.response:
+        if isinstance(part, bytes):
+            parts.append(_png_part(part))
+        else:
+            parts.append(text_part(disarm_response(part)))
+    return [*parts, text_part("\n</tool_response>")]
+
+
 def even_times(duration: float, budget: MediaBudget) -> np.ndarray:
     """(T,) seconds at one distance: as many as `open_clip` takes from a clip of `duration`, with its first and last."""
     steps = max(1, math.ceil(duration * budget.fps - 1e-6))
@@ -138,7 +154,12 @@ def even_times(duration: float, budget: MediaBudget) -> np.ndarray:
     return np.linspace(0, (steps - 1) / budget.fps if count > 1 else 0, count)
 
 
-def _png(picture: Image.Image) -> str:
+def png_bytes(picture: Image.Image) -> bytes:
+    """A whole PNG file, quickly."""
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)
-    return base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
+
+
+def _png(picture: Image.Image) -> str:
+    return base64.b64encode(png_bytes(picture)).decode()

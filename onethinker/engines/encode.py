@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from PIL import Image
 from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
-from onethinker.engines.base import Part, Request
+from onethinker.engines.base import Part, Request, Turn, disarm_response
 from onethinker.engines.lru import LRUCache
 from onethinker.media import Clip, MediaBudget, open_clip, open_image
 
 PIXELS = ("pixel_values", "pixel_values_videos")
 GRIDS = ("image_grid_thw", "video_grid_thw")
+PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
+"""How Qwen3-VL's chat template writes a picture's place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +51,29 @@ class Prompt:
 
 
 @dataclass(frozen=True, eq=False)
+class AnswerTokens:
+    """An answer of several turns, A tokens: what the model wrote and what tools gave back between.
+
+    positions_3A: M-RoPE, counted from the prompt's `next_position`. written_A: tokens of the model's own, which alone
+    are learned from. ids_A, types_A, media: as in `Prompt`.
+    """
+
+    ids_A: Tensor
+    positions_3A: Tensor
+    types_A: Tensor
+    written_A: Tensor
+    media: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return self.ids_A.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """What the processor is given for one request, all within the budget.
 
-    text: the chat as its template writes it, media not yet expanded. images, clips (lists of (H, W, 3) uint8 frames)
+    text: the chat as its template writes it, media not yet expanded. turn_ids: the token ids of the turns that follow
+    it, theirs neither. images, clips (lists of (H, W, 3) uint8 frames)
     and the clips' metadata: in the order of their marks. sizes: the processor's options for each kind of media.
     """
 
@@ -60,6 +82,7 @@ class Inputs:
     clips: list[list[np.ndarray]]
     metadata: list[VideoMetadata]
     sizes: dict[str, dict[str, Any]]
+    turn_ids: tuple[int, ...] = ()
 
 
 def mrope_positions(types_T: Tensor, grids: dict[str, Tensor], merge: int) -> Tensor:
@@ -108,6 +131,9 @@ class Encoder:
 
     def encode(self, request: Request) -> Prompt:
         """Raises MediaError for unreadable media and ValueError where marks and media do not match."""
+        if request.turns:
+            prompt = self.encode(replace(request, turns=(), answer=0))
+            return _appended(prompt, self.answer_tokens(request.turns, (), request.budget))
         held = self._held.get(request)
         return held[0] if held else self._prompts.get(request, lambda: self._encode(request))
 
@@ -132,7 +158,9 @@ class Encoder:
             self._held.clear()
 
     def _encode(self, request: Request) -> Prompt:
-        inputs = self.inputs(request)
+        return self._processed(self._first_inputs(request))
+
+    def _processed(self, inputs: Inputs) -> Prompt:
         arguments: dict[str, Any] = {**inputs.sizes}
         if inputs.images:
             arguments["images"] = inputs.images
@@ -147,17 +175,64 @@ class Encoder:
         positions = mrope_positions(types, {k: v for k, v in media.items() if k in GRIDS}, self.merge)
         return Prompt(encoded["input_ids"][0], positions, types, media)
 
+    def answer_tokens(self, turns: Sequence[Turn], last: Sequence[int], budget: MediaBudget) -> AnswerTokens:
+        """Turns with their tools' responses, and the token ids of the last turn. A turn's own ids are taken where the
+        engine gave them, since its text need not tokenize to what was sampled."""
+        ids, types, written, media = list[Tensor](), list[Tensor](), list[Tensor](), list[dict[str, Tensor]]()
+        for turn in turns:
+            own = self._own_ids(turn)
+            response = self._processed(self._response(turn, budget))
+            ids += [torch.tensor(own), response.ids_T]
+            types += [torch.zeros(len(own), dtype=torch.long), response.types_T]
+            written += [torch.ones(len(own), dtype=torch.bool), torch.zeros(len(response), dtype=torch.bool)]
+            media.append(response.media)
+        ids.append(torch.tensor(last, dtype=torch.long))
+        types.append(torch.zeros(len(last), dtype=torch.long))
+        written.append(torch.ones(len(last), dtype=torch.bool))
+        together = _cat_media(media)
+        types_A = torch.cat(types)
+        grids = {key: grid for key, grid in together.items() if key in GRIDS}
+        positions = mrope_positions(types_A, grids, self.merge)
+        return AnswerTokens(torch.cat(ids), positions, types_A, torch.cat(written), together)
+
+    def _own_ids(self, turn: Turn) -> tuple[int, ...]:
+        return turn.token_ids or (*self.encode_text(turn.text), self.tokenizer.eos_token_id)
+
+    def _response(self, turn: Turn, budget: MediaBudget) -> Inputs:
+        """What stands between a turn's end and the next one's begin, as Qwen's chat template writes it."""
+        words, pictures = ["\n<|im_start|>user\n<tool_response>\n"], list[Image.Image]()
+        for part in turn.response:
+            if isinstance(part, bytes):
+                words.append(PICTURE)
+                with Image.open(io.BytesIO(part), formats=["PNG"]) as opened:
+                    pictures.append(_within(opened.convert("RGB"), budget.image_pixels, self.unit))
+            else:
+                words.append(disarm_response(part))
+        text = "".join([*words, "\n</tool_response><|im_end|>\n<|im_start|>assistant\n"])
+        sizes = {"images_kwargs": {"size": self._size("image", budget.image_pixels)}} if pictures else {}
+        return Inputs(text, pictures, [], [], sizes)
+
     def inputs(self, request: Request) -> Inputs:
         """What the processor is given, media opened and within their budget. Raises as `encode`."""
-        turns, images, clips = request.turns(), list[Image.Image](), list[Clip]()
-        for kind, value in (part for _, parts in turns for part in parts):
+        inputs, ids = self._first_inputs(request), list[int]()
+        responses = [self._response(turn, request.budget) for turn in request.turns]
+        for turn, response in zip(request.turns, responses, strict=True):
+            ids += [*self._own_ids(turn), *self.tokenizer.encode(response.text, add_special_tokens=False)]
+        images = inputs.images + [image for response in responses for image in response.images]
+        sizes = inputs.sizes | {key: value for response in responses for key, value in response.sizes.items()}
+        return replace(inputs, images=images, sizes=sizes, turn_ids=tuple(ids))
+
+    def _first_inputs(self, request: Request) -> Inputs:
+        """Of the prompt before any turn."""
+        said, images, clips = request.messages(), list[Image.Image](), list[Clip]()
+        for kind, value in (part for _, parts in said for part in parts):
             if kind == "image":
                 images.append(self._image(value, request.budget.image_pixels))
             elif kind == "video":
                 clips.append(self._clip(value, request.budget))
-        messages = [{"role": "system", "content": request.system}] if request.system else []
+        system = [{"role": "system", "content": request.system}] if request.system else []
         text = self.processor.apply_chat_template(
-            [*messages, *map(_message, turns)], tokenize=False, add_generation_prompt=True
+            [*system, *map(_message, said)], tokenize=False, add_generation_prompt=True
         )
         sizes: dict[str, dict[str, Any]] = {}
         if images:
@@ -226,11 +301,18 @@ def _metadata(clip: Clip) -> VideoMetadata:
     )
 
 
-def batch_media(prompts: Sequence[Prompt], device: torch.device | str) -> dict[str, Tensor]:
-    """The media of several prompts in one set of tensors, in the order of the prompts."""
-    found: dict[str, Tensor] = {}
-    for key in (*PIXELS, *GRIDS):
-        parts = [p.media[key] for p in prompts if key in p.media]
-        if parts:
-            found[key] = torch.cat(parts).to(device)
-    return found
+def _appended(prompt: Prompt, answer: AnswerTokens) -> Prompt:
+    """A prompt that goes on with the turns of an answer."""
+    positions = torch.cat([prompt.positions_3T, answer.positions_3A + prompt.next_position], dim=1)
+    ids, types = torch.cat([prompt.ids_T, answer.ids_A]), torch.cat([prompt.types_T, answer.types_A])
+    return Prompt(ids, positions, types, _cat_media([prompt.media, answer.media]))
+
+
+def batch_media(parts: Sequence[Prompt | AnswerTokens], device: torch.device | str) -> dict[str, Tensor]:
+    """The media of prompts and answers in one set of tensors, in the order given."""
+    return {key: value.to(device) for key, value in _cat_media([part.media for part in parts]).items()}
+
+
+def _cat_media(media: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    parts = {key: [m[key] for m in media if key in m] for key in (*PIXELS, *GRIDS)}
+    return {key: torch.cat(found) if len(found) > 1 else found[0] for key, found in parts.items() if found}

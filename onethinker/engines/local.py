@@ -121,7 +121,7 @@ class LocalEngine:
     ) -> Iterator[tuple[int, list[Completion]]]:
         """Answers to prompts that are decoded together, each prompt's as soon as the last of them has ended."""
         rows = [
-            AnswerState(index, answer, uniforms_of(requests[index].id, answer, sampling))
+            AnswerState(index, answer, uniforms_of(requests[index], answer, sampling))
             for index, _ in prompts
             for answer in range(sampling.n)
         ]
@@ -276,7 +276,9 @@ def _shared_prefixes(requests: Sequence[Request], prompts: Sequence[Prompt]) -> 
     for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
         places = prompt.types_T.nonzero()
         length = int(places[-1]) + 1 if len(places) else 1
-        owner = known.setdefault((request.media, request.budget, tuple(prompt.ids_T[:length].tolist())), len(known))
+        pictures = tuple(picture for turn in request.turns for picture in turn.pictures)
+        beginning = (request.media, request.budget, pictures, tuple(prompt.ids_T[:length].tolist()))
+        owner = known.setdefault(beginning, len(known))
         if owner == len(shared.firsts):
             shared.firsts.append(place)
         shared.owners.append(owner)
@@ -314,8 +316,10 @@ def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return torch.zeros_like(probabilities).scatter(-1, order, ranked)
 
 
-def uniforms_of(request: str, answer: int, sampling: Sampling) -> np.ndarray:
+def uniforms_of(request: Request, answer: int, sampling: Sampling) -> np.ndarray:
+    """Numbers in [0, 1) of the request's own, of this answer and, after a tool's response, of this turn."""
     if sampling.temperature == 0:
         return np.empty(0)
-    key = hashlib.sha256(f"{sampling.seed}|{request}|{answer}".encode()).digest()
+    turn = f"|turn {len(request.turns)}" if request.turns else ""
+    key = hashlib.sha256(f"{sampling.seed}|{request.id}|{request.answer + answer}{turn}".encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key[:16], "little"))).random(sampling.max_tokens)

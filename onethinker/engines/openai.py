@@ -21,7 +21,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, OnText, Request, Sampling
-from onethinker.engines.content import CLIPS, Part, chat_turns
+from onethinker.engines.content import CLIPS, Part, chat_turns, response_parts
 from onethinker.engines.spoken import Spoken
 from onethinker.util.served import ServedModel, post_chat, served_model
 from onethinker.util.server import Server, ServerError, key_from_environment
@@ -98,7 +98,7 @@ class OpenAIEngine:
         made: list[Completion] = []
         while (left := sampling.n - len(made)) > 0:  # a server that ignores n is asked again
             began = time.perf_counter()
-            body |= {"n": left, "seed": seed_of(request.id, len(made), sampling)}
+            body |= {"n": left, "seed": seed_of(turn_id(request), request.answer + len(made), sampling)}
             try:
                 read = partial(self._read, request)
                 if tell and sampling.n == 1:
@@ -142,14 +142,18 @@ class OpenAIEngine:
         """The request but for `n` and `seed`. Raises MediaError (a ValueError), ValueError, OSError."""
         earlier, content, options = chat_turns(request, self.clips)
         body = self._chat(request, content, sampling)
-        body["messages"][-1:-1] = earlier
+        at = int(bool(request.system))
+        body["messages"][at:at] = earlier
         return body | options
 
     def _chat(self, request: Request, content: list[Part], sampling: Sampling) -> dict[str, Any]:
-        system = [{"role": "system", "content": request.system}] if request.system else []
+        messages: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
+        messages.append({"role": "user", "content": content})
+        for turn in request.turns:
+            messages += [{"role": "assistant", "content": turn.text}, {"role": "user", "content": response_parts(turn)}]
         return {
             "model": self.model,
-            "messages": [*system, {"role": "user", "content": content}],
+            "messages": messages,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
@@ -196,6 +200,11 @@ def _listed(server: Server, name: str) -> ServedModel:
     except ServerError as error:
         advice = _FOR_ALL.get(error.status or 0, "is the server up, and is this its address?")
         raise EngineError(f"the server's models cannot be listed: {error}; {advice}") from error
+
+
+def turn_id(request: Request) -> str:
+    """The request's id, and after a tool's response which turn it is."""
+    return f"{request.id}|turn {len(request.turns)}" if request.turns else request.id
 
 
 def seed_of(request: str, answer: int, sampling: Sampling) -> int:

@@ -61,7 +61,7 @@ class LocalSession:
                 self._hidden = torch.cat([self._hidden, hidden])
         for one in asked:
             for answer in range(one.sampling.n):
-                uniforms = uniforms_of(one.request.id, answer, one.sampling)
+                uniforms = uniforms_of(one.request, answer, one.sampling)
                 self._rows.append(_Row(one, AnswerState(one.key, answer, uniforms), began))
 
     @torch.inference_mode()

@@ -20,7 +20,7 @@ import torch
 
 from onethinker.engines.base import Capability, Completion, EngineError, Request, Sampling
 from onethinker.engines.encode import Encoder, Inputs
-from onethinker.engines.openai import FINISHES, seed_of
+from onethinker.engines.openai import FINISHES, seed_of, turn_id
 from onethinker.engines.vllm import BAN, check_expansion, with_tokens
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.weights import Weights
@@ -134,14 +134,15 @@ class VllmInProcess:
             media["image"] = inputs.images
         if inputs.clips:
             media["video"] = [(np.stack(c), _described(m)) for c, m in zip(inputs.clips, inputs.metadata, strict=True)]
-        ids = self.encoder.tokenizer.encode(inputs.text, add_special_tokens=False)
+        ids = [*self.encoder.tokenizer.encode(inputs.text, add_special_tokens=False), *inputs.turn_ids]
         options = {"multi_modal_data": media, "mm_processor_kwargs": inputs.sizes} if media else {}
         return {"prompt_token_ids": ids, **options}
 
     def _sampling(self, request: Request, sampling: Sampling) -> Any:
         return self._params(
             n=sampling.n, temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens,
-            seed=seed_of(request.id, 0, sampling), logprobs=0, logit_bias=self.bans, detokenize=False,
+            seed=seed_of(turn_id(request), request.answer, sampling), logprobs=0, logit_bias=self.bans,
+            detokenize=False,
         )  # fmt: skip
 
     def _completion(self, answer: Any, prompt_tokens: int, seconds: float) -> Completion:

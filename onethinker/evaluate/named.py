@@ -14,10 +14,10 @@ from onethinker.evaluate.run import evaluate
 from onethinker.media import MediaBudget
 from onethinker.recipes.answering import AskedAs, answering_engine, asked_as
 from onethinker.recipes.base import Recipe, override
+from onethinker.recipes.tools import recipe_prompts
 from onethinker.sample import Samples, load_samples
 from onethinker.scoring.judge import Judge
 from onethinker.segment import Segmenter, make_segmenter
-from onethinker.tasks.prompts import load_prompts
 
 
 @dataclass
@@ -44,7 +44,7 @@ class EvalTarget:
             self.engine,
             folder,
             config=recipe.evaluate,
-            prompts=load_prompts(recipe.prompts),
+            prompts=recipe_prompts(recipe),
             model=self.model,
             data=data,
             seed=recipe.seed,

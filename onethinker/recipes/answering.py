@@ -21,6 +21,7 @@ from onethinker.media import MediaBudget
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes import SHIPPED, load_recipe, trained_with
 from onethinker.recipes.base import DataConfig, ModelConfig, Recipe, RecipeError, override
+from onethinker.recipes.tools import with_recipe_tools
 from onethinker.util.served import ServedModel, say
 
 FLAGS = {
@@ -133,9 +134,11 @@ def _sizes(budget: MediaBudget) -> str:
 
 
 def answering_engine(recipe: Recipe, engine: str = "") -> Engine:
-    """The engine of `recipe.model`, decoding `evaluate.batch` answers at a time. engine: a name, guessed if empty."""
+    """The engine of `recipe.model` with its tools, decoding `evaluate.batch` answers at a time. engine: a name, guessed
+    if empty."""
     config = recipe.model
-    return make_engine(
+    made = make_engine(
         config.base, engine or None, device=config.device, dtype=config.dtype, attention=config.attention,
         seed=recipe.seed, decode_batch_size=recipe.evaluate.batch,
     )  # fmt: skip
+    return with_recipe_tools(made, recipe)

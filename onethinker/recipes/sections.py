@@ -127,6 +127,14 @@ class SFTConfig(Section):
     keep: PositiveInt = key(2, "checkpoints that stay; older ones are removed")
 
 
+class ToolsConfig(Section):
+    """What the model may call while it thinks."""
+
+    names: tuple[str, ...] = key((), "the tools, of zoom, look and search; none if empty")
+    turns: Annotated[int, Field(ge=2)] = key(4, "turns of an answer at most, the last one the answer itself")
+    knowledge: str = key("", "what `search` looks in: a folder of .txt, .md and .jsonl files, or one of them")
+
+
 class JudgeConfig(Section):
     """A model that grades free text in place of ROUGE."""
 
@@ -247,6 +255,7 @@ class Recipe(Section):
         "how the processes that torchrun starts hold the model: a copy each (ddp) or a part of every weight (fsdp)",
     )
     seed: int = key(0, "of everything random: order of samples, sampled answers, weights built from nothing")
+    tools: ToolsConfig = section(ToolsConfig, "what the model may call while it thinks")
     prompts: str = key("full", "words around a question: the set short or full, or a YAML file of templates")
     model: ModelConfig = section(ModelConfig, "the model")
     lora: LoraConfig = section(LoraConfig, "adapters")
@@ -263,6 +272,8 @@ class Recipe(Section):
         if tree["data"]["difficulty"] is None:
             del tree["data"]["difficulty"]
         tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")
+        if not self.tools.names:
+            del tree["tools"]
         return tree
 
     def deciding(self) -> dict[str, Any]:

@@ -15,9 +15,9 @@ Modality = Literal["image", "video", "video-image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "video", "video-image", "text")
 
 
-BESIDE_THE_QUESTION = frozenset({"response", "annotation", "difficulty"})
-"""Keys of `meta` on which neither a question nor its score depends: a worked answer to learn from, how it was made, and
-how often a model answers right."""
+BESIDE_THE_QUESTION = frozenset({"response", "turns", "annotation", "difficulty"})
+"""Keys of `meta` on which neither a question nor its score depends: a worked answer to learn from and its turns, how it
+was made, and how often a model answers right."""
 
 
 class DataError(ValueError):
@@ -32,7 +32,8 @@ class Sample:
     question: text; `<image>` and `<video>` place the media in order, without them the media come first (`marks`).
     options: the choices as shown, such as "A. red". media: paths relative to the file's media root.
     truth: the text that belongs inside `<answer>`, as given. source: the data set.
-    meta: what else is known, such as `resolution`, `fps`, `response` (a worked answer to learn from),
+    meta: what else is known, such as `resolution`, `fps`, `response` (a worked answer to learn from), `turns`
+    (what a worked answer writes before it: texts that each end in a tool call),
     `segmentation` (COCO run lengths as published), `split`, `kind`. Fields of a file that have no place here go there.
     It holds plain JSON, into which other values are turned (`plain`), so that every sample can be stored. Raises
     DataError for values that cannot.

@@ -51,7 +51,7 @@ class Rollout:
             "format": self.score.format,
             "structure": self.score.structure,
             "components": dict(self.score.components),
-        }
+        } | ({"turns": [turn.row() for turn in self.completion.turns]} if self.completion.turns else {})
 
 
 def make_request(sample: Sample, samples: Samples, prompts: PromptSet, budget: MediaBudget) -> Request:

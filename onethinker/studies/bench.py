@@ -14,11 +14,11 @@ from onethinker.evaluate.run import evaluate
 from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import SHIPPED, Recipe, RecipeError, override, trained_with
 from onethinker.recipes.answering import answering_engine
+from onethinker.recipes.tools import recipe_prompts
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.segment import make_segmenter
 from onethinker.studies.cells import Row, Work, cell_row, rounded, run_cells
 from onethinker.studies.cluster import run_on_ray
-from onethinker.tasks.prompts import load_prompts
 from onethinker.train.advantage import make
 from onethinker.train.checkpoint import STATE
 from onethinker.train.rl import run_rl
@@ -197,7 +197,7 @@ def evaluate_cell(recipe: Recipe, model: str, test: Samples) -> Work:
 def evaluate_model(folder: Path, recipe: Recipe, model: str, test: Samples) -> None:
     """Answer and score the questions in `folder`, greedily and by samples, always with one seed; masks by GrabCut."""
     evaluate(
-        test, engine_of(recipe, model), folder, config=recipe.evaluate, prompts=load_prompts(recipe.prompts),
+        test, engine_of(recipe, model), folder, config=recipe.evaluate, prompts=recipe_prompts(recipe),
         model=model, data=str(test.root), segmenter=make_segmenter("grabcut"),
     )  # fmt: skip
 

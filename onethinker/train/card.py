@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from onethinker.recipes.base import Recipe
-from onethinker.tasks.prompts import PromptSet, load_prompts
+from onethinker.recipes.tools import recipe_prompts
+from onethinker.tasks.prompts import PromptSet
 
 CARD = "README.md"
 
@@ -64,7 +65,7 @@ Other tasks were asked in other words. `{{question}}` and, of multiple choice, `
 
 def write_card(folder: Path, recipe: Recipe, file: str) -> None:
     """`README.md` in a checkpoint's folder. file: the name of the recipe beside it. Raises PromptError."""
-    prompts, budget = load_prompts(recipe.prompts), recipe.evaluate.budget
+    prompts, budget = recipe_prompts(recipe), recipe.evaluate.budget
     page = PAGE.format(
         name=f"OneThinker {recipe.name}",
         recipe=recipe.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.engines.base import Engine, Sampling
-from onethinker.engines.encode import Prompt
+from onethinker.engines.base import Engine, Sampling, written
+from onethinker.engines.encode import Encoder, Prompt
+from onethinker.media import MediaBudget
 from onethinker.recipes.base import Recipe, RLConfig
 from onethinker.sample import Sample, Samples
 from onethinker.sample.answer import Status
@@ -66,14 +68,20 @@ class ScoredGroup:
             self, rollouts=self.rollouts[cut], rewards_G=self.rewards_G[cut], importance=self.importance[cut]
         )
 
-    def group(self, prompt: Prompt) -> TokenGroup:
-        """The encoded prompt and the token ids of its answers, as the engine gave them."""
-        return TokenGroup(prompt, [r.completion.token_ids for r in self.rollouts])
+    def group(self, prompt: Prompt, encoder: Encoder, budget: MediaBudget) -> TokenGroup:
+        """The encoded prompt and the tokens of its answers, as the engine gave them, tools' responses between turns."""
+        completions = [r.completion for r in self.rollouts]
+        return TokenGroup(
+            prompt,
+            [encoder.answer_tokens(c.turns, c.last_ids, budget) if c.turns else c.token_ids for c in completions],
+        )
 
     @property
     def tokens(self) -> int:
-        """Of the prompt and all its answers."""
-        return self.rollouts[0].completion.prompt_tokens + sum(r.completion.tokens for r in self.rollouts)
+        """Of the prompt and all its answers, tools' responses included."""
+        completions = [r.completion for r in self.rollouts]
+        prompt = min(c.prompt_tokens for c in completions)
+        return prompt + sum(c.prompt_tokens - prompt + c.tokens - written(c.turns) for c in completions)
 
 
 @dataclass
@@ -210,13 +218,17 @@ def write_rollouts(path: Path, step: int, collected: StepGroups, advantages: dic
     names = {name: pa.string() for name in text.split()} | {name: pa.int64() for name in number.split()}
     real = dict.fromkeys(("seconds", "accuracy", "structure", "reward", "advantage"), pa.float64())
     components = pa.list_(pa.struct({"name": pa.string(), "value": pa.float64()}))
-    schema = pa.schema(names | real | {"components": components})
+    columns = names | real | {"components": components}
+    if any(r.completion.turns for group in collected.groups for r in group.rollouts):
+        columns["turns"] = pa.string()
+    schema = pa.schema(columns)
     rows: list[dict[str, Any]] = []
     for group in collected.groups:
         values = advantages.get(id(group))
         for i, rollout in enumerate(group.rollouts):
             row = rollout.row()
             row["components"] = [{"name": k, "value": v} for k, v in row["components"].items()]
+            row["turns"] = json.dumps(row["turns"], ensure_ascii=False) if "turns" in row else None
             rows.append(
                 row
                 | {

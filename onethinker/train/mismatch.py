@@ -19,7 +19,7 @@ from onethinker.train.distributed import DUMMY_GROUP
 from onethinker.train.experience import ScoredGroup
 from onethinker.train.loss import MAX_LOG_RATIO
 from onethinker.train.policy import Policy
-from onethinker.train.prefix import microbatches, slice_groups
+from onethinker.train.prefix import count_written, microbatches, slice_groups
 from onethinker.train.step_prompts import StepPrompts
 
 
@@ -66,13 +66,13 @@ def _old_logps(policy: Policy, step_prompts: StepPrompts, groups: Sequence[Score
     """(N,) log-probabilities of each group's answer tokens before the update; every process computes its share."""
     distributed, found = policy.distributed, list[Tensor]()
     own, encoded = step_prompts.share(groups, release=False)
-    packed = [groups[i].group(prompt) for i, prompt in zip(own, encoded, strict=True)]
+    packed = [step_prompts.packed(groups[i], prompt) for i, prompt in zip(own, encoded, strict=True)]
     for pieces in distributed.passes(microbatches(packed, policy.recipe.rl.micro_tokens)):
         if pieces is None:
             policy.logps([DUMMY_GROUP])
         else:
             found.append(policy.logps(slice_groups(packed, pieces))[0].double().cpu())
-    counts = [sum(map(len, group.answers)) for group in packed]
+    counts = [sum(map(count_written, group.answers)) for group in packed]
     logps = torch.cat(found).split(counts) if found else []
     shares = distributed.processes.gather({i: part.numpy() for i, part in zip(own, logps, strict=True)})
     together = {i: part for share in shares for i, part in share.items()}

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from onethinker.engines.encode import GRIDS, PIXELS, Prompt, batch_media
+from onethinker.engines.encode import GRIDS, PIXELS, AnswerTokens, Prompt, batch_media
 from onethinker.models.forward import token_logps, unwrap
 from onethinker.train.attention import Layout, Segment, use_shared_prefix
 
 
 class TokenGroup(NamedTuple):
-    """A prompt and the token ids of its answers, end-of-turn tokens included."""
+    """A prompt and its answers, end-of-turn tokens included: token ids, or the tokens of an answer of several turns,
+    whose pictures are its own."""
 
     prompt: Prompt
-    answers: Sequence[Sequence[int]]
+    answers: Sequence[Sequence[int] | AnswerTokens]
+
+
+def count_written(answer: Sequence[int] | AnswerTokens) -> int:
+    """How many of an answer's tokens the model wrote, which are those that are predicted."""
+    return int(answer.written_A.sum()) if isinstance(answer, AnswerTokens) else len(answer)
 
 
 class GroupSlice(NamedTuple):
@@ -120,19 +127,19 @@ def pack(groups: Sequence[TokenGroup], device: torch.device | str = "cpu") -> Pa
         positions.append(prompt.positions_3T)
         types.append(prompt.types_T)
         spans = []
-        for answer in answers:
-            if not answer:
-                continue
-            written = len(answer) - 1
-            ids.append(torch.tensor(answer[:-1], dtype=torch.long))
-            # Not the place in the row: every answer goes on from the prompt as if it were alone.
-            positions.append((torch.arange(written) + prompt.next_position).expand(3, -1))
-            types.append(torch.zeros(written, dtype=prompt.types_T.dtype))
-            # The prompt's last token predicts the first token of every answer, each answer's own tokens the rest.
-            source += [start + len(prompt) - 1, *range(place, place + written)]
-            target += answer
-            spans.append((place, place + written))
-            place += written
+        for answer in filter(len, answers):
+            shown = len(answer) - 1
+            answer_ids, answer_positions, answer_types, written = _laid_out(answer, prompt)
+            ids.append(answer_ids[:-1])
+            positions.append(answer_positions[:, :-1])
+            types.append(answer_types[:-1])
+            # The prompt's last token predicts the first token of every answer, each answer's own tokens the rest, but
+            # for those that a tool wrote, which nothing predicts.
+            predictors = [start + len(prompt) - 1, *range(place, place + shown)]
+            source += compress(predictors, written)
+            target += compress(answer_ids.tolist(), written)
+            spans.append((place, place + shown))
+            place += shown
         segments.append(Segment(start, start + len(prompt), tuple(s for s in spans if s[1] > s[0])))
     return PackedRow(
         torch.cat(ids).to(device),
@@ -144,6 +151,26 @@ def pack(groups: Sequence[TokenGroup], device: torch.device | str = "cpu") -> Pa
     )
 
 
+def _laid_out(answer: Sequence[int] | AnswerTokens, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor, Sequence[bool]]:
+    """Ids (A,), positions (3, A), types (A,) of an answer, and which tokens the model wrote."""
+    # Not the place in the row: every answer goes on from the prompt as if it were alone.
+    if isinstance(answer, AnswerTokens):
+        positions = answer.positions_3A + prompt.next_position
+        return answer.ids_A, positions, answer.types_A.to(prompt.types_T.dtype), answer.written_A.tolist()
+    count = len(answer)
+    positions = (torch.arange(count) + prompt.next_position).expand(3, -1)
+    types = torch.zeros(count, dtype=prompt.types_T.dtype)
+    return torch.tensor(answer, dtype=torch.long), positions, types, [True] * count
+
+
+def _with_media(groups: Sequence[TokenGroup]) -> list[Prompt | AnswerTokens]:
+    """What has media, in the order of the row: each prompt, then those of its answers that have pictures."""
+    found: list[Prompt | AnswerTokens] = []
+    for prompt, answers in groups:
+        found += [prompt, *(answer for answer in answers if isinstance(answer, AnswerTokens))]
+    return found
+
+
 def _pass(
     core: Any, groups: Sequence[TokenGroup], banned: list[int], temperature: float, always_run_vision: bool
 ) -> tuple[Tensor, Tensor]:
@@ -151,7 +178,7 @@ def _pass(
     packed = pack(groups, device)
     embeds_TH = core.get_input_embeddings()(packed.ids_T)
     seen: dict[str, Any] = {}
-    media = batch_media([prompt for prompt, _ in groups], device)
+    media = batch_media(_with_media(groups), device)
     if media:
         features, deep = vision_features(core, media, packed.types_T)
         visual_T = packed.types_T > 0

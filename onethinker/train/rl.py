@@ -16,9 +16,9 @@ import torch
 from onethinker.engines.encode import Encoder
 from onethinker.models.forward import banned_ids
 from onethinker.recipes.base import Recipe
+from onethinker.recipes.tools import recipe_prompts, with_recipe_tools
 from onethinker.sample import Samples
 from onethinker.sample.answer import Status
-from onethinker.tasks.prompts import load_prompts
 from onethinker.train import checkpoint
 from onethinker.train.advantage import make
 from onethinker.train.algorithms.base import Algorithm, Candidate
@@ -71,9 +71,9 @@ def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, 
     algorithm = make(config.algorithm, **config.algorithm_options)
     rollouts = make_rollout_engine(recipe, policy.distributed, processor, encoder, out)
     judge = open_judge(config.judge, out, processes.rank)
-    prompts = load_prompts(recipe.prompts)
-    step_prompts = StepPrompts(encoder, processes)
-    collector = Collector(samples, rollouts.engine, sampler, prompts, recipe, step_prompts, judge)
+    prompts, engine = recipe_prompts(recipe), with_recipe_tools(rollouts.engine, recipe)
+    step_prompts = StepPrompts(encoder, recipe.media, processes)
+    collector = Collector(samples, engine, sampler, prompts, recipe, step_prompts, judge)
     state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0}
     step, seconds = state["step"], state["seconds"]
     if saved:
@@ -158,7 +158,8 @@ def _update(
         total = denominator(_batch(groups[part], advantages[part], policy.device), config)
         own, encoded = step_prompts.share(groups[part], release=True)
         chosen, values = [groups[part][i] for i in own], [advantages[part][i] for i in own]
-        packed = [group.group(encoded.pop(0)) for group in chosen]  # which then holds the only reference to each prompt
+        # Popped one by one: `packed` then holds the only reference to each prompt.
+        packed = [step_prompts.packed(group, encoded.pop(0)) for group in chosen]
         losses.append(_backward(policy, packed, chosen, values, total, means))
         if not any(g.sample.media for g in groups[part]):
             policy.distributed.drop_unused_vision_gradients()
@@ -219,6 +220,21 @@ def _batch(groups: Sequence[ScoredGroup], advantages: Sequence[np.ndarray], devi
     )
 
 
+def _tool_use(groups: Sequence[ScoredGroup]) -> dict[str, float]:
+    """Of the answers: how many called a tool, calls and turns an answer, the share of calls that no tool could answer,
+    and tokens an answer."""
+    completions = [r.completion for g in groups for r in g.rollouts]
+    turns = [turn for c in completions for turn in c.turns]
+    count = max(len(completions), 1)
+    return {
+        "used": sum(bool(c.turns) for c in completions) / count,
+        "calls": len(turns) / count,
+        "turns": 1 + len(turns) / count,
+        "failed": sum(turn.failed for turn in turns) / max(len(turns), 1),
+        "tokens": sum(c.tokens for c in completions) / count,
+    }
+
+
 def _summary(recipe: Recipe, collected: StepGroups) -> dict[str, Any]:
     """Rewards and accuracies of every answer asked for, dropped groups included, in all and by task."""
     row: dict[str, Any] = {"groups": len(collected.kept), "dropped_groups": len(collected.dropped)}
@@ -229,6 +245,8 @@ def _summary(recipe: Recipe, collected: StepGroups) -> dict[str, Any]:
         row[f"reward{name}"] = float(known.mean()) if len(known) else math.nan
         row[f"reward_std{name}"] = float(known.std()) if len(known) else math.nan
         row[f"accuracy{name}"] = float(np.nanmean([g.accuracy for g in groups])) if len(known) else math.nan
+        if recipe.tools.names:
+            row |= {f"tools/{key}{name}": value for key, value in _tool_use(groups).items()}
     rollouts = [r for g in collected.groups for r in g.rollouts]
     row["truncated"] = float(np.mean([r.completion.finish == "length" for r in rollouts])) if rollouts else 0.0
     row["errors"] = sum(r.score.status is Status.ERROR for r in rollouts)

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from onethinker.engines.encode import Encoder, Prompt
+from onethinker.engines.encode import AnswerTokens, Encoder, Prompt
 from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
 from onethinker.models.threads import set_threads
 from onethinker.recipes.base import Recipe, sft_steps
+from onethinker.recipes.tools import recipe_prompts, recipe_tools
 from onethinker.sample import DataError, Samples
 from onethinker.scoring.rollout import make_request
-from onethinker.tasks.prompts import load_prompts
+from onethinker.tools.call import answer_call
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
 from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer, schedule, update
 from onethinker.train.parallel import Processes, join_processes, run_folder, stopped
-from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
+from onethinker.train.prefix import TokenGroup, count_written, microbatches, slice_groups
 from onethinker.train.roster import UNREADABLE, Roster, Unreadable, allowed, new_roster, roster_of
 from onethinker.train.start import check_start
 from onethinker.train.trackers import metric_logger
@@ -37,18 +37,18 @@ from onethinker.util.runs import RunError
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A prompt and the A answer tokens to learn, end-of-turn token included."""
+    """A prompt and the answer to learn, end-of-turn token included."""
 
     prompt: Prompt
-    answer_A: Tensor
+    answer: Sequence[int] | AnswerTokens
     task: str
 
     def __len__(self) -> int:
-        return len(self.prompt) + len(self.answer_A)
+        return len(self.prompt) + len(self.answer)
 
     @property
     def group(self) -> TokenGroup:
-        return TokenGroup(self.prompt, [self.answer_A.tolist()])
+        return TokenGroup(self.prompt, [self.answer])
 
 
 def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, checkpointing: bool) -> tuple[Any, Any]:
@@ -83,7 +83,7 @@ class ExampleSource:
     ) -> None:
         self.samples, self.encoder, self.recipe = samples, encoder, recipe
         self.positions = range(len(samples)) if positions is None else positions
-        self.prompts = load_prompts(recipe.prompts)
+        self.prompts, self.tools = recipe_prompts(recipe), recipe_tools(recipe)
         self.problems: dict[str, str] = {}
         self.gone = 0
         self.stop = encoder.tokenizer.eos_token_id
@@ -91,8 +91,12 @@ class ExampleSource:
     def __getitem__(self, index: int) -> Example:
         sample = self.samples[index]
         request = make_request(sample, self.samples, self.prompts, self.recipe.sft.budget or self.recipe.media)
-        answer = [*self.encoder.encode_text(sample.meta["response"]), self.stop]
-        return Example(self.encoder.encode(request), torch.tensor(answer), sample.task)
+        last = [*self.encoder.encode_text(sample.meta["response"]), self.stop]
+        answer: Sequence[int] | AnswerTokens = last
+        if self.tools and (calls := sample.meta.get("turns")):
+            turns = [answer_call(str(text), request, self.tools) for text in calls]
+            answer = self.encoder.answer_tokens(turns, last, request.budget)
+        return Example(self.encoder.encode(request), answer, sample.task)
 
     def batch(self, indices: Sequence[int]) -> list[Example]:
         """Examples that can be read, within the token limit; the caller counts those that are left out."""
@@ -193,7 +197,7 @@ def _step(
     examples: this process's part of the batch. missing: how many of the whole batch cannot be read; one that has
     nothing else changes no weight. What is returned is of the whole.
     """
-    answer_tokens = sum(len(e.answer_A) for e in examples)
+    answer_tokens = sum(count_written(e.answer) for e in examples)
     own = (len(examples), answer_tokens, sum(map(len, examples)), sum(bool(e.prompt.media) for e in examples))
     count, answer_tokens, tokens, seeing = (
         sum(numbers) for numbers in zip(*distributed.processes.gather(own), strict=True)

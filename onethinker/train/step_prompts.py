@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from onethinker.engines.base import Request
 from onethinker.engines.encode import Encoder, Prompt
+from onethinker.media import MediaBudget
 from onethinker.train.parallel import SINGLE_PROCESS, Processes
+from onethinker.train.prefix import TokenGroup
 
 if TYPE_CHECKING:
     from onethinker.train.experience import ScoredGroup
@@ -21,8 +23,9 @@ class StepPrompts:
     that is walked through in the same order again keeps nothing at all. So nothing here is evicted; it is released.
     """
 
-    def __init__(self, encoder: Encoder, processes: Processes = SINGLE_PROCESS) -> None:
-        self.encoder, self.processes = encoder, processes
+    def __init__(self, encoder: Encoder, budget: MediaBudget, processes: Processes = SINGLE_PROCESS) -> None:
+        """budget: how large media may become, pictures in tools' responses among them."""
+        self.encoder, self.budget, self.processes = encoder, budget, processes
         self._requests: dict[int, Request] = {}
 
     def hold(self, position: int, request: Request) -> Prompt:
@@ -59,6 +62,11 @@ class StepPrompts:
         if release:
             self.release(groups)
         return shards[rank], [received[groups[i].owner][i] for i in shards[rank]]
+
+    def packed(self, group: ScoredGroup, prompt: Prompt) -> TokenGroup:
+        """The group's tokens with its prompt, which is then held by nothing else. Pictures that tools gave are small
+        files within the answers, and encoded here."""
+        return group.group(prompt, self.encoder, self.budget)
 
     def _held(self, group: ScoredGroup) -> Prompt:
         return self.encoder.encode(self._requests[group.position])

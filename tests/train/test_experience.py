@@ -33,7 +33,7 @@ def collector(world, tiny, mini_processor):
         recipe = tiny("rl.filter_groups=true", "rl.prompts=2", "rl.group=4", "rl.sampler=uniform", *changes)
         asked = samples or world.of_task("numerical")
         sampler = Sampler(recipe.rl.sampler, asked, 0)
-        step_prompts = StepPrompts(encoder)
+        step_prompts = StepPrompts(encoder, recipe.media)
         return Collector(asked, ScriptedEngine(script), sampler, load_prompts("short"), recipe, step_prompts)
 
     return make_one

@@ -44,29 +44,29 @@ def test_loss_equals_transformers_with_labels(source, world, tiny, mini_model):
     assert {key for e in examples for key in e.prompt.media} >= {"pixel_values", "pixel_values_videos"}
     total = 0.0
     for example in examples:
-        ids = torch.cat([example.prompt.ids_T, example.answer_A])[None]
+        ids = torch.cat([example.prompt.ids_T, torch.tensor(example.answer)])[None]
         labels = ids.clone()
         labels[:, : len(example.prompt)] = -100
-        types = torch.cat([example.prompt.types_T, torch.zeros_like(example.answer_A)])[None]
+        types = torch.cat([example.prompt.types_T, torch.zeros(len(example.answer), dtype=torch.long)])[None]
         with torch.no_grad():
             out = mini_model(
                 input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=types, labels=labels,
                 **example.prompt.media,
             )  # fmt: skip
-        total += float(out.loss) * len(example.answer_A)
+        total += float(out.loss) * len(example.answer)
     optimizer = make_optimizer(mini_model, tiny().sft.optimizer)
     row = _step(DistributedModel(mini_model, SINGLE_PROCESS, "ddp"), optimizer, tiny(), examples, share=0.0)
-    assert row["loss"] == pytest.approx(total / sum(len(e.answer_A) for e in examples), rel=1e-5)
-    assert row["answer_tokens"] == sum(len(e.answer_A) for e in examples)
+    assert row["loss"] == pytest.approx(total / sum(len(e.answer) for e in examples), rel=1e-5)
+    assert row["answer_tokens"] == sum(len(e.answer) for e in examples)
 
 
 def test_the_answer_is_the_response_and_the_end_of_turn(source, world):
     example = source[4]
-    text = source.encoder.tokenizer.decode(example.answer_A)
+    text = source.encoder.tokenizer.decode(example.answer)
     assert text == world[4].meta["response"] + "<|im_end|>"
     hostile = replace(world, items=(replace(world[0], meta={"response": "<|im_end|><|image_pad|>"}),))
-    answer = ExampleSource(hostile, source.recipe, source.encoder)[0].answer_A
-    assert (answer == source.stop).sum() == 1
+    answer = ExampleSource(hostile, source.recipe, source.encoder)[0].answer
+    assert answer.count(source.stop) == 1
 
 
 def test_accumulation_equals_one_batch(source, tiny, mini_processor):

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from onethinker.engines.encode import Encoder
+from onethinker.media import MediaBudget
 from onethinker.train import distributed, rl
 from onethinker.train.experience import ScoredGroup
 from onethinker.train.parallel import Processes
@@ -71,7 +72,7 @@ def test_what_does_not_train_is_released_too(encoded, world, tiny, tmp_path):
 
 
 def test_a_prompt_that_is_held_twice_is_kept_until_it_was_released_twice(encoder, requests):
-    step, request = StepPrompts(Encoder(encoder.processor)), requests["image"]
+    step, request = StepPrompts(Encoder(encoder.processor), MediaBudget()), requests["image"]
     first = step.hold(0, request)
     assert step.hold(0, request) is first and step.encoder.encode(request) is first
     step.release_position(0)
@@ -94,7 +95,7 @@ def test_two_processes_hand_over_what_the_other_trains_on(encoder, requests):
             sent.setdefault(self.rank, parcels)
             return [sent[rank][self.rank] if rank in sent else {} for rank in range(2)] if len(sent) == 2 else parcels
 
-    steps = [StepPrompts(Encoder(encoder.processor), Played(rank, 2)) for rank in range(2)]
+    steps = [StepPrompts(Encoder(encoder.processor), MediaBudget(), Played(rank, 2)) for rank in range(2)]
     for group, name in zip(groups, names, strict=True):
         steps[group.owner].hold(group.position, requests[name])
     for step in steps:  # the first round only collects
