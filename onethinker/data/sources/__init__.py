@@ -5,7 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from onethinker.data.sources import activitynet, captions, charades_sta, got10k, questions, refcoco, stvg, video_objects
+from onethinker.data.sources import (
+    activitynet,
+    captions,
+    charades_sta,
+    got10k,
+    mixtures,
+    moments,
+    questions,
+    ref_sav,
+    refcoco,
+    st_align,
+    stvg,
+    tracks,
+    train_clips,
+    train_pictures,
+    train_texts,
+    video_objects,
+    video_r1,
+)
 from onethinker.data.sources.base import Source
 from onethinker.sample import DataError, Sample
 from onethinker.util.names import nearest
@@ -21,6 +39,15 @@ _ALL: tuple[Source, ...] = (
     *stvg.SOURCES,
     got10k.SOURCE,
     *video_objects.SOURCES,
+    *train_pictures.SOURCES,
+    *train_texts.SOURCES,
+    *train_clips.SOURCES,
+    *moments.SOURCES,
+    st_align.SOURCE,
+    *tracks.SOURCES,
+    ref_sav.SOURCE,
+    *mixtures.SOURCES,
+    *video_r1.SOURCES,
 )
 SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 

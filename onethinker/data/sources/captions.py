@@ -22,6 +22,9 @@ TABLES = (
         modality="image",
         task="caption",
         meta=("category", "subject"),
+        licence="CC-BY-4.0 (its paper)",
+        evidence="Leezekun/MMSci mmsci-data/README.md, DATACARD.md",
+        train="train",
     ),
     Table(
         "videommlu-caption",
@@ -34,6 +37,8 @@ TABLES = (
         task="caption",
         folders=(("youtube_videos", "videos"),),
         meta=("discipline",),
+        licence="Apache-2.0 (its card)",
+        evidence="Espere-1119-Song/Video-MMLU post_eval/gener_qa.py",
     ),
 )
 SOURCES = tuple(table.source() for table in TABLES)

@@ -21,6 +21,7 @@ from onethinker.data.sources.base import (
     under,
 )
 from onethinker.data.sources.clips import frames_clip, shown_size
+from onethinker.data.sources.tracks import track_keys
 from onethinker.sample import DataError, Sample
 
 LAYOUT = """\
@@ -32,8 +33,6 @@ val/GOT-10k_Val_000001/00000001.jpg  frames, 10 a second
 The truth of test/ is with the data set's server, so that there is nothing to score it with here."""
 
 FPS = 10.0
-MAX_KEYS = 32
-"""Boxes that are asked for, one a second."""
 
 
 def samples(root: Path, split: str) -> Iterator[Item]:
@@ -55,11 +54,10 @@ def _sample(root: Path, folder: str, listed: str) -> Sample:
     names = [f"{number:08d}.jpg" for number in range(1, len(pixels) + 1)]
     media = frames_clip(root, f"got-10k/{folder}", folder, names, size, FPS, where)
     boxes = [box_1000((x, y, x + w, y + h), shown_size(*size)) for x, y, w, h in pixels]
-    step = round(FPS)
     seen = [w > 0 and h > 0 and c > 0 for (_, _, w, h), c in zip(pixels, cover)]
     if not seen[0]:
         raise DataError(f"{truth}: nothing of the object in the first frame, whose box the question gives")
-    keys = {str(k + 1): boxes[k * step] for k in range(min(MAX_KEYS, -(-len(boxes) // step))) if seen[k * step]}
+    keys = track_keys([box if s else None for box, s in zip(boxes, seen)], (1000, 1000), FPS)
     return make(
         where,
         id=Path(folder).name,

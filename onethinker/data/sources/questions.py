@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from onethinker.data.sources.base import as_list, get, number, show
 from onethinker.data.sources.clips import video_at
 from onethinker.data.sources.table import (
     EMPTY,
-    Read,
     Row,
     Table,
+    before_options,
     by_letter,
     by_place,
     by_text,
@@ -29,6 +30,7 @@ from onethinker.data.sources.table import (
     keyed,
     listed,
     picture_in,
+    within,
     written,
 )
 from onethinker.sample import DataError
@@ -36,15 +38,6 @@ from onethinker.sample.options import split_options
 from onethinker.sample.tsv import SHORT, hinted
 
 # ---- readers of columns that need a rule of their own -------------------------------------------------------------
-
-
-def before_options(name: str) -> Read:
-    return lambda row, where: split_options(column(name)(row, where))[0]
-
-
-def within(name: str) -> Read:
-    """Options that stand in the question's own text."""
-    return lambda row, where: split_options(column(name)(row, where))[1]
 
 
 def with_hint(row: Row, where: str) -> str:
@@ -185,8 +178,9 @@ TABLES = (
         "scienceqa", f"ScienceQA-IMG/test-*.parquet, {_HUB} of lmms-eval, or data/test-*.parquet, where half of the "
         "questions have no picture and are left out; validation alike",
         {split: tuple(f"{folder}/{split}-*.parquet" for folder in ("ScienceQA-IMG", "data", "ScienceQA-FULL"))
-         for split in ("test", "validation")},
+         for split in ("test", "validation", "train")},
         "", with_hint, by_place("answer"), picture_in("image"), listed("choices"), "image", meta=("subject",),
+        train="train",
     ),
     Table(
         "ai2d", f"data/test-*.parquet, {_HUB} of lmms-eval", {"test": ("data/test-*.parquet",)},
@@ -227,6 +221,7 @@ TABLES = (
         {split: (f"{split}_Video-Holmes.json",) for split in ("test", "train")},
         "", column("Question"), by_letter("Answer"), options=keyed("Options"),
         **_clips("{video ID}", "videos_cropped", "video", "videos"), meta=("Question Type", "Question ID"),
+        train="train",
     ),
     Table(
         "videommmu", f"Perception/test-*.parquet, Comprehension/…, Adaptation/…, {_HUB} of lmms-eval; "
@@ -247,9 +242,28 @@ TABLES = (
     Table(
         "longvideo-reason", "data/test-*.parquet, test.json or test.jsonl; clips in longvila_videos/ as the rows say, "
         "or in the archives' longvideo_eval_subset0/ … 9/. Two rows of the release have no options",
-        {"test": ("data/test-*.parquet", "test*.parquet", "test.json", "test.jsonl")},
+        {split: (f"data/{split}-*.parquet", f"{split}*.parquet", f"{split}.json", f"{split}.jsonl")
+         for split in ("test", "train", "validation")},
         "problem_id", before_options("problem"), by_letter("answer"), long_clip, within("problem"),
-        folders=(LONG_FOLDERS,), meta=("problem_type",),
+        folders=(LONG_FOLDERS,), meta=("problem_type",), train="train",
     ),
 )  # fmt: skip
-SOURCES = tuple(table.source() for table in TABLES)
+_LICENCES = {
+    "mmmu": "Apache-2.0 (its card)", "mathvista": "CC-BY-SA-4.0 (its card)", "mathverse": "MIT (its card)",
+    "scienceqa": "CC-BY-NC-SA-4.0 (its repository)", "mmbench": "Apache-2.0 (its repository)",
+    "videomme": "academic research only (its repository)",
+    "video-holmes": "Apache-2.0, academic purposes only (its card)",
+    "longvideobench": "CC-BY-NC-SA-4.0 (its card)",
+    "videommmu": "clips belong to their channels (its card)",
+}  # fmt: skip
+_EVIDENCE = {"longvideo-reason": "NVlabs/Long-RL eval/eval.py, examples/new_supports"}
+SOURCES = tuple(
+    replace(
+        table,
+        licence=_LICENCES.get(table.name, "not stated where it was looked up"),
+        evidence=_EVIDENCE.get(
+            table.name, "open-compass/VLMEvalKit and EvolvingLMMs-Lab/lmms-eval, its classes and tasks"
+        ),
+    ).source()
+    for table in TABLES
+)

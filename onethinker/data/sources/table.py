@@ -9,38 +9,33 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from onethinker.data.sources.base import (
-    MAX_FILE,
     Item,
     LeftOut,
     Place,
     Source,
-    as_list,
     as_mapping,
-    bounded,
     each,
     find,
     get,
-    load_json,
     make,
     show,
-    text_lines,
     text_of,
     under,
 )
 from onethinker.data.sources.clips import file_in, writing_within
+from onethinker.data.sources.tabular import table_rows
 from onethinker.data.sources.writing import CACHE, writes
 from onethinker.measure.text import number
 from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
 from onethinker.sample import DataError, Sample, strip_answer
-from onethinker.sample.options import lettered, letters, named_options, without_letter
+from onethinker.sample.options import lettered, letters, named_options, split_options, without_letter
 from onethinker.util.files import replacing
 
 Row = Mapping[str, Any]
@@ -67,10 +62,11 @@ class Table:
     folders: what must be there besides. task: of the set's questions, or of most. free: of those without options,
     unless their answer is a number and `numbers` is true (then `numerical`), or `chosen` says that they are multiple
     choice all the same and the answer is a letter; also of a question with several right options, which stand in its
-    text then. keep: the rows of
-    a split that belong to it. meta: columns to keep. folder_as: the column that the name of a file's folder becomes.
-    accepted: the answers that a question without options takes, kept as `meta["accepted"]`; one that is no number makes
-    the question one of `free`.
+    text then. keep: the rows of a split that belong to it. skip: why one of them is left out all the same, empty if it
+    is not. meta: columns to keep. inside, key_as, folder_as: where in their files the rows are, and columns that their
+    keys and their files' folders become (`tabular.table_rows`). spread: (row, where) → the rows that one of the file's
+    stands for, a picture's questions. licence, evidence, train: as of `Source`. accepted: the answers that a question
+    without options takes, kept as `meta["accepted"]`; one that is no number makes the question one of `free`.
     """
 
     name: str
@@ -88,8 +84,12 @@ class Table:
     chosen: Callable[[Row], bool] = lambda row: False
     folders: tuple[Place, ...] = ()
     keep: Callable[[Row, str], bool] = lambda row, split: True
+    skip: Callable[[Row], str] = lambda row: ""
     meta: tuple[str, ...] = ()
+    inside: str = ""
+    key_as: str = ""
     folder_as: str = ""
+    spread: Callable[[Row, str], Sequence[Row]] | None = None
     accepted: Callable[[Row, str], list[str]] = lambda row, where: []
     licence: str = ""
     evidence: str = ""
@@ -107,21 +107,40 @@ class Table:
     def samples(self, root: Path, split: str) -> Iterator[Item]:
         """A question a row, in the file's order, without rows that lack their picture. Raises DataError."""
         none = True
-        for at, (where, row) in enumerate(_rows(root, self.files[split], self.folder_as)):
-            if self.keep(row, split):
-                for item in each(where, self._of_row, root, row, split, where, at):
-                    none = none and isinstance(item, LeftOut) and not item.fault
-                    yield item
+        for at, (where, row) in enumerate(self._rows(root, split)):
+            for item in each(where, self._of_row, root, row, split, where, at):
+                none = none and isinstance(item, LeftOut) and not item.fault
+                yield item
         if none:
             raise DataError(
                 f"{root / find(root, self.files[split])}: no question of {self.name} {split} that has its picture"
             )
 
-    def _of_row(self, root: Path, row: Row, split: str, where: str, at: int) -> Item:
+    def _rows(self, root: Path, split: str) -> Iterator[tuple[str, Any]]:
+        """(where, row) of each question, a DataError in the place of what cannot be read."""
+        for where, entry in table_rows(root, self.files[split], self.inside, self.key_as, self.folder_as):
+            if isinstance(entry, DataError) or self.spread is None:
+                yield where, entry
+                continue
+            try:
+                for place, row in enumerate(self.spread(as_mapping(entry, where), where)):
+                    yield f"{where}, question {place}", row
+            except DataError as error:
+                yield where, error
+
+    def _of_row(self, root: Path, found: Any, split: str, where: str, at: int) -> list[Item]:
+        if isinstance(found, DataError):
+            raise found
+        row = as_mapping(found, where)
+        if not self.keep(row, split):
+            return []
+        reason = self.skip(row)
+        if reason:
+            return [LeftOut(where, reason, fault=False)]
         media = self.media(root, row, where)
         if not media:
-            return LeftOut(where, "a row without its picture", fault=False)
-        return self._sample(row, media, split, where, at)
+            return [LeftOut(where, "a row without its picture", fault=False)]
+        return [self._sample(row, media, split, where, at)]
 
     def _sample(self, row: Row, media: Sequence[str], split: str, where: str, at: int) -> Sample:
         options = lettered(self.options(row, where))
@@ -149,48 +168,6 @@ class Table:
         )
 
 
-# ---- files ------------------------------------------------------------------------------------------------------
-
-
-def _rows(root: Path, names: tuple[str, ...], folder_as: str) -> Iterator[tuple[str, Row]]:
-    """(where, row) of the files of the first name or pattern that is there."""
-    for file in sorted(root.glob(find(root, names))):
-        read = {".parquet": _parquet_rows, ".jsonl": _line_rows}.get(file.suffix, _json_rows)
-        for where, row in read(file):
-            yield where, {**as_mapping(row, where), **({folder_as: file.parent.name} if folder_as else {})}
-
-
-def _parquet_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    at = 0
-    try:
-        table = pq.ParquetFile(bounded(file))
-        groups = [table.metadata.row_group(k).total_byte_size for k in range(table.num_row_groups)]
-        if max(groups, default=0) > MAX_FILE:
-            raise DataError(f"{file}: {max(groups):,} bytes in one of its row groups; at most {MAX_FILE:,} are read")
-        for batch in table.iter_batches(batch_size=16):
-            for row in batch.to_pylist():
-                yield f"{file}, row {at}", row
-                at += 1
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file}: not a whole Parquet file after row {at} ({error}); fetch it again") from error
-
-
-def _line_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    for where, line in text_lines(file):
-        try:
-            yield where, json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: not JSON ({error}); fetch the file again") from error
-
-
-def _json_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    for at, row in enumerate(as_list(load_json(file), str(file))):
-        yield f"{file}, entry {at}", row
-
-
 # ---- questions --------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +179,16 @@ def column(name: str) -> Read:
 def said(text: str) -> Read:
     """The same words for every row."""
     return lambda row, where: text
+
+
+def before_options(name: str) -> Read:
+    """A column's text without the options at its end."""
+    return lambda row, where: split_options(column(name)(row, where))[0]
+
+
+def within(name: str) -> Read:
+    """Options that stand in the question's own text."""
+    return lambda row, where: split_options(column(name)(row, where))[1]
 
 
 # ---- options ----------------------------------------------------------------------------------------------------
@@ -270,6 +257,11 @@ def by_letter(name: str, known: Read = lambda row, where: []) -> Answer:
     return read
 
 
+def no_number(name: str) -> Callable[[Row], str]:
+    """Why a row is no question of a number: empty where the column has one."""
+    return lambda row: "" if number(str(row.get(name))) is not None else "an answer that is no number"
+
+
 def by_place(name: str) -> Answer:
     """A column with the right option's place, 0 the first."""
 
@@ -315,6 +307,29 @@ def file_named(name: str, folders: Sequence[str]) -> Media:
         except KeyError as error:
             raise DataError(f"{where}: no text in field {error}; it has {', '.join(map(show, row))}") from error
         return [file_in(root, folders, file, where)]
+
+    return media
+
+
+def path_in(name: str, folders: Sequence[str] = (".",)) -> Media:
+    """The file that a column names with its path, below whichever of the folders has it."""
+
+    def media(root: Path, row: Row, where: str) -> list[str]:
+        path = PurePosixPath(get(row, name, where, str))
+        return [file_in(root, [f"{folder}/{path.parent}" for folder in folders], path.name, where)]
+
+    return media
+
+
+def pictures_in(name: str) -> Media:
+    """The pictures of a column that is a list of them: each as its bytes, or as the path that names it."""
+
+    def media(root: Path, row: Row, where: str) -> list[str]:
+        found = row.get(name) or []
+        return [
+            path_in("path")(root, {"path": one}, where)[0] if isinstance(one, str) else kept_picture(root, one, where)
+            for one in (found if isinstance(found, list) else [found])
+        ]
 
     return media
 

@@ -1,8 +1,11 @@
-"""Objects named by a phrase through a clip: MeViS, ReasonVOS and Refer-YouTube-VOS.
+"""Objects named by a phrase through a clip: MeViS, ReasonVOS, Refer-YouTube-VOS, ReVOS and Ref-DAVIS17.
 
-The frames have no rate in these layouts; they are shown 6 a second, YouTube-VOS's rate (every fifth frame of 30).
-Read as the authors' own tools read them: tools/eval_mevis.py and lmpm/data/datasets/mevis.py of henghuiding/MeViS,
-evaluation/reason_vos of showlab/VideoLISA. Masks keep the frames' own size, also where the clip is padded.
+The frames have no rate in these layouts; they are shown 6 a second, YouTube-VOS's rate (every fifth frame of 30), but
+DAVIS's, which are every frame of a clip, 24 a second. Read as the authors' own tools read them: tools/eval_mevis.py and
+lmpm/data/datasets/mevis.py of henghuiding/MeViS, evaluation/reason_vos of showlab/VideoLISA. ReVOS as the README of
+cilinyan/VISA lays it out and ReVOS_Dataset.py of magic-research/Sa2VA reads it, DAVIS as
+tools/data/convert_davis_to_ytvos.py of wjn922/ReferFormer leaves it. Masks keep the frames' own size, also where the
+clip is padded.
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ class ObjectSet:
     frames: the folder with a folder of JPEGs a video. masks: the file or folder that `masks_in` reads, as (root, place)
     → Masks. phrase: the expression's field. scored_alone: whether the set's tool scores only the frames that have a
     mask; else a frame without one is a frame without the object. An expression whose object is in no frame, as
-    ReasonVOS's tool skips and MeViS's second version has, is left out. meta, frames, masks may have `{split}` in them.
+    ReasonVOS's tool skips and MeViS's second version has, is left out. fps: at which the frames are shown. meta,
+    frames, masks may have `{split}` in them.
     """
 
     name: str
@@ -63,6 +67,7 @@ class ObjectSet:
     evidence: str
     phrase: str = "exp"
     scored_alone: bool = False
+    fps: float = FPS
 
     def places(self, split: str) -> list[str]:
         return [place.format(split=split) for place in (self.meta, self.frames, self.masks)]
@@ -94,25 +99,28 @@ class ObjectSet:
         self, root: Path, folder: str, masks_of: Masks, expression: tuple[str, Any, list[str], str], key: str
     ) -> Item:
         video, fields, frames, where = expression
-        found = _found(masks_of(*expression))
+        found = found_in(masks_of(*expression))
         if not found.best.any():  # of an object that is nowhere no box and no points can be asked for
             return LeftOut(where, "its object is in no frame", fault=False)
-        return _sample(
-            root,
+        height, width = found.best.shape
+        clip = f"{self.name}/{folder}"
+        names = [f"{frame}.jpg" for frame in frames]
+        return object_sample(
             where,
-            folder,
             frames,
             found,
+            self.fps,
             [name for name, run in zip(frames, found.runs) if not run] if self.scored_alone else [],
             id=f"{video}-{key}",
             question=self.asked(fields, where),
+            media=(frames_clip(root, clip, folder, names, (width, height), self.fps, where),),
             source=self.name,
         )
 
     def asked(self, fields: Mapping[str, Any], where: str) -> str:
         """A sentence as it is; a phrase, in lower case and single spaces as MeViS's loader has it, to be segmented."""
         phrase = " ".join(get(fields, self.phrase, where, str).split())
-        if fields.get("is_sent"):
+        if fields.get("is_sent") or phrase.endswith("?"):
             return phrase
         return f"Please segment {phrase.lower().rstrip('.')}."
 
@@ -133,7 +141,7 @@ def _expressions(entry: Any, where: str) -> list[tuple[str, Any]]:
     ]  # fmt: skip
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """An expression's masks: run lengths a frame, None where none is given; the largest mask and its frame's place."""
 
     runs: list[dict[str, Any] | None]
@@ -141,7 +149,7 @@ class _Found(NamedTuple):
     key: int
 
 
-def _found(frames: Iterable[Mask | None]) -> _Found:
+def found_in(frames: Iterable[Mask | None]) -> Found:
     """One mask in memory at a time, and the largest."""
     runs: list[dict[str, Any] | None] = []
     best, key = np.zeros((0, 0), bool), 0
@@ -149,35 +157,27 @@ def _found(frames: Iterable[Mask | None]) -> _Found:
         if mask is not None and mask.sum() > best.sum():
             best, key = mask, len(runs)
         runs.append(None if mask is None else masks.encode(mask))
-    return _Found(runs, best, key)
+    return Found(runs, best, key)
 
 
-def _sample(
-    root: Path,
-    where: str,
-    folder: str,
-    frames: Sequence[str],
-    found: _Found,
-    unscored: Sequence[str],
-    **fields: str,
+def object_sample(
+    where: str, frames: Sequence[str], found: Found, fps: float, unscored: Sequence[str], **fields: Any
 ) -> Sample:
     """The truth's prompts are those of the frame in which most of the object is seen, at that frame's second, on the
-    clip as it is shown; the masks are those of the frames."""
+    clip as it is shown; the masks are those of the frames, `fps` a second."""
     runs, best, key = found
     height, width = best.shape
     found_runs = dict(zip(frames, runs, strict=True))
     if any(run and run["size"] != [height, width] for run in runs):
         raise DataError(f"{where}: masks of different sizes; expected one size a video")
-    names = [f"{frame}.jpg" for frame in frames]
     return make(
         where,
         task="video_segmentation",
         modality="video",
-        truth={"time": round(key / FPS, 3)} | prompts_of(padded(best), where),
-        media=(frames_clip(root, f"{fields['source']}/{folder}", folder, names, (width, height), FPS, where),),
+        truth={"time": round(key / fps, 3)} | prompts_of(padded(best), where),
         meta={
             "resolution": {"width": width, "height": height},
-            "fps": FPS,
+            "fps": fps,
             "segmentation": {"frames": list(frames), "segmentation_rle": found_runs}
             | ({"unscored": list(unscored)} if unscored else {}),
         },
@@ -269,6 +269,17 @@ meta_expressions/train/meta_expressions.json  videos with frames and expressions
 train/JPEGImages/VIDEO/FRAME.jpg
 train/Annotations/VIDEO/FRAME.png             palette, an object is its number; the truth of valid/ is not public"""
 
+REVOS = """\
+meta_expressions_train_.json          videos with frames and expressions {exp, anno_id, obj_id} (the authors' layout)
+mask_dict.json                        annotation → COCO run lengths, or null, a frame
+JPEGImages/VIDEO/FRAME.jpg            valid alike"""
+
+DAVIS = """\
+meta_expressions/train/meta_expressions.json  videos with frames and expressions {exp, obj_id} (as ReferFormer's
+                                              convert_davis_to_ytvos.py makes it of the authors' files)
+train/JPEGImages/VIDEO/FRAME.jpg
+train/Annotations/VIDEO/FRAME.png             palette, an object is its number; valid/ has the same"""
+
 _SETS = (
     ObjectSet(
         "mevis", ("valid_u", "train"), MEVIS, "{split}/meta_expressions.json", "{split}/JPEGImages",
@@ -283,7 +294,17 @@ _SETS = (
     ObjectSet(
         "ref-youtube-vos", ("train",), YOUTUBE, "meta_expressions/{split}/meta_expressions.json",
         "{split}/JPEGImages", "{split}/Annotations", _palette_pictures,
-        "research alone (YouTube-VOS's terms)", "wjn922/ReferFormer datasets/ytvos.py",
+        "not looked up (YouTube-VOS)", "wjn922/ReferFormer datasets/ytvos.py",
+    ),
+    ObjectSet(
+        "revos", ("train", "valid"), REVOS, "meta_expressions_{split}_.json", "JPEGImages", "mask_dict.json",
+        _run_lengths, "CC-BY-NC-SA-4.0 (cilinyan/ReVOS-api)",
+        "cilinyan/VISA README; magic-research/Sa2VA projects/llava_sam2/datasets/ReVOS_Dataset.py",
+    ),
+    ObjectSet(
+        "ref-davis17", ("train", "valid"), DAVIS, "meta_expressions/{split}/meta_expressions.json",
+        "{split}/JPEGImages", "{split}/Annotations", _palette_pictures, "not looked up (DAVIS)",
+        "wjn922/ReferFormer tools/data/convert_davis_to_ytvos.py, datasets/davis.py", fps=24.0,
     ),
 )  # fmt: skip
 SOURCES = tuple(each.source() for each in _SETS)

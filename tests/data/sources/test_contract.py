@@ -1,0 +1,127 @@
+"""Every data set, by its reader: rows become samples that can be trained on, a fault costs its row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onethinker.data.sources import SOURCES
+from onethinker.data.sources.base import Item, LeftOut
+from onethinker.data.sources.writing import CACHE, media_unwritten
+from onethinker.sample import DataError, Sample
+from onethinker.tasks import get_task, score
+from onethinker.tasks.prompts import load_prompts
+from tests.data.sources.layouts import LAYOUTS, Layout
+
+Put = Callable[[str, Any], Path]
+ESCAPE = "../../../../../../etc/passwd"
+
+
+def write(put: Put, layout: Layout, change: Callable[[Any], Any] = lambda rows: rows) -> None:
+    """The data set on the disk, its rows changed. Text that is not JSON is changed as text."""
+    for name, content in layout.files.items():
+        put(name, layout.dump(change(deepcopy(content))) if name == layout.rows else content)
+
+
+def rows(name: str, root: Path, split: str) -> tuple[list[Sample], list[LeftOut]]:
+    found: list[Item] = list(SOURCES[name].rows(root, split))
+    return [i for i in found if isinstance(i, Sample)], [i for i in found if isinstance(i, LeftOut)]
+
+
+def test_every_source_has_a_layout() -> None:
+    assert set(LAYOUTS) == set(SOURCES)
+    for source in SOURCES.values():
+        assert source.licence and source.evidence and (not source.train or source.train in source.splits), source.name
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_rows_become_samples(name: str, put: Put, tmp_path: Path) -> None:
+    layout, source = LAYOUTS[name], SOURCES[name]
+    write(put, layout)
+    with media_unwritten():
+        before, _ = rows(name, tmp_path, layout.split)
+    assert not (tmp_path / CACHE).exists()
+    samples, left_out = rows(name, tmp_path, layout.split)
+    assert len(samples) == layout.count, [str(item) for item in left_out]
+    assert [item for item in left_out if item.fault] == []
+    assert [sample.id for sample in samples] == [sample.id for sample in before]
+    for sample in samples:
+        assert sample.source and all(path.is_file() for path in sample.paths(tmp_path)) and sample.media
+        found = score(sample, f"<think>x</think><answer>{sample.truth}</answer>")
+        assert found.status == "ok" and (found.accuracy == pytest.approx(1) or found.components["rouge1"] == 1)
+        assert sample.modality in get_task(sample.task).modalities
+        get_task(sample.task).prompt(sample, load_prompts("full"))
+    assert len(list(source.read(tmp_path, layout.split))) == layout.count
+    chosen = samples[-1]
+    assert list(source.rows(tmp_path, layout.split, {chosen.id})) == [chosen]
+
+
+def spoilt(layout: Layout, bad: Any) -> Callable[[Any], Any]:
+    """The rows with a bad one at their end."""
+
+    def change(content: Any) -> Any:
+        if isinstance(content, str):
+            return f"{content.rstrip()}\n{ESCAPE}\n"
+        entries = layout.entries(content)
+        entries.append(bad) if isinstance(entries, list) else entries.update({"bad": bad})
+        return content
+
+    return change
+
+
+@pytest.mark.parametrize("name", [name for name, layout in LAYOUTS.items() if layout.rows])
+def test_a_bad_row_costs_itself_alone(name: str, put: Put, tmp_path: Path) -> None:
+    layout = LAYOUTS[name]
+    for bad in ({},) if layout.rows.endswith(".parquet") else ({}, None, 7, [[]], "\x00"):
+        write(put, layout, spoilt(layout, bad))
+        samples, left_out = rows(name, tmp_path, layout.split)
+        assert len(samples) == layout.count, [str(item) for item in left_out]
+        assert left_out or not layout.rows.endswith(".parquet") or "video-r1" in name
+        assert all(layout.rows in item.where and item.reason for item in left_out if item.fault)
+        if any(item.fault for item in left_out):
+            with pytest.raises(DataError, match=r"bad|entry|line|row|question|passwd"):
+                list(SOURCES[name].read(tmp_path, layout.split))
+
+
+def named(entry: Any, key: str) -> list[Any]:
+    """The objects within an entry that have the key."""
+    inner = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
+    own = [entry] if isinstance(entry, dict) and key in entry else []
+    return own + [found for value in inner for found in named(value, key)]
+
+
+@pytest.mark.parametrize("name", [name for name, layout in LAYOUTS.items() if layout.named])
+def test_a_path_that_leaves_the_root_costs_its_row(name: str, put: Put, tmp_path: Path) -> None:
+    layout = LAYOUTS[name]
+
+    def change(content: Any) -> Any:
+        for entry in named(layout.entries(content), layout.named):
+            entry[layout.named] = ESCAPE if name != "super-clevr" else "../../../../../../000001.png"
+        return content
+
+    write(put, layout, change)
+    samples, left_out = rows(name, tmp_path, layout.split)
+    assert not samples
+    assert any("leaves the media root" in item.reason or "is not there" in item.reason for item in left_out)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_medium_that_is_not_there_costs_its_row(name: str, put: Put, tmp_path: Path) -> None:
+    layout = LAYOUTS[name]
+    write(put, layout)
+    gone = [
+        name
+        for name in layout.files
+        if name.endswith((".mp4", ".jpg")) or (name.endswith(".png") and "Ann" not in name)
+    ]
+    for file in gone:
+        (tmp_path / file).unlink()
+    samples, left_out = rows(name, tmp_path, layout.split)
+    if gone:
+        assert not samples and any("not there" in item.reason or "no such file" in item.reason for item in left_out)
+    else:
+        assert len(samples) == layout.count
