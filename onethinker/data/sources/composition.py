@@ -56,7 +56,10 @@ _COLLECTIONS = (
 )
 """Readers by the beginning of their names → the folder of their collection."""
 
-_RULE = {
+Sector = dict[str, tuple[str, ...]]
+"""A set's title → `READER:FOLDER` of each way, without the folder for a reader of a collection."""
+
+_RULE: Sector = {
     "LLaVA-Video": ("llava-video:LLaVA-Video-178K", "video-r1-llava-video"),
     "LongVILA": ("longvideo-reason:LongVideo-Reason",),
     "SR-91k": ("sr-91k:SR-91k",),
@@ -87,8 +90,8 @@ _RULE = {
     "VQA-RAD": ("vqa-rad:VQA-RAD", "video-r1-vqa-rad", "cauldron-vqarad"),
     "GEOS": ("video-r1-geos", "onevision-geos"),
 }
-_MATH = {"ARES": ("ares:ARES",), "MMK12": ("mmk12:MMK12",)}
-_OCR = {
+_MATH: Sector = {"ARES": ("ares:ARES",), "MMK12": ("mmk12:MMK12",)}
+_OCR: Sector = {
     "HME100k": ("hme100k:HME100K", "video-r1-hme100k", "onevision-hme100k"),
     "IAM": ("iam:IAM-line", "video-r1-iam", "cauldron-iam"),
     "ChromeWriting": ("video-r1-chromewriting", "onevision-chrome-writting"),
@@ -97,14 +100,14 @@ _OCR = {
     "TextCaps": ("textcaps:TextCaps", "video-r1-textcaps", "cauldron-textcaps"),
     "TextOCR": ("video-r1-textocr", "onevision-textocr"),
 }
-_NUMBER = {
+_NUMBER: Sector = {
     "DVQA": ("dvqa:DVQA", "video-r1-dvqa", "cauldron-dvqa"),
     "Super-CLEVR": ("super-clevr:Super-CLEVR", "video-r1-super-clevr", "onevision-super-clevr"),
     "CLEVR-Math": ("clevr-math:CLEVR-Math", "video-r1-clevr-math", "cauldron-clevr_math", "onevision-clevr-math"),
     "ChartQA": ("chartqa:ChartQA", "video-r1-chartqa", "cauldron-chartqa"),
     "PlotQA": ("video-r1-plotqa", "cauldron-plotqa"),
 }
-_OPEN = {
+_OPEN: Sector = {
     "ShareGPT4Video": ("sharegpt4video:ShareGPT4Video",),
     "VideoEspresso": ("videoespresso:VideoEspresso",),
     "LLaVA-Video": (
@@ -125,7 +128,7 @@ _OPEN = {
     "RoBUT-SQA": ("video-r1-robut-sqa", "cauldron-robut_sqa"),
     "Chart2Text": ("video-r1-chart2text", "cauldron-chart2text"),
 }
-_TEMPORAL = {
+_TEMPORAL: Sector = {
     "ActivityNet-Captions": ("activitynet-captions:ActivityNet",),
     "VTG-IT": ("vtg-it:VTG-IT",),
     "DiDeMo": ("didemo:DiDeMo",),
@@ -133,13 +136,13 @@ _TEMPORAL = {
     "Charades-STA": ("charades-sta:Charades-STA",),
     "HiREST": ("hirest:HiREST",),
 }
-_SPATIAL = {title: (f"{title.lower()}:RefCOCO",) for title in ("RefCOCO", "RefCOCO+", "RefCOCOg")}
-_TRACKING = {
+_SPATIAL: Sector = {title: (f"{title.lower()}:RefCOCO",) for title in ("RefCOCO", "RefCOCO+", "RefCOCOg")}
+_TRACKING: Sector = {
     "ElysiumTrack": ("elysiumtrack:ElysiumTrack-1M",),
     "TrackingNet": ("trackingnet:TrackingNet",),
     "GOT-10k": ("got-10k:GOT-10k",),
 }
-_SEGMENTATION = {
+_SEGMENTATION: Sector = {
     "Ref-SAV": ("ref-sav:Ref-SAV",),
     "ReVOS": ("revos:ReVOS",),
     **{title: (f"{title.lower()}-segmentation:RefCOCO",) for title in ("RefCOCO", "RefCOCOg", "RefCOCO+")},
@@ -147,7 +150,7 @@ _SEGMENTATION = {
     "MeViS": ("mevis:MeViS",),
     "Ref-DAVIS17": ("ref-davis17:Ref-DAVIS17",),
 }
-_SECTORS: dict[str, dict[str, tuple[str, ...]]] = {
+_SECTORS: dict[str, Sector] = {
     "rule_qa": _RULE,
     "rule_qa_math": _MATH,
     "rule_qa_ocr": _OCR,
