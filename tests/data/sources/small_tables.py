@@ -6,14 +6,25 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from onethinker.media import write_clip
+
 STILL = np.zeros((24, 32, 3), np.uint8)
-CLIP = [STILL] * 20
-"""Two seconds, as the fixture `put` writes them."""
+
+
+def _clip() -> bytes:
+    with TemporaryDirectory() as folder:
+        return write_clip(Path(folder) / "a.mp4", [STILL] * 20, 10.0).read_bytes()
+
+
+CLIP = _clip()
+"""Two seconds."""
 
 
 def png(number: int) -> bytes:
