@@ -85,9 +85,14 @@ def convert(
 
 @data_app.command()
 def check(data: Data, media_root: Root = "") -> None:
-    """Open every medium, parse every truth, look for doubles. Exit status 1 if anything is wrong."""
-    from onethinker.data.inspect import check as find
+    """Open every medium, parse every truth, look for doubles. Exit status 1 if anything is wrong.
 
+    A file of the published data set is recognised by its hash, and told apart from one that has its name alone.
+    """
+    from onethinker.data.inspect import check as find
+    from onethinker.data.published import say
+
+    say(data)
     problems = find(data, media_root or None)
     for problem in problems:
         print(problem)

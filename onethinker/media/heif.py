@@ -8,9 +8,10 @@ boxes before any decoder sees them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from PIL import Image
 
@@ -70,13 +71,29 @@ def holds_av1(file: Path) -> bool:
 
 def open_still(file: Path) -> Image.Image:
     """The whole picture, upright, of up to 8 bits a channel. Raises MediaError where what reads it is not installed."""
+    reader = _reader(file)
+    with file.open("rb") as opened:
+        if max((end for _, _, end in _boxes(opened)), default=0) > file.stat().st_size:
+            raise MediaError(f"{file}: cut off, some of the picture is missing; replace the file")
+    return cast(Image.Image, reader(str(file)))
+
+
+def size_within(data: bytes, name: Path) -> tuple[int, int] | None:
+    """Width and height of a HEIF picture in memory, None for bytes that are none or that Pillow reads itself (AVIF).
+    Raises MediaError where what reads it is not installed."""
+    brands = data[8 : min(struct.unpack(">I", data[:4].rjust(4, b"\0"))[0], 1024)]
+    if data[4:8] != b"ftyp" or data[8:12] not in _STILLS | _SEQUENCES or b"avif" in brands or b"avis" in brands:
+        return None
+    width, height = _reader(name)(BytesIO(data)).size
+    return width, height
+
+
+def _reader(name: Path) -> Callable[..., Any]:
+    """Raises MediaError that names the extra where it is not installed."""
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
         raise MediaError(
-            f"{file}: a HEIC (HEIF) picture; install what reads it, pip install 'onethinker[heic]', or write it as JPEG"
+            f"{name}: a HEIC (HEIF) picture; install what reads it, pip install 'onethinker[heic]', or write it as JPEG"
         ) from None
-    with file.open("rb") as opened:
-        if max((end for _, _, end in _boxes(opened)), default=0) > file.stat().st_size:
-            raise MediaError(f"{file}: cut off, some of the picture is missing; replace the file")
-    return HeifImageFile(str(file))
+    return HeifImageFile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -21,9 +22,11 @@ def without_metadata(file: Path) -> bytes | None:
     PNG: text, profiles and ancillary chunks whose checksum is wrong. JPEG: comments and application segments, and the
     end marker is set where it is missing after whole pixels. HEIF and AVIF: the EXIF item. Damaged pixels stay damaged.
     """
-    if file.stat().st_size > _MAX_BYTES:
-        return None
-    data = file.read_bytes()
+    return None if file.stat().st_size > _MAX_BYTES else bare(file.read_bytes())
+
+
+def bare(data: bytes) -> bytes | None:
+    """`without_metadata` of a picture in memory."""
     if data.startswith(_PNG):
         return _png(data)
     if data.startswith(b"\xff\xd8\xff"):
@@ -33,13 +36,30 @@ def without_metadata(file: Path) -> bytes | None:
     return None
 
 
-def _png(data: bytes) -> bytes:
-    parts, at = [_PNG], len(_PNG)
+def broken_chunk(data: bytes) -> str:
+    """The name of a PNG's first chunk whose checksum is wrong; empty where none is, and for what is no PNG."""
+    chunks = _png_chunks(data) if data.startswith(_PNG) else ()
+    whole = (
+        kind
+        for kind, chunk, is_sound in chunks
+        if not is_sound and len(chunk) == 12 + struct.unpack_from(">I", chunk)[0]
+    )
+    return next((kind.decode("latin-1") for kind in whole), "")
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """(name, the whole chunk, whether its checksum is right) of a PNG's chunks."""
+    at = len(_PNG)
     while at + 12 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         chunk, at = data[at : at + 12 + size], at + 12 + size
+        yield kind, chunk, chunk[-4:] == struct.pack(">I", zlib.crc32(chunk[4:-4]))
+
+
+def _png(data: bytes) -> bytes:
+    parts = [_PNG]
+    for kind, chunk, is_sound in _png_chunks(data):
         is_ancillary = bool(kind[0] & 0x20)
-        is_sound = chunk[-4:] == struct.pack(">I", zlib.crc32(chunk[4:-4]))
         if kind in _PNG_KEPT and (is_sound or not is_ancillary):
             parts.append(chunk)
     return b"".join([*parts, b"\0\0\0\0IEND\xaeB`\x82"])

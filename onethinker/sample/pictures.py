@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +18,7 @@ from onethinker.util.files import replacing
 
 FOLDER = "images"
 """Below the media root, where VLMEvalKit puts its own."""
-_SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
+_SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif", "HEIF": "heic"}
 
 
 def is_embedded(value: Any) -> bool:
@@ -56,14 +55,9 @@ def unpack(value: Any, root: Path, stem: str, where: str) -> str:
 
 def _picture_suffix(data: bytes) -> str:
     """Of the picture's format. Raises MediaError."""
-    from PIL import Image
+    from onethinker.media.embedded import picture_format
 
-    from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, check_pixels, decoding
-
-    name = Path("picture")
-    with decoding(name), Image.open(BytesIO(data), formats=IMAGE_FORMATS) as picture:
-        check_pixels(name, picture.size, MAX_IMAGE_PIXELS)
-        kind = picture.format or ""
+    kind = picture_format(data, Path("picture"))
     return _SUFFIXES.get(kind, kind.lower())
 
 

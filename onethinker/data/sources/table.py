@@ -33,7 +33,7 @@ from onethinker.data.sources.clips import file_in, writing_within
 from onethinker.data.sources.tabular import table_rows
 from onethinker.data.sources.writing import CACHE, writes
 from onethinker.measure.text import number
-from onethinker.media.decode import IMAGE_FORMATS, MAX_IMAGE_PIXELS, MediaError, check_pixels, decoding
+from onethinker.media import MediaError
 from onethinker.sample import DataError, Sample, strip_answer
 from onethinker.sample.options import lettered, letters, named_options, split_options, without_letter
 from onethinker.util.files import replacing
@@ -360,13 +360,9 @@ def kept_picture(root: Path, found: Any, where: str) -> str:
 
 def _format(data: bytes, where: str) -> str:
     """The suffix of a picture, by its header, which is checked for size. Raises DataError."""
-    import io
-
-    from PIL import Image
+    from onethinker.media.embedded import picture_format
 
     try:
-        with decoding(Path(where)), Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as picture:
-            check_pixels(Path(where), picture.size, MAX_IMAGE_PIXELS)
-            return (picture.format or "").lower().replace("jpeg2000", "jp2")
+        return picture_format(data, Path(where)).lower().replace("jpeg2000", "jp2").replace("heif", "heic")
     except MediaError as error:
         raise DataError(str(error)) from error
