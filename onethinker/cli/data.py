@@ -29,14 +29,22 @@ def world(
     ] = "none",
     test: Annotated[int | None, typer.Option(help="Test samples; a tenth of n unless given.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw the media; 0 for the machine's cores.")] = 0,
+    tasks: Annotated[
+        str,
+        typer.Option(
+            help="Which tasks, by commas: published (those of the release), extra (detection and the like), or names; "
+            "one named twice has twice the samples."
+        ),
+    ] = "published",
     zeroshot: Annotated[int, typer.Option(help="Also N questions of types that no training data has.")] = 0,
 ) -> None:
-    """Write a procedural world: real PNG and MP4 files with exact truth for all thirteen tasks."""
-    from onethinker.data.worlds import build_world, build_zeroshot
+    """Write a procedural world: real PNG and MP4 files with exact truth for the published tasks and others."""
+    from onethinker.data.worlds import build_world, build_zeroshot, tasks_named
 
     build_world(
-        out, n, seed, difficulty, teacher_error=teacher_error, teacher_bias=teacher_bias, test=test, workers=workers
-    )
+        out, n, seed, difficulty, tasks=tasks_named(tasks), teacher_error=teacher_error, teacher_bias=teacher_bias,
+        test=test, workers=workers,
+    )  # fmt: skip
     if zeroshot:
         build_zeroshot(out / "zeroshot", zeroshot, seed, difficulty)
     print(out)

@@ -8,12 +8,15 @@ from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
 from onethinker.tasks.base import Score, Task
 from onethinker.tasks.caption import Caption
+from onethinker.tasks.detection import Detection
 from onethinker.tasks.image_segmentation import ImageSegmentation
+from onethinker.tasks.instruction_following import InstructionFollowing
 from onethinker.tasks.math import Math
 from onethinker.tasks.multiple_choice import MultipleChoice
 from onethinker.tasks.numerical import Numerical
 from onethinker.tasks.ocr import OCR
 from onethinker.tasks.open_ended import OpenEnded
+from onethinker.tasks.pointing import Pointing
 from onethinker.tasks.regression import Regression
 from onethinker.tasks.spatial_grounding import SpatialGrounding
 from onethinker.tasks.spatial_temporal_grounding import SpatialTemporalGrounding
@@ -36,6 +39,9 @@ _ALL: tuple[Task[Any], ...] = (
     Tracking(),
     ImageSegmentation(),
     VideoSegmentation(),
+    Detection(),
+    Pointing(),
+    InstructionFollowing(),
 )
 TASKS: dict[str, Task[Any]] = {task.name: task for task in _ALL}
 
@@ -43,6 +49,11 @@ TASKS: dict[str, Task[Any]] = {task.name: task for task in _ALL}
 def list_tasks() -> list[str]:
     """The names of the tasks."""
     return list(TASKS)
+
+
+def released_tasks() -> list[str]:
+    """The names of the tasks that the release has."""
+    return [task.name for task in TASKS.values() if task.released]
 
 
 def task_groups() -> dict[str, tuple[str, ...]]:

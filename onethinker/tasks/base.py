@@ -23,6 +23,7 @@ from onethinker.media import VIDEO_SUFFIXES
 from onethinker.sample import MODALITIES, DataError, Sample
 from onethinker.sample.answer import Answer, Status
 from onethinker.sample.marks import place
+from onethinker.tasks.asking import Asker
 from onethinker.tasks.drawing import ANSWER, LABELS, TRUTH, Picture, written
 from onethinker.tasks.found import Found
 from onethinker.tasks.pool import METRIC_PROFILES, MetricProfile, Terms, TermSums
@@ -86,7 +87,9 @@ class Task(ABC, Generic[T]):
     share one are told apart by their modalities. group: the column of report tables. judged: whether a judge may grade
     the answer. masks: what the answer prompts a segmenter for, one mask of an image or one a frame of a clip.
     statistics: the task that it is scored like, with which it shares an algorithm's statistics. scenes: the kinds of
-    scene that the worlds ask it of in turn (their makers of questions stand in `data.worlds.questions.ASKERS`).
+    scene that the worlds ask it of in turn. asks: kind of scene → its makers of questions (`tasks.asking`; those of the
+    release's tasks stand in `data.worlds.questions`). released: whether the release has the task; worlds and studies go
+    over those that it has, and over others where they are named.
     example_truth, example_options: of a sample that tests ask, whose truth earns the most.
     """
 
@@ -106,6 +109,8 @@ class Task(ABC, Generic[T]):
     masks: ClassVar[Literal["", "image", "clip"]] = ""
     statistics: ClassVar[str] = ""
     scenes: ClassVar[tuple[str, ...]] = ()
+    asks: ClassVar[Mapping[str, tuple[Asker, ...]]] = {}
+    released: ClassVar[bool] = True
 
     @abstractmethod
     def parse(self, text: str, sample: Sample, *, lenient: bool = False) -> T:
@@ -123,6 +128,10 @@ class Task(ABC, Generic[T]):
     def published_name(self) -> str:
         """The `problem_type` of published rows."""
         return self.published or self.name.replace("_", " ")
+
+    def pooled(self, scores: Sequence[Score], profile: MetricProfile) -> dict[str, float]:
+        """Metrics over all scores that are no ratio of sums, such as one that ranks all answers' boxes; NaN without."""
+        return {}
 
     def plain(self, text: str) -> T | None:
         """What `parse` gives strictly for a text in the usual form, in less time; None says nothing of the text."""
@@ -262,11 +271,14 @@ class Task(ABC, Generic[T]):
         official: an answer that is not `ok` earns 0 everywhere. released: it keeps its partial credit.
         A metric that some scores lack evidence for (masks that were not made) is left out.
         """
-        sums = TermSums.of(self.counted(s, profile) for s in scores if s.status is not Status.ERROR)
-        return sums.ratios() if sums.answers else dict.fromkeys(self.metric_names(profile), math.nan)
+        counted = [s for s in scores if s.status is not Status.ERROR]
+        sums = TermSums.of(self.counted(s, profile) for s in counted)
+        ratios = sums.ratios() if sums.answers else dict.fromkeys(self.metric_names(profile), math.nan)
+        return ratios | self.pooled(counted, profile)
 
     def metric_names(self, profile: MetricProfile = "official", *, masks: bool = False) -> list[str]:
-        """The names of the metrics, the headline first. masks: with those over masks, where the task has them."""
+        """The names of the metrics that are ratios of sums, the headline first. masks: with those over masks, where the
+        task has them."""
         evidence = {"mask": _NO_MASK[self.masks]} if masks and self.masks else {}
         return list(self.counted(Score(Status.NO_ANSWER, evidence=evidence), profile))
 

@@ -89,6 +89,21 @@ def read_object(text: str, *, lenient: bool = False) -> dict[str, Any]:
     return _renamed(found) if lenient else found
 
 
+def read_list(text: str, key: str, *, lenient: bool = False) -> list[Any]:
+    """The list under a key of the JSON object that the text is; leniently also a list alone, as Qwen's models write."""
+    if lenient and text.count("[") and not re.match(r"[^\[{]*\{", text):
+        inner = text[text.find("[") : text.rfind("]") + 1]
+        return _listed(_load(f'{{"{key}": {inner}}}') if len(inner) <= MAX_JSON else None, key)
+    return _listed(read_object(text, lenient=lenient), key)
+
+
+def _listed(found: Any, key: str) -> list[Any]:
+    entries = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(entries, list):
+        raise Malformed(f'expected a list under "{key}", found {_show(entries)}')
+    return entries
+
+
 def _renamed(found: dict[str, Any]) -> dict[str, Any]:
     """With the usual name in place of an alias, where it stands under one alias and not under its own name."""
     for name, aliases in _ALIASES.items():
@@ -199,6 +214,13 @@ def read_box(value: Any, *, lenient: bool = False) -> Box:
     numbers = _numbers(value, 4, "a box [x1, y1, x2, y2]", lenient)
     x1, y1, x2, y2 = _scaled(numbers) if lenient else numbers
     return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)) if lenient else (x1, y1, x2, y2)
+
+
+def read_point(value: Any, *, lenient: bool = False) -> Point:
+    """`[x, y]`, 0–1000; leniently as fractions 0–1, or within an object as `point_2d`."""
+    numbers = _numbers(value, 2, "a point [x, y]", lenient)
+    x, y = _scaled(numbers) if lenient else numbers
+    return x, y
 
 
 def read_points(value: Any, *, lenient: bool = False) -> Points:

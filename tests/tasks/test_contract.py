@@ -150,9 +150,11 @@ def test_pooled_metrics_are_ratios_of_sums(name: str) -> None:
     scores = [score(sample, respond(sample.truth)), score(sample, respond("")), score(sample, "")]
     for profile in METRIC_PROFILES:
         rows = [task.counted(s, profile) for s in scores]
-        for metric, value in task.metrics(scores, profile).items():
-            assert value == pytest.approx(sum(r[metric][0] for r in rows) / sum(r[metric][1] for r in rows))
-            assert value < 1.0
+        found = task.metrics(scores, profile)
+        for metric in rows[0]:
+            assert found[metric] == pytest.approx(sum(r[metric][0] for r in rows) / sum(r[metric][1] for r in rows))
+        assert next(iter(found.values())) < 1.0
+        assert list(found) == [*rows[0], *task.pooled([], profile)]
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 
 from onethinker.data.worlds.bias import TeacherBias, read_bias
 from onethinker.data.worlds.describe import describe
-from onethinker.data.worlds.questions import ASKERS, FAMILIES, Ask, Unanswerable, read_to
+from onethinker.data.worlds.questions import FAMILIES, Ask, Unanswerable, askers, families, read_to
 from onethinker.data.worlds.render import mask, render, run_lengths
 from onethinker.data.worlds.scene import (
     FPS,
@@ -84,7 +84,7 @@ def build_world(
     test: int | None = None,
     workers: int = 0,
 ) -> Path:
-    """Write a world of `n` training samples, evenly over `tasks` (all thirteen), and return its folder.
+    """Write a world of `n` training samples, evenly over `tasks` (the published ones), and return its folder.
 
     difficulty: 0–3. teacher_error: how often the training answers see a thing wrongly; teacher_bias: what they always
     see wrongly, a `TeacherBias` or what `read_bias` takes; validation and test answers are exact. validation, test:
@@ -93,9 +93,9 @@ def build_world(
     as it is, an unfinished one is finished; raises RunError for a folder with another one, WorldError for bad knobs.
     """
     folder, chosen = Path(out), list(tasks or FAMILIES)
-    unknown = [task for task in chosen if task not in FAMILIES]
+    unknown = [task for task in chosen if task not in families()]
     if unknown:
-        raise WorldError(f"tasks {', '.join(unknown)}: not in the world; expected some of {', '.join(FAMILIES)}")
+        raise WorldError(f"tasks {', '.join(unknown)}: not in the world; expected some of {', '.join(families())}")
     level_of(difficulty)
     if not 0 <= teacher_error <= 1:
         raise WorldError(f"teacher_error {teacher_error}: a share from 0 to 1")
@@ -113,6 +113,17 @@ def build_world(
         if not (folder / "world.json").exists():
             _build(folder, config, bias, workers)
     return folder
+
+
+def tasks_named(words: str) -> list[str]:
+    """`published`, `extra` or names of tasks, by commas → the tasks in their order. Raises WorldError."""
+    groups = {"published": [*FAMILIES], "extra": [task for task in families() if task not in FAMILIES]}
+    named = [word.strip() for word in words.split(",") if word.strip()]
+    unknown = [word for word in named if word not in groups and word not in families()]
+    if unknown or not named:
+        told = ", ".join([*groups, *families()])
+        raise WorldError(f"tasks {words!r}: {', '.join(unknown) or 'none'}: expected some of {told}")
+    return [task for word in named for task in groups.get(word, [word])]
 
 
 def _build(folder: Path, config: dict[str, Any], bias: TeacherBias, workers: int) -> None:
@@ -141,7 +152,8 @@ def plan(n: int, tasks: Sequence[str]) -> list[Slot]:
     slots = []
     for index in range(n):
         task, turn = tasks[index % len(tasks)], index // len(tasks)
-        slots.append(Slot(index, task, FAMILIES[task][turn % len(FAMILIES[task])]))
+        scenes = families()[task]
+        slots.append(Slot(index, task, scenes[turn % len(scenes)]))
     return slots
 
 
@@ -237,9 +249,9 @@ def finish(drawn: Drawn) -> list[Sample]:
 
 def ask_one(rng: Random, slot: Slot, scenes: tuple[Scene, ...]) -> Ask | None:
     """A question of the slot's task; its kinds are tried in random order."""
-    askers = list(ASKERS[slot.task, slot.family])
-    rng.shuffle(askers)
-    return next((ask for asker in askers if (ask := asker(rng, *scenes))), None)
+    makers = list(askers(slot.task, slot.family))
+    rng.shuffle(makers)
+    return next((ask for asker in makers if (ask := asker(rng, *scenes))), None)
 
 
 def teach(
@@ -297,7 +309,7 @@ def make_sample(slot: Slot, split: str, ask: Ask, scenes: tuple[Scene, ...], *, 
     meta |= {"fps": float(FPS)} if clip else {}
     meta |= {"response": response, "split": split, "kind": ask.kind}
     modality: Modality = "video" if clip else "image"
-    _, truth = ask.solve(*scenes)
+    truth = ask.truth(*scenes) if ask.truth else ask.solve(*scenes)[1]
     name, media = f"{split}-{slot.index:06d}", tuple(map(media_name, scenes))
     return Sample(name, slot.task, modality, ask.question, truth, ask.options, media, f"world-{split}", meta)
 

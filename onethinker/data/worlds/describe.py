@@ -5,44 +5,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
-
 from onethinker.data.worlds.scene import Box, Scene, Thing
-
-
-def norm(pixels: float, side: int) -> int:
-    """A pixel edge as 0–1000 of the picture's side, halves rounded up."""
-    return int((2000 * pixels + side) // (2 * side))
-
-
-def norm_box(box: Box, side: int) -> list[int]:
-    return [norm(edge, side) for edge in box]
+from onethinker.tasks.asking import listed, norm_box, quarter, words
 
 
 def number(value: float) -> str:
     """The shortest form: `2`, `1.5`."""
     return f"{value:g}"
-
-
-def compact(value: Any) -> str:
-    """JSON without spaces; whole numbers without a fraction."""
-    return json.dumps(_whole(value), separators=(",", ":"))
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _whole(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_whole(v) for v in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def words(thing: Thing) -> str:
-    """`big red circle`, `big striped red circle`."""
-    texture = "" if thing.texture == "plain" else f"{thing.texture} "
-    return f"{thing.size} {texture}{thing.colour} {thing.shape}"
 
 
 def deed(thing: Thing, seconds: float) -> str:
@@ -58,15 +27,9 @@ def deed(thing: Thing, seconds: float) -> str:
     return listed(deeds) or "stays still"
 
 
-def listed(parts: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
-
-
 def place(thing: Thing, scene: Scene) -> str:
     """`top left`: the quarter of the picture that its first box's centre lies in."""
-    x1, y1, x2, y2 = scene.first(thing)
-    return f"{'top' if y1 + y2 < scene.side else 'bottom'} {'left' if x1 + x2 < scene.side else 'right'}"
+    return quarter(scene.first(thing), scene.side)
 
 
 def describe_first(scene: Scene, thing: Thing) -> str:

@@ -25,8 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from onethinker.data.worlds.describe import compact, norm, norm_box
-from onethinker.data.worlds.questions.ask import choices, letter, plural
+from onethinker.data.worlds.questions.ask import choices, letter
 from onethinker.data.worlds.render import RGB, render
 from onethinker.data.worlds.scene import (
     FPS,
@@ -47,6 +46,7 @@ from onethinker.data.worlds.scene import (
 )
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Sample, save_samples
+from onethinker.tasks.asking import compact, norm, norm_box, plural
 from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
 from onethinker.util.runs import locked, open_run

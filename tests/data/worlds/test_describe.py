@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from onethinker.data.worlds.describe import compact, deed, describe, listed, norm, place
+from onethinker.data.worlds.describe import deed, describe, place
 from onethinker.data.worlds.scene import Scene, Thing, Word
+from onethinker.tasks.asking import compact, listed, norm
 
 MOVER = Thing("circle", "red", "big", (4, 4, 28, 28), shift=(4, 0))
 GUEST = Thing("square", "green", "small", (40, 4, 56, 20), shown=(1.0, 2.5))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from onethinker.data.worlds.questions import ASKERS, FAMILIES, Unanswerable, choice, language, places, quantity
-from onethinker.data.worlds.questions.ask import Ask
 from onethinker.data.worlds.scene import Scene, Thing, Word
 from onethinker.tasks import TASKS
+from onethinker.tasks.asking import Ask
 
 RED = Thing("circle", "red", "big", (4, 4, 28, 28))
 GREEN = Thing("square", "green", "small", (44, 36, 60, 52))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from onethinker.data.worlds.questions import choice, language, places, quantity
-from onethinker.data.worlds.questions.ask import Ask, Asker, Unanswerable, read_to
+from onethinker.data.worlds.questions.ask import read_to
 from onethinker.tasks import TASKS
+from onethinker.tasks.asking import Ask, Asker, Unanswerable
 
-FAMILIES: dict[str, tuple[str, ...]] = {task.name: task.scenes for task in TASKS.values() if task.scenes}
-"""Task → the kinds of scene that its samples go through in turn."""
+FAMILIES: dict[str, tuple[str, ...]] = {t.name: t.scenes for t in TASKS.values() if t.scenes and t.released}
+"""Task → the kinds of scene that its samples go through in turn; a world has these unless others are named."""
 
 ASKERS: dict[tuple[str, str], tuple[Asker, ...]] = {
     ("multiple_choice", "still"): (choice.colour, choice.shape, choice.where, choice.further, choice.present),
@@ -32,4 +33,15 @@ ASKERS: dict[tuple[str, str], tuple[Asker, ...]] = {
     ("video_segmentation", "clip"): (places.segment,),
 }
 
-__all__ = ["ASKERS", "FAMILIES", "Ask", "Asker", "Unanswerable", "read_to"]
+
+def families() -> dict[str, tuple[str, ...]]:
+    """As FAMILIES, of every task that a world may be asked for."""
+    return {task.name: task.scenes for task in TASKS.values() if task.scenes}
+
+
+def askers(task: str, family: str) -> tuple[Asker, ...]:
+    """The makers of a task's questions about a kind of scene: its own, or those that stand here."""
+    return TASKS[task].asks.get(family) or ASKERS[task, family]
+
+
+__all__ = ["ASKERS", "FAMILIES", "Ask", "Asker", "Unanswerable", "askers", "families", "read_to"]

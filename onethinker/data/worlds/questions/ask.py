@@ -1,46 +1,17 @@
-"""A question about a scene, and how it is answered by whoever sees that scene, rightly or wrongly."""
+"""What makers of questions share: names of things, options, and the thing that is asked about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from random import Random
 
 from onethinker.data.worlds.scene import Scene, Thing
+from onethinker.tasks.asking import Unanswerable, name
 
 LETTERS = "ABCDEFGH"
 
 
-class Unanswerable(ValueError):
-    """What was seen fits none of the options: whoever saw it has to look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """solve: the scenes as seen → (one short clause of reasoning, the answer's text).
-
-    named: thing → attributes that the question gives. segmented: the thing whose masks are the truth.
-    only: the things that the chain of thought lists; all of them where empty.
-    """
-
-    kind: str
-    question: str
-    solve: Callable[..., tuple[str, str]]
-    options: tuple[str, ...] = ()
-    named: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    segmented: int | None = None
-    only: tuple[int, ...] = ()
-
-
-Asker = Callable[..., Ask | None]
-"""`(rng, *scenes)` → a question, or None where the scene gives no such question."""
-
 ALL = frozenset({"colour", "shape", "size"})
-
-
-def name(thing: Thing) -> str:
-    """`red circle`: no two things in a scene share it."""
-    return f"{thing.colour} {thing.shape}"
 
 
 def full_name(rng: Random, thing: Thing) -> str:
@@ -71,10 +42,6 @@ def letter(options: Sequence[str], text: str) -> str:
 def read_to(options: Sequence[str], letter: str) -> str:
     """The options read aloud up to the one with this letter, a line each."""
     return "".join(f"\n{option}" for option in options if option[0] <= letter)
-
-
-def plural(shape: str) -> str:
-    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
 
 
 def pick(rng: Random, scene: Scene, fits: Callable[[Thing], bool]) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from onethinker.data.worlds.describe import deed, describe_first, describe_thing, norm, place, words
-from onethinker.data.worlds.questions.ask import ALL, Ask, choices, letter, name, naming, pick
+from onethinker.data.worlds.describe import deed, describe_first, describe_thing, place
+from onethinker.data.worlds.questions.ask import ALL, choices, letter, naming, pick
 from onethinker.data.worlds.scene import COLOURS, DIRECTIONS, SHAPES, UNSEEN, Scene
+from onethinker.tasks.asking import Ask, name, norm, words
 
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 DEEDS = ("appears", "disappears", "jumps", "changes colour", "stays still", *(f"moves {d}" for d in DIRECTIONS))

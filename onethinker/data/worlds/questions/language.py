@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from onethinker.data.worlds.describe import deed, describe_thing, listed, norm, place, words
-from onethinker.data.worlds.questions.ask import Ask, full_name, naming, pick
+from onethinker.data.worlds.describe import deed, describe_thing, place
+from onethinker.data.worlds.questions.ask import full_name, naming, pick
 from onethinker.data.worlds.scene import Scene
+from onethinker.tasks.asking import Ask, listed, norm, words
 
 _ENDS = {"leftmost": (0, min), "rightmost": (2, max), "topmost": (1, min), "bottommost": (3, max)}
 

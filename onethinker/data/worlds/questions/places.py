@@ -6,10 +6,11 @@ from random import Random
 
 import numpy as np
 
-from onethinker.data.worlds.describe import compact, norm, norm_box, number
-from onethinker.data.worlds.questions.ask import Ask, full_name, name, naming, pick
+from onethinker.data.worlds.describe import number
+from onethinker.data.worlds.questions.ask import full_name, naming, pick
 from onethinker.data.worlds.render import mask, outline
 from onethinker.data.worlds.scene import MARGIN, Box, Scene
+from onethinker.tasks.asking import Ask, compact, name, norm, norm_box
 
 
 def locate(rng: Random, scene: Scene) -> Ask:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from itertools import accumulate
 from random import Random
 
-from onethinker.data.worlds.describe import deed, describe_first, norm, number, words
-from onethinker.data.worlds.questions.ask import Ask, full_name, naming, pick, plural
+from onethinker.data.worlds.describe import deed, describe_first, number
+from onethinker.data.worlds.questions.ask import full_name, naming, pick
 from onethinker.data.worlds.scene import COLOURS, SHAPES, Scene, Thing
+from onethinker.tasks.asking import Ask, norm, plural, words
 
 # ---- numerical --------------------------------------------------------------------------------------------------
 
