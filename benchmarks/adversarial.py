@@ -106,7 +106,11 @@ def questions() -> dict[str, Sample]:
     from benchmarks.hacking import SEARCHED, make_question
 
     made = {task: make_question(task, 0).sample for task in SEARCHED}
-    return made | {"math": Sample("0", "math", "image", "What?", r"\frac{3}{2}")}
+    made["math"] = Sample("0", "math", "image", "What?", r"\frac{3}{2}")
+    more = {name: task for name, task in TASKS.items() if name not in made}
+    return made | {
+        name: Sample("0", name, task.modalities[0], "What?", task.example_truth) for name, task in more.items()
+    }
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from benchmarks.published_reward import HABITS, Without, reward
 from benchmarks.readings import rows_of
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
-from onethinker.tasks import TASKS
+from onethinker.tasks import TASKS, released_tasks
 
 EACH, FEW = 1400, 40
 """Answers to each task; those of a smaller corpus, the first of the same, which a test makes anew."""
@@ -129,9 +129,9 @@ def _wrapped(said: str, other: str, rng: random.Random) -> str:
 
 
 def corpus(each: int = EACH) -> Iterator[Row]:
-    """`each` answers to questions of every task, always the same."""
+    """`each` answers to questions of every published task, always the same."""
     pairs = [(answer, truth) for _, _, answer, truth in rows_of("math_pairs.tsv")]
-    for task in TASKS:
+    for task in released_tasks():
         for number in range(each):
             rng = random.Random(f"{task} {number}")
             if task == "math":

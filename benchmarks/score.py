@@ -29,7 +29,7 @@ from onethinker.scoring.scores import score_many
 from onethinker.tasks import TASKS, get_task
 from onethinker.tasks.base import Score
 
-STRUCTURED = [name for name, task in TASKS.items() if task.structured]
+STRUCTURED = [name for name, task in TASKS.items() if task.structured and task.released]
 Row = tuple[Sample, str]
 PASSES = 3
 STEP, TOGETHER = 512, 64

@@ -287,7 +287,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 def checked(name: str, arguments: Arguments) -> None:
     """Raise ValueError, with what was expected, unless there is such an instruction with such arguments."""
-    if name not in CHECKS:
+    if not isinstance(name, str) or name not in CHECKS:
         raise ValueError(f"no instruction {name!a:.60}; expected one of {', '.join(CHECKS)}")
     for key, kind in CHECKS[name][1].items():
         if not _FITS[kind](arguments.get(key)):

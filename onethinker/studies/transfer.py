@@ -33,7 +33,7 @@ from onethinker.studies.cells import Row, Work, seeds_done
 from onethinker.studies.contrasts import Measure, contrast_row, paired
 from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.scores import Scores, mean_over, read_scores
-from onethinker.tasks import list_tasks
+from onethinker.tasks import list_tasks, released_tasks
 
 START, ALL, MEAN = "sft", "all", "mean"
 THIRDS = "third tasks"
@@ -56,7 +56,7 @@ def bench_transfer(
 
     Raises RecipeError for a task that is not one, or for fewer than three.
     """
-    chosen = list(dict.fromkeys(tasks or (QUICK_TASKS if quick else list_tasks())))
+    chosen = list(dict.fromkeys(tasks or (QUICK_TASKS if quick else released_tasks())))
     check_names("task", chosen, list_tasks())
     if len(chosen) < 3:
         raise RecipeError(f"transfer between {len(chosen)} tasks; expected three or more: two and a third beside them")

@@ -162,6 +162,10 @@ class Task(ABC, Generic[T]):
                 f"sample {sample.id} ({self.name}): its truth is not in the form {self.example}: {error}"
             ) from error
 
+    def best(self, sample: Sample) -> str | None:
+        """An answer that earns the most, mostly the truth itself; None where none is known. Raises DataError."""
+        return sample.truth
+
     def prompt(self, sample: Sample, prompts: PromptSet) -> str:
         """The user's message, with `<image>` / `<video>` marks where the media belong. Raises DataError, PromptError.
 

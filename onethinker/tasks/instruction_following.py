@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any, ClassVar
 
@@ -119,6 +120,10 @@ class InstructionFollowing(Task[Any]):
                 f"(instruction_id_list and kwargs): {error}"
             ) from error
 
+    def best(self, sample: Sample) -> str | None:
+        """The reference: the truth is no answer."""
+        return self.truth(sample).reference or None
+
     def measure(self, pred: Sequence[str], true: Sequence[Instructions], samples: Sequence[Sample]) -> Measured:
         strict, loose = (
             [sum(follows(said, *one) for one in wanted.asked) for said, wanted in zip(pred, true, strict=True)]
@@ -163,8 +168,9 @@ def _told(instruction: str, arguments: dict[str, Any]) -> str:
     return f"{instruction.partition(':')[2].replace('_', ' ')}{f': {values}' if values else ''}"
 
 
+@lru_cache(maxsize=2048)
 def _instructions(truth: str) -> Instructions:
-    """Raises Malformed or ValueError."""
+    """Remembered, since a question is answered several times. Raises Malformed or ValueError."""
     found = read_object(truth)
     names, given, reference = found.get("instruction_id_list"), found.get("kwargs"), found.get("reference", "")
     if not isinstance(names, list) or not isinstance(given, list) or not 0 < len(names) <= MAX_INSTRUCTIONS:

@@ -16,8 +16,8 @@ from onethinker.sample import DataError, Sample
 from onethinker.tasks.asking import Ask, Scene, compact, name, norm, norm_box, wanted
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import TRUTH, Picture
-from onethinker.tasks.plain_json import Bools, Two, not_fractions, plain_reader
-from onethinker.tasks.reading import Box, Point, read_box, read_list, read_point
+from onethinker.tasks.plain_json import Bools, Four, Two, not_fractions, plain_reader
+from onethinker.tasks.reading import Box, Point, read_box, read_list, read_point_list
 
 MAX_POINTS = 1000
 _TAGGED = re.compile(r'x\d{0,4}\s*=\s*"\s*(\d{1,3}(?:\.\d{1,6})?)\s*"\s+y\d{0,4}\s*=\s*"\s*(\d{1,3}(?:\.\d{1,6})?)\s*"')
@@ -33,10 +33,13 @@ class Pointed:
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    """An answer, or a truth that has boxes too."""
+
     points: list[Two]
+    boxes: list[Four] | msgspec.UnsetType = msgspec.UNSET
 
 
-_plain = plain_reader(_Plain)
+_plain = plain_reader(_Plain, lambda found: -1 if found.boxes is msgspec.UNSET else 0)
 
 
 def every(rng: Random, scene: Scene) -> Ask:
@@ -102,7 +105,7 @@ class Pointing(Task[Pointed]):
         entries = read_list(text, "points", lenient=lenient)
         if len(entries) > MAX_POINTS:
             raise Malformed(f"expected at most {MAX_POINTS} points, found {len(entries)}")
-        return Pointed(tuple(read_point(entry, lenient=lenient) for entry in entries))
+        return Pointed(read_point_list(entries, lenient=lenient))
 
     def plain(self, text: str) -> Pointed | None:
         found = _plain(text)

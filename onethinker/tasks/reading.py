@@ -216,11 +216,11 @@ def read_box(value: Any, *, lenient: bool = False) -> Box:
     return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)) if lenient else (x1, y1, x2, y2)
 
 
-def read_point(value: Any, *, lenient: bool = False) -> Point:
-    """`[x, y]`, 0–1000; leniently as fractions 0–1, or within an object as `point_2d`."""
-    numbers = _numbers(value, 2, "a point [x, y]", lenient)
-    x, y = _scaled(numbers) if lenient else numbers
-    return x, y
+def read_point_list(values: list[Any], *, lenient: bool = False) -> tuple[Point, ...]:
+    """Any number of points `[x, y]`, 0–1000; leniently all as fractions 0–1, or each in an object as `point_2d`."""
+    flat = [n for value in values for n in _numbers(value, 2, "a point [x, y]", lenient)]
+    flat = list(_scaled(flat)) if lenient else flat
+    return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def read_points(value: Any, *, lenient: bool = False) -> Points:

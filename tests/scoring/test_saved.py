@@ -16,6 +16,7 @@ from onethinker.sample import DataError, save_samples, to_native, to_published
 from onethinker.scoring import saved
 from onethinker.scoring.saved import ScoreError, score_file
 from onethinker.tasks import TASKS, score
+from onethinker.tasks.pool import TermSums
 from tests.tasks.examples import respond, sample_of
 
 PLAIN = [name for name in TASKS if name != "math"]
@@ -112,7 +113,7 @@ def test_metrics_equal_the_tasks_own(tmp_path: Path) -> None:
         _, totals, _ = scored(tmp_path, [line(task, n, r) for n, r in enumerate(responses)])
         scores = [score(sample_of(task), r) for r in responses]
         for profile in ("official", "released"):
-            expected = TASKS[task].metrics(scores, profile)
+            expected = TermSums.of(TASKS[task].counted(s, profile) for s in scores).ratios()
             assert {k: v[profile] for k, v in totals.summary()[task]["metrics"].items()} == pytest.approx(expected)
 
 

@@ -9,6 +9,7 @@ from onethinker.tasks import TASKS
 
 TRUTHS: dict[str, str] = {name: task.example_truth for name, task in TASKS.items()}
 JSON_TASKS = [name for name, task in TASKS.items() if task.structured]
+RELEASED_JSON = [name for name in JSON_TASKS if TASKS[name].released]
 TEXT_TASKS = [name for name, task in TASKS.items() if not task.structured]
 
 

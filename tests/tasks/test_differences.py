@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.differences import BEGIN, CAUSES, END, FEW, cause_of, corpus, count, ours
 from benchmarks.published_reward import grade, reward
-from onethinker.tasks import TASKS
+from onethinker.tasks import released_tasks
 from tests.tasks.examples import sample_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "rewards.md"
@@ -37,7 +37,7 @@ def test_the_page_has_what_the_script_counts() -> None:
     assert head[1] == sum(whole) and total in head
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", released_tasks())
 def test_a_right_answer_earns_the_same(task: str) -> None:
     sample = sample_of(task)
     right = f"<think>so</think><answer>{sample.truth}</answer>"

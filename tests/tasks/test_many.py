@@ -36,6 +36,11 @@ def track(rng: random.Random) -> dict[str, Any]:
 
 def answer(rng: random.Random, task: str) -> dict[str, Any]:
     made: dict[str, Any] = {}
+    count = rng.randrange(4)
+    if task == "detection":
+        return {"objects": [{"label": rng.choice(("cat", "Dog ")), "box": numbers(rng, 4)} for _ in range(count)]}
+    if task == "pointing":
+        return {"points": [numbers(rng, 2) for _ in range(count)], "boxes": [numbers(rng, 4) for _ in range(count)]}
     if task in ("temporal_grounding", "spatial_temporal_grounding"):
         made["time"] = sorted(numbers(rng, 2)) if rng.random() < 0.8 else numbers(rng, 2)
     if task == "video_segmentation":

@@ -17,7 +17,7 @@ import pytest
 
 from onethinker.sample import Sample
 from onethinker.tasks import score
-from tests.tasks.examples import JSON_TASKS, sample_of
+from tests.tasks.examples import RELEASED_JSON, sample_of
 
 CASES = 400
 
@@ -179,7 +179,7 @@ def random_truth(rng: random.Random, sample: Sample) -> str:
     return json.dumps(true)
 
 
-@pytest.mark.parametrize("task", JSON_TASKS)
+@pytest.mark.parametrize("task", RELEASED_JSON)
 def test_released_reward_is_the_published_one(task: str) -> None:
     rng = random.Random(task)
     seen: set[tuple[int, bool, bool]] = set()
@@ -196,7 +196,7 @@ def test_released_reward_is_the_published_one(task: str) -> None:
     assert len(seen) >= 5, "the random answers are too much alike"
 
 
-@pytest.mark.parametrize("task", JSON_TASKS)
+@pytest.mark.parametrize("task", RELEASED_JSON)
 def test_paper_and_hardened_pay_ok_answers_alone(task: str) -> None:
     rng = random.Random(task)
     for _ in range(100):

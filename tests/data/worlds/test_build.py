@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onethinker.data.inspect import check
-from onethinker.data.worlds import WorldError, build_world, corpus_text
+from onethinker.data.worlds import WorldError, build_world, corpus_text, tasks_named
 from onethinker.data.worlds.build import SPLITS
 from onethinker.data.worlds.questions import FAMILIES
 from onethinker.data.worlds.render import RGB
@@ -89,6 +89,28 @@ def test_splits_hold_what_was_asked_for_evenly(world: Path) -> None:
     assert any(len(s.media) == 2 and s.question.count("<image>") == 2 for s in train)
     summary = json.loads((world / "world.json").read_text())
     assert summary["counts"]["train"] == dict(sorted(Counter(s.task for s in train).items()))
+
+
+def test_tasks_are_named_by_group_and_weighed_by_how_often() -> None:
+    published, extra = tasks_named("published"), tasks_named("extra")
+    assert published == list(FAMILIES) and "detection" in extra and not set(extra) & set(published)
+    assert tasks_named("ocr, detection,detection") == ["ocr", "detection", "detection"]
+    assert tasks_named("published,extra") == [*published, *extra]
+    for words, said in (("ocr,flying", "flying"), ("", "none")):
+        with pytest.raises(WorldError, match=f"{said}: expected some of published, extra, multiple_choice"):
+            tasks_named(words)
+
+
+def test_a_world_without_names_is_what_it_was(tmp_path: Path) -> None:
+    """Byte for byte that of the thirteen published tasks, whatever tasks there are beside them."""
+    folder = build_world(tmp_path / "w", 26, seed=5, validation=1, test=13)
+    assert json.loads((folder / "world.json").read_text())["digest"] == "b755caddd94f9a45"
+
+
+def test_a_world_of_other_tasks_is_sound(tmp_path: Path) -> None:
+    folder = build_world(tmp_path / "w", 30, seed=1, difficulty=1, tasks=tasks_named("extra"), validation=3, test=9)
+    assert check(folder) == []
+    assert {s.task for s in load_samples(folder / "train")} == set(tasks_named("extra"))
 
 
 @pytest.mark.parametrize("difficulty", range(len(LEVELS)))
