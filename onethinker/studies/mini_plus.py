@@ -1,8 +1,7 @@
 """`mini-plus`: the shipped mini model taught the tasks that the release does not have, and what that costs the others.
 
 A world with the old and the new tasks, SFT from `mini-sft` at a low rate, a short EMA-GRPO run on the new tasks alone,
-and the held-out questions before and after: of the published tasks the first of those that the shipped models' card
-answers, of the new ones the new world's. Resumable: `python -m onethinker.studies.mini_plus`, again, goes on.
+and held-out questions of both before and after, on pictures and clips that `mini-sft` did not learn from. Resumable: `python -m onethinker.studies.mini_plus`, again, goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onethinker.data.worlds import build_world, tasks_named
+from onethinker.models.shipped import SEEN_BYTES, seen_pictures
 from onethinker.recipes import load_recipe, override
 from onethinker.sample import Samples, load_samples
 from onethinker.studies.mini import SEED
@@ -22,47 +22,53 @@ from onethinker.train.sft import run_sft
 
 OUT = Path("runs/mini-plus")
 BASE = "mini-sft"
-TRAIN, TEST, PUBLISHED = 12_000, 6_000, 6_500
-ASKED = 1_300
-"""Of the published held-out questions, a hundred a task."""
+TRAIN, PUBLISHED, NEW = 4_000, 1_300, 1_200
+"""Samples to train on; held-out questions of the published and of the new tasks, before those on seen pictures go."""
 MIX = "published" + ",extra" * 4
 """A new task comes four times as often as an old one."""
-LOW = ["sft.batch=32", "sft.steps=350", "sft.save_every=25", "sft.optimizer.schedule=linear",
+LOW = ["sft.batch=32", "sft.steps=120", "sft.save_every=20", "sft.optimizer.schedule=linear",
        "sft.optimizer.warmup=0.05", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]  # fmt: skip
-SHORT = ["rl.steps=30", "rl.prompts=24", "rl.minibatch=24", "rl.save_every=5"]
+SHORT = ["rl.steps=20", "rl.prompts=16", "rl.minibatch=16", "rl.save_every=5"]
 
 
 def build_mini_plus(out: Path = OUT, *, quick: bool = False) -> Path:
     """Run or resume everything in `out` and return it. quick: a few steps of each, to see that it runs."""
     few = QUICK if quick else []
-    recipe = load_recipe("mini", ["evaluate.sampled=1", *few])
+    recipe = load_recipe("mini", ["evaluate.sampled=0", *few])
     stages = Stages(out)
-    n, test, published, asked = (200, 100, 26, 13) if quick else (TRAIN, TEST, PUBLISHED, ASKED)
-    old = stages("published", lambda: build_world(out / "published", 130, SEED, test=published))
-    world = stages("world", lambda: build_world(out / "world", n, SEED, tasks=tasks_named(MIX), test=test))
-    old_test = _first(load_samples(old / "test"), asked)
-    train, new_test = load_samples(world / "train"), _new(load_samples(world / "test"))
-    train = without(train, load_samples(old / "test"))
+    n, published, new = (200, 52, 30) if quick else (TRAIN, PUBLISHED, NEW)
+    made = {
+        "published": stages("published", lambda: build_world(out / "published", 130, SEED, test=published)),
+        "new": stages("new", lambda: build_world(out / "new", 30, SEED, tasks=tasks_named("extra"), test=new)),
+    }
+    world = stages("world", lambda: build_world(out / "world", n, SEED + 1, tasks=tasks_named(MIX), test=25))
+    held_out = {name: unseen(load_samples(folder / "test")) for name, folder in made.items()}
+    train = without(load_samples(world / "train"), pictures(*held_out.values()))
     sft = stages("sft", lambda: run_sft(override(recipe, [f"model.base={BASE}", *LOW, *few]), train, out / "sft"))
-    rl = stages("rl", lambda: run_rl(override(recipe, [f"model.base={sft}", *SHORT, *few]), _new(train), out / "rl"))
-    for model, name in ((BASE, "before"), (str(sft), "sft"), (str(rl), "rl")):
-        stages.evaluate(recipe, model, old_test, f"{name}-published")
-        stages.evaluate(recipe, model, new_test, f"{name}-new")
+    for model, name in ((str(sft), "sft"), (BASE, "before")):
+        for kind, samples in held_out.items():
+            stages.evaluate(recipe, model, samples, f"{name}-{kind}")
+    new_only = replace(train, items=tuple(s for s in train if not get_task(s.task).released))
+    rl = stages("rl", lambda: run_rl(override(recipe, [f"model.base={sft}", *SHORT, *few]), new_only, out / "rl"))
+    for kind, samples in held_out.items():
+        stages.evaluate(recipe, str(rl), samples, f"rl-{kind}")
     return out
 
 
-def without(train: Samples, held_out: Samples) -> Samples:
-    """The samples that show none of the pictures and clips of other ones."""
-    shown = {Path(media).name for sample in held_out for media in sample.media}
-    return replace(train, items=tuple(s for s in train if not shown & {Path(media).name for media in s.media}))
+def pictures(*samples: Samples) -> set[str]:
+    """The names of all pictures and clips, without suffixes: the same picture has the same name in every world."""
+    return {Path(media).stem for some in samples for sample in some for media in sample.media}
 
 
-def _first(samples: Samples, count: int) -> Samples:
-    return replace(samples, items=samples.items[:count])
+def without(samples: Samples, shown: set[str]) -> Samples:
+    """Those that show none of these pictures and clips."""
+    return replace(samples, items=tuple(s for s in samples if not shown & {Path(media).stem for media in s.media}))
 
 
-def _new(samples: Samples) -> Samples:
-    return replace(samples, items=tuple(s for s in samples if not get_task(s.task).released))
+def unseen(samples: Samples) -> Samples:
+    """Those whose pictures and clips the model to go on from did not learn from."""
+    seen = seen_pictures(BASE)
+    return without(samples, {name for name in pictures(samples) if name[: 2 * SEEN_BYTES] in seen})
 
 
 if __name__ == "__main__":
