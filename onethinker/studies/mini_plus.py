@@ -1,7 +1,8 @@
 """`mini-plus`: the shipped mini model taught the tasks that the release does not have, and what that costs the others.
 
 A world with the old and the new tasks, SFT from `mini-sft` at a low rate, a short EMA-GRPO run on the new tasks alone,
-and held-out questions of both before and after, on pictures and clips that `mini-sft` did not learn from. Resumable: `python -m onethinker.studies.mini_plus`, again, goes on.
+and held-out questions of both before and after, on pictures and clips that `mini-sft` did not learn from. Resumable:
+`python -m onethinker.studies.mini_plus`, again, goes on.
 """
 
 from __future__ import annotations
