@@ -10,7 +10,17 @@ import numpy as np
 
 from onethinker.sample import Sample
 from onethinker.sample.answer import Status
-from onethinker.scoring.bootstrap import STANDARD, Bootstrap, Bounds, Estimate, average, mean, ratios, reward_bounds
+from onethinker.scoring.bootstrap import (
+    STANDARD,
+    Bootstrap,
+    Bounds,
+    Estimate,
+    average,
+    mean,
+    pooled,
+    ratios,
+    reward_bounds,
+)
 from onethinker.scoring.results import Row, is_error, lenient_score_of, score_of
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
@@ -88,6 +98,7 @@ def _greedy_entry(
     kind = get_task(task)
     scores = [score_of(row) for row in scored]
     metrics = ratios([kind.counted(score, profile) for score in scores], bootstrap)
+    metrics |= pooled(task, scores, profile, bootstrap)
     accuracy = mean([row["accuracy"] for row in scored], bootstrap)
     headline = next(iter(metrics))
     lenient = kind.metrics([lenient_score_of(row) for row in scored], profile)

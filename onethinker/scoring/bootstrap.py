@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onethinker.tasks import get_task
+from onethinker.tasks.base import MetricProfile, Score
 from onethinker.tasks.rewards import REWARDS, RewardProfile
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,8 @@ _NORMAL = 1.959963984540054
 """The normal distribution's quantile at (1 + LEVEL) / 2."""
 _SAME = 1e-12
 """Numbers closer than this are equal."""
+POOLED = 200
+"""Resamples of a metric that has to be measured anew on each."""
 _BLOCK = 4_000_000
 """Counts held in memory at once."""
 
@@ -142,6 +145,18 @@ def ratios(terms: Sequence[Mapping[str, tuple[float, float]]], bootstrap: Bootst
         name: Estimate(float(values_M[m]), draws_RM[:, m], int(count_M[m]), binary=bool(binary_M[m]))
         for m, name in enumerate(names)
     }
+
+
+def pooled(task: str, scores: Sequence[Score], profile: MetricProfile, bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """The task's metrics that are no ratios of sums (`Task.pooled`), measured anew on POOLED resamples."""
+    kind = get_task(task)
+    values = kind.pooled(scores, profile)
+    if not values:
+        return {}
+    rng = np.random.default_rng([bootstrap.seed, zlib.crc32(task.encode())])
+    places_RN = rng.integers(0, len(scores), (min(POOLED, bootstrap.resamples), len(scores)))
+    draws = [kind.pooled([scores[n] for n in places_N], profile) for places_N in places_RN]
+    return {name: Estimate(v, np.array([draw[name] for draw in draws]), len(scores)) for name, v in values.items()}
 
 
 def _binary(terms_NM2: Floats, defined_NM: NDArray[np.bool_]) -> NDArray[np.bool_]:

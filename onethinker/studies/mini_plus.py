@@ -27,9 +27,9 @@ TRAIN, PUBLISHED, NEW = 4_000, 1_300, 1_200
 """Samples to train on; held-out questions of the published and of the new tasks, before those on seen pictures go."""
 MIX = "published" + ",extra" * 4
 """A new task comes four times as often as an old one."""
-LOW = ["sft.batch=32", "sft.steps=120", "sft.save_every=20", "sft.optimizer.schedule=linear",
+LOW = ["sft.batch=12", "sft.steps=130", "sft.save_every=20", "sft.freeze_vision=true", "sft.optimizer.schedule=linear",
        "sft.optimizer.warmup=0.05", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]  # fmt: skip
-SHORT = ["rl.steps=20", "rl.prompts=16", "rl.minibatch=16", "rl.save_every=5"]
+SHORT = ["rl.steps=20", "rl.prompts=8", "rl.minibatch=8", "rl.save_every=5", "rl.freeze_vision=true"]
 
 
 def build_mini_plus(out: Path = OUT, *, quick: bool = False) -> Path:

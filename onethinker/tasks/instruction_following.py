@@ -164,7 +164,7 @@ class InstructionFollowing(Task[Any]):
 
 def _told(instruction: str, arguments: dict[str, Any]) -> str:
     """`number words: at least 20`."""
-    values = ", ".join(" ".join(map(str, v)) if isinstance(v, list) else str(v) for v in arguments.values())
+    values = " ".join(", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in arguments.values())
     return f"{instruction.partition(':')[2].replace('_', ' ')}{f': {values}' if values else ''}"
 
 

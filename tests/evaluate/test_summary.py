@@ -114,3 +114,16 @@ def test_scores_survive_their_rows():
         strict = get_task("spatial_grounding").score(SAMPLES[4], read_answer(response))
         assert score_of(back) == strict
         assert lenient_score_of(back).accuracy >= strict.accuracy
+
+
+def test_metrics_that_rank_all_answers_have_an_interval_too():
+    """COCO's AP of detections, measured anew on resamples of the questions."""
+    samples = [Sample(str(n), "detection", "image", "all cats", DETECTED) for n in range(12)]
+    answers = [DETECTED if n % 3 else '{"objects": []}' for n in range(12)]
+    rows = [make_row(sample, said(answer)) for sample, answer in zip(samples, answers, strict=True)]
+    metrics = summarise(rows, samples, bootstrap=Bootstrap(resamples=50))["tasks"]["detection"]["metrics"]
+    assert list(metrics)[:1] == ["F1@0.5"] and metrics["AP"]["value"] == pytest.approx(67 / 101)
+    assert 0.3 < metrics["AP"]["low"] < metrics["AP"]["value"] < metrics["AP"]["high"] < 0.95
+
+
+DETECTED = '{"objects": [{"label": "cat", "box": [100, 100, 500, 500]}]}'
