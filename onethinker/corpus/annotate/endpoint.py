@@ -83,7 +83,9 @@ class Endpoint:
             max_retries=0,  # a retry is money: ours are reserved one by one
             timeout=httpx2.Timeout(self.timeout, connect=min(self.timeout, 30.0)),
             default_headers={"Accept-Encoding": "identity"} | _elsewhere(self.base),
-            http_client=httpx2.AsyncClient(transport=_bounded(MAX_REPLY), follow_redirects=False, trust_env=True),
+            http_client=httpx2.AsyncClient(
+                transport=_bounded(MAX_REPLY, tls=self.base.startswith("https")), follow_redirects=False, trust_env=True
+            ),
         )
 
     async def close(self) -> None:
@@ -180,15 +182,16 @@ def _elsewhere(base: str) -> dict[str, Any]:
     return {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
 
 
-def _bounded(most: int) -> httpx2.AsyncBaseTransport:
-    """A transport whose replies break off beyond `most` bytes; files that were asked for may be MAX_FILE long."""
+def _bounded(most: int, *, tls: bool) -> httpx2.AsyncBaseTransport:
+    """A transport whose replies break off beyond `most` bytes; files that were asked for may be MAX_FILE long. tls:
+    load the certificates of those who may vouch for a server, which takes a while."""
     import httpx2
 
     class Bounded(httpx2.AsyncBaseTransport):
         def __init__(self) -> None:
             # A connection that a server closed while it was idle looks like an answer that was lost: none is kept.
             limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
-            self.inner = httpx2.AsyncHTTPTransport(limits=limits)
+            self.inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits)
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             reply = await self.inner.handle_async_request(request)

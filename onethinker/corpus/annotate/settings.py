@@ -4,6 +4,7 @@ defaults."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -102,7 +103,7 @@ def load_settings(file: str | Path = "", **changes: Any) -> Settings:
 
     A file's `thresholds` and `rules` change the shipped ones key by key. Raises SettingsError.
     """
-    tree = _read(SETTINGS)
+    tree = dict(_shipped())
     if file:
         tree = _merged(tree, _read(Path(file)))
     tree |= {key: value for key, value in changes.items() if value is not None}
@@ -116,6 +117,11 @@ def load_settings(file: str | Path = "", **changes: Any) -> Settings:
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r:.80}" for e in error.errors())
         raise SettingsError(f"{where}: {'; '.join(lines)}") from error
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    return _read(SETTINGS)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Provider:
     """script: what it answers. faults: the share of requests that meet each of FAULTS. stall: seconds. prices are per
     token in 10⁻¹² dollars; billed: what it charges for, by request (a hash of the body without n and seed).
 
-    A prompt is billed as one token for three bytes of its words and 100 a picture, an answer as one for each word.
+    A prompt is billed as one token for each byte of its words, the most that there can be, and 100 a picture, an answer
+    as one for each word.
     """
 
     script: Script = plain_script
@@ -237,5 +238,5 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
     for message in body["messages"]:
         content = message["content"]
         for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
-            total += len(part["text"].encode()) // 3 if part["type"] == "text" else 100
+            total += len(part["text"].encode()) if part["type"] == "text" else 100
     return total
