@@ -1,4 +1,5 @@
-"""A provider that errs, stalls, limits, truncates, lies and drops connections; and runs that are killed and gone on with.
+"""A provider that errs, stalls, limits, truncates, lies and drops connections; and runs that are killed and gone on
+with.
 
 `python -m benchmarks.annotate_trials` is the long form of the last test.
 """
