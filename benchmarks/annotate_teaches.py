@@ -38,7 +38,10 @@ SFT = ("sft.optimizer.lr=8e-4", "sft.optimizer.matrix_lr=1e-3", "sft.optimizer.s
 def annotated(world: Path, server: str, out: Path, limit: int) -> dict[str, Any]:
     """The world's training samples, annotated by the server."""
     like = settings_like("mini-rl")
-    settings = load_settings(media=like["media"], max_tokens=like["max_tokens"], clips="video", tokens_per_picture=512)
+    settings = load_settings(
+        media=like["media"], max_tokens=like["max_tokens"], clips="video", tokens_per_picture=512,
+        rules={"min_words": 3},
+    )  # fmt: skip
     money = Money(budget_tokens=20_000_000)
     return annotate(world / "train", server, out, money, settings=settings, prompts=like["prompts"], limit=limit)
 

@@ -101,12 +101,12 @@ class Settings(Section):
 def load_settings(file: str | Path = "", **changes: Any) -> Settings:
     """The shipped settings, with the keys of a YAML file of one's own, with `changes` that are not None.
 
-    A file's `thresholds` and `rules` change the shipped ones key by key. Raises SettingsError.
+    Sections (`thresholds`, `rules`, `media`) change the shipped ones key by key. Raises SettingsError.
     """
     tree = dict(_shipped())
     if file:
         tree = _merged(tree, _read(Path(file)))
-    tree |= {key: value for key, value in changes.items() if value is not None}
+    tree = _merged(tree, {key: value for key, value in changes.items() if value is not None})
     where = str(file or SETTINGS)
     if unknown := sorted(tree.keys() - Settings.model_fields.keys()):
         raise SettingsError(
