@@ -25,7 +25,7 @@ from onethinker.data.worlds import build_world
 from onethinker.evaluate.run import evaluate
 from onethinker.recipes import SHIPPED, override
 from onethinker.recipes.answering import answering_engine, asked_as
-from onethinker.sample import Samples, load_samples
+from onethinker.sample import Samples, load_samples, save_samples
 from onethinker.studies.contrasts import Estimate, estimate, gain, paired
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.sft import run_sft
@@ -35,21 +35,27 @@ SFT = ("sft.optimizer.lr=8e-4", "sft.optimizer.matrix_lr=1e-3", "sft.optimizer.s
 """As the demo learns from mini-sft on."""
 
 
-def annotated(world: Path, server: str, out: Path, limit: int) -> dict[str, Any]:
-    """The world's training samples, annotated by the server."""
+def pictures(split: Path) -> Path:
+    """The split's questions about pictures, in a file beside it."""
+    samples = load_samples(split)
+    return save_samples([s for s in samples if s.modality == "image"], split / "pictures.jsonl")
+
+
+def annotated(corpus: Path, server: str, out: Path) -> dict[str, Any]:
+    """The corpus, annotated by the server."""
     like = settings_like("mini-rl")
     settings = load_settings(
         media=like["media"], max_tokens=like["max_tokens"], clips="video", tokens_per_picture=512,
         rules={"min_words": 3},
     )  # fmt: skip
     money = Money(budget_tokens=20_000_000)
-    return annotate(world / "train", server, out, money, settings=settings, prompts=like["prompts"], limit=limit)
+    return annotate(corpus, server, out, money, settings=settings, prompts=like["prompts"])
 
 
-def arms(kept: Path, world: Path) -> dict[str, Samples]:
+def arms(kept: Path, corpus: Path) -> dict[str, Samples]:
     """The kept samples with the thinking that was kept, and with the teacher's."""
     own = load_samples(kept)
-    teacher = {sample.id: sample for sample in load_samples(world / "train")}
+    teacher = {sample.id: sample for sample in load_samples(corpus)}
     return {"self-made": own, "teacher": replace(own, items=tuple(teacher[sample.id] for sample in own))}
 
 
@@ -100,12 +106,14 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=390)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--pictures", action="store_true", help="only questions about pictures, which take less time")
     asked = parser.parse_args()
     world = build_world(asked.out / "world", asked.questions, 5, 1, test=asked.test, validation=13)
-    told = annotated(world, asked.server, asked.out / "annotated", asked.questions)
+    train, held_out = (pictures(world / s) if asked.pictures else world / s for s in ("train", "test"))
+    told = annotated(train, asked.server, asked.out / "annotated")
     for row in told["table"]:
         print(f"| {row['task']} | {row['asked']} | {row['kept']} | {100 * row['yield']:.0f}% |")
-    test, data = load_samples(world / "test"), arms(asked.out / "annotated", world)
+    test, data = load_samples(held_out), arms(asked.out / "annotated", train)
     start, annotator = (scores(model, test, asked.out / model) for model in ("mini-sft", "mini-rl"))
     runs = {
         arm: [learned(arm, data[arm], seed, asked.steps, test, asked.out) for seed in range(asked.seeds)]
