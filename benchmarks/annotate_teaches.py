@@ -41,7 +41,7 @@ def pictures(split: Path) -> Path:
     return save_samples([s for s in samples if s.modality == "image"], split / "pictures.jsonl")
 
 
-def annotated(corpus: Path, server: str, out: Path) -> dict[str, Any]:
+def annotated(corpus: Path, server: str, out: Path, limit: int | None) -> dict[str, Any]:
     """The corpus, annotated by the server."""
     like = settings_like("mini-rl")
     settings = load_settings(
@@ -49,7 +49,7 @@ def annotated(corpus: Path, server: str, out: Path) -> dict[str, Any]:
         rules={"min_words": 3},
     )  # fmt: skip
     money = Money(budget_tokens=20_000_000)
-    return annotate(corpus, server, out, money, settings=settings, prompts=like["prompts"])
+    return annotate(corpus, server, out, money, settings=settings, prompts=like["prompts"], limit=limit)
 
 
 def arms(kept: Path, corpus: Path) -> dict[str, Samples]:
@@ -106,11 +106,12 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=390)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--limit", type=int, help="annotate only so many questions")
     parser.add_argument("--pictures", action="store_true", help="only questions about pictures, which take less time")
     asked = parser.parse_args()
     world = build_world(asked.out / "world", asked.questions, 5, 1, test=asked.test, validation=13)
     train, held_out = (pictures(world / s) if asked.pictures else world / s for s in ("train", "test"))
-    told = annotated(train, asked.server, asked.out / "annotated")
+    told = annotated(train, asked.server, asked.out / "annotated", asked.limit)
     for row in told["table"]:
         print(f"| {row['task']} | {row['asked']} | {row['kept']} | {100 * row['yield']:.0f}% |")
     test, data = load_samples(held_out), arms(asked.out / "annotated", train)
