@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from onethinker.corpus.annotate.budget import Price, Usage, read_usage
 from onethinker.corpus.annotate.endpoint import Endpoint, EndpointError, Refused, Reply, Unsure, missing_key
@@ -42,7 +43,8 @@ Kept = Callable[[Sample, Sequence[Mapping[str, Any]]], bool]
 @dataclass
 class Asking:
     """The state of asking in one event loop. kept: whether one of the answers to a sample is kept, which ends asking
-    for more where `stop_when_kept` is set. backoff: seconds before a second attempt, doubled with each."""
+    for more where `stop_when_kept` is set. backoff: seconds before a second attempt, doubled with each.
+    ended: why no further request is sent."""
 
     endpoint: Endpoint
     asker: Asker
@@ -52,9 +54,10 @@ class Asking:
     kept: Kept
     backoff: float = _BACKOFF
     failures: int = 0
+    ended: EndpointError | None = None
     _known: set[str] = field(default_factory=set)
     _first: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _busy: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _busy: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def answer(self, question: Question) -> str:
@@ -67,8 +70,9 @@ class Asking:
                     if problem := await self._request(question, count, have):
                         return problem
                 return ""
-            finally:
-                self._busy.pop(question.key, None)
+            except EndpointError as error:
+                self.ended = self.ended or error
+                raise
 
     def missing(self, question: Question) -> int:
         """How many answers to ask for next; 0 where none is needed."""
@@ -98,6 +102,8 @@ class Asking:
             if attempt and problem:
                 await asyncio.sleep(self._wait(attempt))
             async with self._alone_at_first(kind_of(question)):
+                if self.ended:
+                    raise self.ended
                 try:
                     return BUDGET if await self._send(question, body, count) is None else ""
                 except Unsure as error:
@@ -238,23 +244,33 @@ Outcome = tuple[Question, str]
 
 
 async def ask_all(
-    questions: Iterable[T], answer: Callable[[T], Awaitable[R]], concurrency: int, done: Callable[[tuple[T, R]], None]
+    questions: Iterable[T],
+    answer: Callable[[T], Awaitable[R]],
+    concurrency: int,
+    done: Callable[[tuple[T, R]], None],
+    stop: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Answer all questions, `concurrency` at a time; `done` is told of each. What fails ends it, with the error."""
-    source, lock = iter(questions), asyncio.Lock()
+    """Answer all questions, `concurrency` at a time; `done` is told of each. Where one fails, or `stop()` says so, no
+    further one is begun; those under way, which cost money, are ended first. Raises what failed first."""
+    source, lock, failed = iter(questions), asyncio.Lock(), list[Exception]()
 
     async def work() -> None:
-        while True:
-            async with lock:  # reading samples and hashing their media is the disk's work
-                question = await asyncio.to_thread(next, source, None)
-            if question is None:
-                return
-            done((question, await answer(question)))
+        while not failed and not stop():
+            try:
+                async with lock:  # reading samples and hashing their media is the disk's work
+                    question = await asyncio.to_thread(next, source, None)
+                if question is None:
+                    return
+                done((question, await answer(question)))
+            except Exception as error:
+                failed.append(error)
 
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
     try:
         await asyncio.gather(*workers)
-    finally:
+    finally:  # of a second interruption, which waits for nothing
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+    if failed:
+        raise failed[0]

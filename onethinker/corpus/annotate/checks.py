@@ -114,9 +114,9 @@ def refusal(candidate: Candidate, rules: Rules) -> str:
 def own_answer(candidate: Candidate, rules: Rules) -> str:
     """Where the thinking names its answer, that is the answer: read as the task reads, measured as it measures."""
     claimed = claim_of(candidate.thinking, rules)
-    if not claimed:
-        return ""
     sample, task = candidate.sample, get_task(candidate.sample.task)
+    if not claimed or task.judged:  # words of its own choice say the same in many ways
+        return ""
     said = Answer(Status.OK, "", claimed, 1)
     if task.read(sample, said, lenient=True).status is not Status.OK:
         return ""  # words about an answer, none that can be read

@@ -47,8 +47,8 @@ class _Card:
 
 
 def write_page(file: Path, root: Path, shown: Sequence[tuple[str, Shown]], facts: Mapping[str, Any]) -> None:
-    """Write it. shown: (`kept` or the reason, card). facts: as `OUT/corpus.json` holds them. Media that cannot be drawn
-    cost their own card."""
+    """Write it. shown: (`kept` or the reason, card). facts: as `OUT/annotation/annotation.json` holds them. Media that
+    cannot be drawn cost their own card."""
     drawn = [(reason, card, *_draw(card, root)) for reason, card in shown]
     for quality in QUALITIES:
         cards = [_Card(r, card, tuple(_uri(p, quality) for p in some), why) for r, card, some, why in drawn]

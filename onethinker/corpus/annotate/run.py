@@ -3,7 +3,7 @@
 OUT/samples-*.parquet, media/…   the samples that were kept, with thinking and answer in `meta.response`
 OUT/refused.jsonl                every answer that was not, with the reasons; samples without answers, with why
 OUT/report/annotation.html       table, curves, kept and refused answers drawn on their media
-OUT/corpus.json                  model, prompts, settings, counts, the table
+OUT/annotation/annotation.json   model, prompts, settings, the table and the curves
 OUT/annotation/journal.jsonl     what was paid for (`journal`): keep it, a second run pays for nothing in it
 """
 
@@ -33,7 +33,7 @@ from onethinker.corpus.rows import read_shards
 from onethinker.media import MediaError
 from onethinker.sample import DataError
 from onethinker.tasks.prompts import PromptError, PromptSet, load_prompts
-from onethinker.util.interrupt import kept
+from onethinker.util.interrupt import STATUS, Interrupted, finish_step, kept
 from onethinker.util.progress import bar
 from onethinker.util.runs import locked
 
@@ -64,7 +64,7 @@ def annotate(
     batch: bool = False,
     backoff: float | None = None,
 ) -> dict[str, Any]:
-    """Ask, choose and write; returns what `OUT/corpus.json` holds. The same call goes on where it was stopped.
+    """Ask, choose and write; returns what `annotation.json` holds. The same call goes on where it was stopped.
 
     model: `http://host:port/v1`, its first model, or `http://host:port/v1#name`. prompts: a set's name or a file; the
     shipped one unless given. limit: ask only so many samples. batch: by the batch form of the API. backoff: seconds
@@ -127,7 +127,11 @@ async def _ask(job: _Job) -> Answered:
 
                     await ask_in_batches(asking, _questions(job, asker, answered), done)
                 else:
-                    await ask_all(_questions(job, asker, answered), asking.answer, settings.concurrency, done)
+                    stop = stack.enter_context(finish_step("annotation"))
+                    questions = _questions(job, asker, answered)
+                    await ask_all(questions, asking.answer, settings.concurrency, done, stop)
+                    if number := stop():
+                        raise Interrupted("interrupted", STATUS + number)
             answered.spent, answered.lost = journal.spent, journal.lost
             _say_end(job, journal, answered)
             return answered

@@ -25,7 +25,7 @@ from onethinker.util.files import replacing, write_whole
 from onethinker.util.progress import bar
 from onethinker.util.runs import stamp
 
-REFUSED, PAGE, FACTS = "refused.jsonl", "report/annotation.html", "corpus.json"
+REFUSED, PAGE, FACTS = "refused.jsonl", "report/annotation.html", "annotation/annotation.json"
 SHOWN = 2
 """Cards of a task and a reason on the page."""
 
@@ -58,7 +58,7 @@ def write_set(
     given: frozenset[str],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write everything that `run` lists but the journal; returns what `OUT/corpus.json` holds."""
+    """Write everything that `run` lists but the journal; returns what `OUT/annotation/annotation.json` holds."""
     made = _Made(out, {task: TaskCounts() for task in list_tasks()})
     aside = out / ".samples.part"
     shutil.rmtree(aside, ignore_errors=True)

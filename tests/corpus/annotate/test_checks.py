@@ -66,6 +66,10 @@ def test_an_answer_that_the_thinking_names_is_read_and_measured_as_the_task_does
     assert failed(GOOD + " The answer is near the middle.", box, "spatial_grounding", truth=box) == []
 
 
+def test_answers_in_words_of_their_own_are_not_compared():
+    assert failed(GOOD + " The answer is that he sleeps.", "A man lies in bed.", "open_ended", truth="x") == []
+
+
 def test_what_cannot_be_seen_is_refused_where_it_can_be_checked():
     span = '{"time": [1, 2]}'
     clip = {"task": "temporal_grounding", "modality": "video", "media": ("a.mp4",), "truth": span, "answer": span}

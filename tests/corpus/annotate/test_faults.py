@@ -14,6 +14,7 @@ from benchmarks.annotate_trials import run_trials
 from onethinker.corpus.annotate.ask import MOST_FAILURES
 from onethinker.corpus.annotate.endpoint import EndpointError
 from onethinker.corpus.annotate.run import Money
+from onethinker.util.interrupt import Interrupted
 from tests.corpus.annotate.conftest import question
 
 SAMPLES = [question(0)]
@@ -78,6 +79,36 @@ def test_a_server_that_only_fails_ends_the_run_before_the_budget(run, provider):
     assert MOST_FAILURES <= len(provider.asked) <= MOST_FAILURES + 16
 
 
+def test_answers_under_way_are_waited_for_where_another_request_ends_the_run(run, provider):
+    samples = [question(number) for number in range(4)]
+    run(samples[:1])  # so that the next go together
+    asked = []
+
+    def before(key, body):
+        asked.append(key)
+        if len(asked) == 2:
+            provider.replies = [(401, {"error": {"message": "no"}}, {})]
+
+    provider.before, provider.fault, provider.stall = before, lambda: "stall", 0.3
+    with pytest.raises(EndpointError, match="set OPENAI_API_KEY"):
+        run(samples, concurrency=3, seed=0)
+    provider.before, provider.fault = lambda key, body: None, lambda: ""
+    told = run(samples)
+    assert told["lost"]["tokens"] == 0 and told["table"][0]["kept"] == 4
+
+
+def test_an_interruption_waits_for_what_is_under_way(run, provider, tmp_path):
+    import os
+    import signal
+
+    provider.fault, provider.stall = lambda: "stall", 0.3
+    provider.before = lambda key, body: len(provider.asked) == 3 and os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(Interrupted, match=r"[34] requests answered.*the same command asks the rest"):
+        run([question(number) for number in range(9)], concurrency=2)
+    provider.before, provider.fault = lambda key, body: None, lambda: ""
+    assert run([question(number) for number in range(9)])["lost"]["tokens"] == 0
+
+
 def test_a_shorter_answer_list_is_asked_for_the_rest(run, provider):
     bill = provider._bill
 
@@ -91,9 +122,9 @@ def test_a_shorter_answer_list_is_asked_for_the_rest(run, provider):
 
 
 def test_no_more_requests_at_once_than_allowed(run, provider):
-    provider.fault, provider.stall = lambda: "stall", 0.05
+    provider.fault, provider.stall = lambda: "stall", 0.2
     run([question(number) for number in range(9)], concurrency=3)
-    assert provider.most == 3
+    assert 1 < provider.most <= 3
 
 
 def test_media_are_sent_and_each_is_encoded_once(run, provider, tmp_path, monkeypatch):
