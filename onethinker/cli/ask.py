@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Prompts, Set, names_a_file
+from onethinker.cli.options import (
+    As,
+    Attention,
+    Device,
+    Dtype,
+    EngineOption,
+    Knowledge,
+    Prompts,
+    Set,
+    Tools,
+    named_tools,
+    names_a_file,
+)
 
 if TYPE_CHECKING:
     from onethinker.inference.rows import Row
@@ -52,6 +64,14 @@ def ask(
         typer.Option("--allow-host", help="A host whose http:// or https:// media may be opened; repeat it."),
     ] = None,
     segmenter: Annotated[str, typer.Option(help="Who makes masks: grabcut, sam2 or sam2:FOLDER.")] = "grabcut",
+    tools: Tools = "",
+    knowledge: Knowledge = "",
+    save_turns: Annotated[
+        Path | None, typer.Option("--save-turns", help="Write the pictures that tools gave back in this folder.")
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(help="Answers to sample, of which the one is shown that the others agree with most.", min=1)
+    ] = 1,
 ) -> None:
     """Ask a model about pictures or clips, or in words alone: its thinking as it comes, then its answer.
 
@@ -73,13 +93,15 @@ def ask(
         model = find_model(model)
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_, segmenter=segmenter,
+        like=as_, segmenter=segmenter, tools=named_tools(tools), knowledge=knowledge, samples=samples,
     )  # fmt: skip
     if rows is not None:
         raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops))
     with tempfile.TemporaryDirectory(prefix="onethinker-") as folder:
         files = local_files(media[:-1], allow_host or (), Path(folder))
         result = answer_one(loaded, Question(files or None, media[-1], task, option or ()), json, draw, save_crops)
+        if save_turns:
+            result.save_turns(save_turns)
     raise typer.Exit(0 if result.ok else 1)
 
 

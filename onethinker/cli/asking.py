@@ -16,6 +16,7 @@ from onethinker.inference.rows import Answers, Row, answer_rows, row_key
 from onethinker.media import MediaError
 from onethinker.sample.answer import Status
 from onethinker.tasks import get_task
+from onethinker.tools.engine import ToolEngine
 from onethinker.util.fetch import check_host, fetch, is_address
 from onethinker.util.interrupt import kept
 from onethinker.util.progress import bar
@@ -59,7 +60,12 @@ def answer_one(model: Model, question: Question, as_json: bool, draw: Path | Non
         print_json(result, draw, crops)
         return result
     aloud = Aloud()
-    result = model.answer(question, aloud.hear)
+    if model.samples == 1 and not isinstance(model.engine, ToolEngine):
+        result = model.answer(question, aloud.hear)
+    else:  # which answer it is, or what came before it, is known at its end
+        result = model.answer(question)
+        _print_turns(result)
+        aloud.hear(result.response)
     aloud.end()
     _print_rest(result, draw, crops)
     return result
@@ -102,6 +108,16 @@ def _going_on(answers: Answers | None) -> str:
 def _stem(id: str) -> str:
     """What the files of a row are called."""
     return re.sub(r"[^\w.-]", "_", id, flags=re.ASCII)[:80].lstrip(".") or "row"
+
+
+def _print_turns(result: Result) -> None:
+    """Each tool call, and what came back; how far other answers agree, where several were sampled."""
+    console = Console(highlight=False)
+    for turn in result.turns:
+        console.print(Text(printable(turn.text), style="dim"))
+        console.print(Text(f"→ {printable(turn.row()['response'])}", style="yellow" if turn.failed else "cyan"))
+    if result.agreement is not None:
+        console.print(Text(f"agreement of the sampled answers: {result.agreement:.2f}", style="dim"))
 
 
 # ---- what reaches the terminal and the disk ---------------------------------------------------------------------

@@ -19,11 +19,14 @@ from onethinker.cli.options import (
     JudgeKind,
     JudgeModel,
     JudgeUrl,
+    Knowledge,
     Limit,
     MediaRoot,
     Out,
     Prompts,
     Set,
+    Tools,
+    named_tools,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ def eval_(
     media_root: MediaRoot = "",
     out: Out = None,
     limit: Limit = None,
+    tools: Tools = "",
+    knowledge: Knowledge = "",
     engine: EngineOption = "",
     as_: As = "",
     prompts: Prompts = "",
@@ -81,13 +86,14 @@ def eval_(
         raise typer.BadParameter(_EXPECTED)
     from onethinker.evaluate.named import EvalTarget, plain
     from onethinker.models.shipped import find_model
-    from onethinker.recipes.answering import flag_overrides
+    from onethinker.recipes.answering import flag_overrides, tool_overrides
     from onethinker.util.interrupt import kept
     from onethinker.util.runs import check_writable
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
-    target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *(set_ or [])], engine, like=as_)
+    called = tool_overrides(named_tools(tools), knowledge)
+    target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *called, *(set_ or [])], engine, like=as_)
     given = target.recipe().data
     _check_given(given, suite)
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")

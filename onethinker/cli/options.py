@@ -40,6 +40,18 @@ As = Annotated[
     ),
 ]
 
+Tools = Annotated[
+    str, typer.Option("--tools", help="What the model may call while it thinks: zoom,look,search or some of them.")
+]
+Knowledge = Annotated[
+    str, typer.Option("--knowledge", help="What `search` looks in: a folder of .txt, .md and .jsonl files.")
+]
+
+
+def named_tools(words: str) -> list[str]:
+    """The names in `--tools a,b`."""
+    return [name.strip() for name in words.split(",") if name.strip()]
+
 
 def names_a_file(word: str) -> bool:
     """Whether a lone word is media without a question: it is called so, or there is such a file."""

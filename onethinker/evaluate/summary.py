@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.sample import Sample
-from onethinker.sample.answer import Status
+from onethinker.sample import DataError, Sample
+from onethinker.sample.answer import Status, read_answer
 from onethinker.scoring.bootstrap import (
     STANDARD,
     Bootstrap,
@@ -21,11 +21,15 @@ from onethinker.scoring.bootstrap import (
     ratios,
     reward_bounds,
 )
+from onethinker.scoring.consensus import calibration, consensus
 from onethinker.scoring.results import Row, is_error, lenient_score_of, score_of
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.base import MetricProfile, RewardProfile
 
 Summary = dict[str, Any]
+
+ENOUGH = 3
+"""Sampled answers to a question from which on they have a consensus."""
 
 
 def summarise(
@@ -40,7 +44,7 @@ def summarise(
 
     Per task: `questions` asked, `n` of them scored, `errors` and `missing` (no row yet) left out of every average,
     `headline` naming the first of `metrics`, `released` (metrics by the published run's formulas, values alone),
-    `accuracy`, `sampled` (mean reward and accuracy of sampled answers, None
+    `accuracy`, `sampled` (mean reward and accuracy of sampled answers, and the `consensus` of three or more; None
     without), `status` counts, `truncated` at the length limit, `lenient` (how many read otherwise, and the headline
     then), `seconds`, `tokens` and `prompt_tokens` an answer. Every estimate is {value, low, high} with a 95 % interval
     over questions (`scoring.bootstrap`).
@@ -60,6 +64,8 @@ def summarise(
                 sampled, reward, reward_bounds(reward, task), bootstrap.of(task)
             )
             found |= more
+            of_samples = [s for s in samples if s.task == task]
+            tasks[task]["sampled"]["consensus"] = _consensus_entry(sampled, of_samples, bootstrap.of(task))
         for name, value in found.items():
             means[name].append(value)
     return {
@@ -126,7 +132,7 @@ def _sampled_entry(
         "sampled_reward": mean(rewards, bootstrap, bounds),
         "sampled_accuracy": mean(accuracies, bootstrap),
     }
-    entry = {
+    entry: dict[str, Any] = {
         "questions": len(order),
         "answers": sum(map(len, by_question.values())),
         "errors": sum(is_error(row) for row in rows),
@@ -134,6 +140,26 @@ def _sampled_entry(
         "accuracy": found["sampled_accuracy"].row(),
     }
     return entry, found
+
+
+def _consensus_entry(rows: list[Row], samples: Sequence[Sample], bootstrap: Bootstrap) -> dict[str, Any] | None:
+    """Of questions with several sampled answers: the accuracy of the answer that the others agree with most, and how
+    well their agreement tells it. None where there are fewer than three answers a question, or none can be compared."""
+    by_question: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (str(row["id"]), row["index"])):
+        if not is_error(row):
+            by_question.setdefault(row["id"], []).append(row)
+    asked = [sample for sample in samples if len(by_question.get(sample.id, ())) >= ENOUGH]
+    if not asked:
+        return None
+    given = [by_question[sample.id] for sample in asked]
+    try:
+        chosen = consensus(asked, [[read_answer(r["response"], r["finish"]) for r in rows] for rows in given])
+    except DataError:
+        return None
+    accuracies = [float(of_one[c.index]["accuracy"]) for of_one, c in zip(given, chosen, strict=True)]
+    told = calibration([c.agreement for c in chosen], accuracies)
+    return {"questions": len(asked), "accuracy": mean(accuracies, bootstrap).row(), **told}
 
 
 def _mean_of(rows: Sequence[Row], name: str) -> float | None:

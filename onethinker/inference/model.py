@@ -17,12 +17,14 @@ from onethinker.inference.verbs import Verbs
 from onethinker.media import MediaBudget, MediaError, open_clip, open_image
 from onethinker.models.shipped import shipped
 from onethinker.recipes import SHIPPED
-from onethinker.recipes.answering import AskedAs, answering_engine, asked_as, flag_overrides
+from onethinker.recipes.answering import AskedAs, answering_engine, asked_as, flag_overrides, tool_overrides
+from onethinker.recipes.tools import recipe_prompts
 from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import read_answer
+from onethinker.scoring.consensus import consensus
 from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks import TASKS, TaskError, get_task
-from onethinker.tasks.prompts import PromptSet, load_prompts
+from onethinker.tasks.prompts import PromptSet
 from onethinker.util.served import say
 
 DEFAULT_MODEL = "mini-rl"
@@ -32,7 +34,8 @@ DEFAULT_MODEL = "mini-rl"
 class Model(Verbs):
     """A model ready for questions. prompts: the words around a question; budget: how large media may become.
     knows_only_worlds: trained on nothing but drawn worlds, so that it says so of any other picture. segmenter: makes
-    masks of a segmentation's answers, as `make_segmenter` names them."""
+    masks of a segmentation's answers, as `make_segmenter` names them. samples: answers to a question, of which the
+    result is the one that the others agree with most; one greedy answer if 1."""
 
     engine: Engine
     prompts: PromptSet
@@ -40,9 +43,12 @@ class Model(Verbs):
     max_tokens: int
     knows_only_worlds: bool = False
     segmenter: str = "grabcut"
+    samples: int = 1
     _segmenter: Callable[[], Segmenter] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"samples is {self.samples}; expected 1 or more answers to a question")
         object.__setattr__(self, "_segmenter", cache(partial(make_segmenter, self.segmenter)))
 
     def ask(
@@ -73,10 +79,10 @@ class Model(Verbs):
             said = answer_aloud(self.engine, requests, self._sampling, lambda _, piece: on_text(piece))
         else:
             said = self.engine.answer(requests, self._sampling)
-        ((_, (completion,)),) = said
-        if completion.finish == "error":
-            raise EngineError(completion.error)
-        return self._result(sample, media, completion)
+        ((_, completions),) = said
+        if all(completion.finish == "error" for completion in completions):
+            raise EngineError(completions[0].error)
+        return self._agreed(sample, media, completions)
 
     def answer_many(self, questions: Iterable[Question]) -> Iterator[Result]:
         """The results as they come, in any order; `index` is a question's place. What cannot be asked, its media
@@ -94,12 +100,14 @@ class Model(Verbs):
             else:
                 asked[index] = sample, media
         places = list(asked)
-        for place, (completion,) in self.engine.answer(requests, self._sampling):
-            yield replace(self._result(*asked.pop(places[place]), completion), index=places[place])
+        for place, completions in self.engine.answer(requests, self._sampling):
+            yield replace(self._agreed(*asked.pop(places[place]), completions), index=places[place])
 
     @property
     def _sampling(self) -> Sampling:
-        return Sampling(max_tokens=self.max_tokens)
+        if self.samples == 1:
+            return Sampling(max_tokens=self.max_tokens)
+        return Sampling(n=self.samples, temperature=1.0, max_tokens=self.max_tokens)
 
     def _request(self, sample: Sample, media: Given) -> Request:
         if self.knows_only_worlds:
@@ -112,6 +120,14 @@ class Model(Verbs):
         nothing, unknown = given(None), replace(question, task="" if question.task not in TASKS else question.task)
         return self._result(unknown.sample(nothing, ""), nothing, Completion("", "error", error=problem))
 
+    def _agreed(self, sample: Sample, media: Given, completions: Sequence[Completion]) -> Result:
+        """The result of the answer that the others agree with most, and how far they do."""
+        if len(completions) == 1:
+            return self._result(sample, media, completions[0])
+        answers = [read_answer(completion.text, completion.finish) for completion in completions]
+        (found,) = consensus([sample], [answers])
+        return replace(self._result(sample, media, completions[found.index]), agreement=found.agreement)
+
     def _result(self, sample: Sample, media: Given, completion: Completion) -> Result:
         answer = read_answer(completion.text, completion.finish)
         reading = get_task(sample.task).read(sample, answer)
@@ -119,7 +135,8 @@ class Model(Verbs):
             reading = reading._replace(problem=completion.error)
         return Result(
             sample, media.files, completion.text, answer, reading, media.names, self.engine.identity,
-            completion.tokens, completion.seconds, segmenter=self._segmenter, folder=media.folder,
+            completion.tokens, completion.seconds, turns=completion.turns, segmenter=self._segmenter,
+            folder=media.folder,
         )  # fmt: skip
 
 
@@ -134,6 +151,9 @@ def load_model(
     overrides: Sequence[str] = (),
     like: str = "",
     segmenter: str = "grabcut",
+    tools: Sequence[str] = (),
+    knowledge: str | Path = "",
+    samples: int = 1,
 ) -> Model:
     """A shipped name, a folder, a hub id or `http://…/v1`, ready to `ask`.
 
@@ -141,16 +161,20 @@ def load_model(
     that is here too, any other with the published ones. like: a recipe or a checkpoint whose settings are taken
     instead. overrides: `key=value` of that recipe, as `--set` takes them; prompts, device, dtype and attention are
     short for four of them. segmenter: who makes masks, `grabcut` or `sam2[:FOLDER]`.
+    tools: what the model may call while it thinks, of `zoom`, `look` and `search`, which looks in `knowledge`, a folder
+    of text. samples: answers to each question, of which the one is taken that the others agree with most.
+
+    Raises ModelError, RecipeError, EngineError, ToolError, each saying what to do.
     """
     flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
     asked = asked_as(name, like)
-    recipe = asked.overridden([*flag_overrides(flags), *overrides])
+    recipe = asked.overridden([*flag_overrides(flags), *tool_overrides(tools, knowledge), *overrides])
     asked.tell(recipe)
     made = answering_engine(recipe, engine)
     evaluated = recipe.evaluate
     return Model(
-        made, load_prompts(recipe.prompts), evaluated.budget, evaluated.max_tokens, _knows_only_worlds(name, asked),
-        segmenter,
+        made, recipe_prompts(recipe), evaluated.budget, evaluated.max_tokens, _knows_only_worlds(name, asked),
+        segmenter, samples,
     )  # fmt: skip
 
 

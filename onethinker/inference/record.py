@@ -19,6 +19,9 @@ Version 1, one object:
     masks               a list of {label, second, size [height, width], counts}: COCO's compressed run lengths
                         (column by column, as pycocotools reads them); null where they were not asked for
     tokens, seconds     of the answer
+    agreement           of several sampled answers how far the others agree with this one, 0-1; else null
+    turns               a list of {text, tool, failed, response}, one a tool call before the answer; response: a list of
+                        words and of pictures, {png: base64 of the file}
     convention          the above in a few words, so that a record explains itself
 
 A field may be added within a version; none changes its meaning.
@@ -26,6 +29,7 @@ A field may be added within a version; none changes its meaning.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -36,6 +40,7 @@ import numpy as np
 from onethinker.measure.masks import encode
 
 if TYPE_CHECKING:
+    from onethinker.engines.base import Turn
     from onethinker.inference.result import Result
 
 SCHEMA, VERSION = "onethinker.result", 1
@@ -70,8 +75,15 @@ def record_of(result: Result, masks: bool = True) -> dict[str, Any]:
         "masks": _masks(result) if masks else None,
         "tokens": result.tokens,
         "seconds": round(result.seconds, 4),
+        "agreement": result.agreement,
+        "turns": [_turn(turn) for turn in result.turns],
         "convention": CONVENTION,
     }
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    response = [{"png": base64.b64encode(p).decode()} if isinstance(p, bytes) else p for p in turn.response]
+    return {"text": turn.text, "tool": turn.tool, "failed": turn.failed, "response": response}
 
 
 def _media(result: Result) -> list[dict[str, Any]]:

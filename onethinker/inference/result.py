@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from onethinker.engines.base import Turn
 from onethinker.inference import drawing, exports
 from onethinker.inference.fields import Boxes, Masks, Points, Size
 from onethinker.inference.record import record_of
@@ -27,6 +28,7 @@ from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks import get_task
 from onethinker.tasks.base import Reading
 from onethinker.tasks.found import Found, label_of
+from onethinker.util.files import replacing
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -41,7 +43,8 @@ class Result:
 
     media: the files asked about. names: what they are called, empty where one came from memory. response: all that the
     model wrote; `thinking` and `text` are its parts. model: whose answer it is, an engine's identity. tokens, seconds:
-    of the answer. index: its place in a batch. Boxes, points and times are those of the first medium; without media, or
+    of the answer. index: its place in a batch. turns: those before the last, each with its tool call and what came back.
+    agreement: of several sampled answers how far the others agree with this one, 0–1; None of a single answer. Boxes, points and times are those of the first medium; without media, or
     where the answer is in words, there are none.
     """
 
@@ -55,6 +58,8 @@ class Result:
     tokens: int = 0
     seconds: float = 0.0
     index: int = 0
+    turns: tuple[Turn, ...] = ()
+    agreement: float | None = None
     segmenter: Callable[[], Segmenter] = field(default=make_segmenter, repr=False, compare=False)
     folder: MediaFolder = field(default_factory=MediaFolder, repr=False, compare=False)
     """Holds the files of media that came from memory."""
@@ -93,6 +98,18 @@ class Result:
     @property
     def problem(self) -> str:
         return self.reading.problem
+
+    def save_turns(self, folder: str | Path) -> list[Path]:
+        """Write the pictures that tools gave back, `turn-K-N.png`, and return their paths."""
+        files = [
+            Path(folder) / f"turn-{k}-{n}.png"
+            for k, turn in enumerate(self.turns, start=1)
+            for n, _ in enumerate(turn.pictures, start=1)
+        ]
+        for file, picture in zip(files, (p for turn in self.turns for p in turn.pictures), strict=True):
+            with replacing(file) as aside:
+                aside.write_bytes(picture)
+        return files
 
     # ---- fields -------------------------------------------------------------------------------------------------
 

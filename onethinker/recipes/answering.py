@@ -41,6 +41,12 @@ def flag_overrides(flags: Mapping[str, object], keys: Mapping[str, str] = FLAGS)
     return [f"{keys[name]}={value}" for name, value in flags.items() if value not in ("", None)]
 
 
+def tool_overrides(tools: Sequence[str], knowledge: str | Path = "") -> list[str]:
+    """`key=value` of the tools that a model may call, and of what `search` looks in; none where none was given."""
+    given = {"tools": f"[{', '.join(tools)}]" if tools else "", "knowledge": str(knowledge)}
+    return flag_overrides(given, {"tools": "tools.names", "knowledge": "tools.knowledge"})
+
+
 @dataclass(frozen=True)
 class AskedAs:
     """How a model is asked before flags change it. source: the recipe or checkpoint that says so, empty where nothing
