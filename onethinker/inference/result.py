@@ -43,9 +43,9 @@ class Result:
 
     media: the files asked about. names: what they are called, empty where one came from memory. response: all that the
     model wrote; `thinking` and `text` are its parts. model: whose answer it is, an engine's identity. tokens, seconds:
-    of the answer. index: its place in a batch. turns: those before the last, each with its tool call and what came back.
-    agreement: of several sampled answers how far the others agree with this one, 0–1; None of a single answer. Boxes, points and times are those of the first medium; without media, or
-    where the answer is in words, there are none.
+    of the answer. index: its place in a batch. turns: those before the last, each with its tool call and the response.
+    agreement: of several sampled answers how far the others agree with this one, 0–1; None of a single answer. Boxes,
+    points and times are those of the first medium; without media, or where the answer is in words, there are none.
     """
 
     sample: Sample

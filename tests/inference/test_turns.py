@@ -1,0 +1,45 @@
+"""Tools and several answers through the library: what a result holds, says and writes."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from PIL import Image
+
+from onethinker.engines.scripted import ScriptedEngine
+from onethinker.inference import Model
+from onethinker.media import MediaBudget
+from onethinker.tasks.prompts import load_prompts
+from onethinker.tools import make_tools
+from onethinker.tools.engine import ToolEngine
+from tests.tools.conftest import call
+
+PICTURE = Image.new("RGB", (64, 64), "red")
+DONE = "<think>t</think><answer>red</answer>"
+
+
+def model(engine, **fields) -> Model:
+    return Model(engine, load_prompts("short"), MediaBudget(), 64, **fields)
+
+
+def test_a_result_holds_its_turns(tmp_path) -> None:
+    zoom = call("zoom", box=[0, 0, 500, 500])
+    engine = ScriptedEngine(lambda request, _: DONE if request.turns else zoom)
+    result = model(ToolEngine(engine, make_tools(["zoom"]))).ask(PICTURE, "Which colour?", task="ocr")
+    assert result.value == "red" and result.agreement is None
+    (turn,) = result.record()["turns"]
+    assert turn["tool"] == "zoom" and turn["text"] == zoom and not turn["failed"]
+    (file,) = result.save_turns(tmp_path / "turns")
+    assert base64.b64decode(turn["response"][0]["png"]) == file.read_bytes()
+    assert Image.open(file).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_of_several_answers_the_agreed_one() -> None:
+    said = ["A", "B", "nothing of it", "B"]
+    engine = ScriptedEngine(lambda request, i: f"<think>t</think><answer>{said[i]}</answer>")
+    asked = model(engine, samples=4)
+    result = asked.ask(PICTURE, "Which?", options=["A. red", "B. green"])
+    assert result.value == "B" and result.agreement == pytest.approx(1 / 3)
+    with pytest.raises(ValueError, match="1 or more"):
+        model(engine, samples=0)
