@@ -160,3 +160,47 @@ def annotate(
 
 
 # ---- export, push
+
+
+@data_app.command("export")
+def export_(
+    data: Annotated[Path, typer.Argument(help="A corpus, or any file or folder of samples.")],
+    form: Annotated[
+        str, typer.Option(help="parquet (a hub's), webdataset (tar files), published, sharegpt, verl or easyr1.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Media within the files (parquet; pictures of verl and easyr1), not linked.")
+    ] = False,
+    prompts: Annotated[
+        str, typer.Option(help="Prompt set of the forms that hold whole prompts, or a YAML file.")
+    ] = "full",
+    truths: Annotated[
+        bool, typer.Option("--truths", help="sharegpt: teach the bare truth where there is no worked answer.")
+    ] = False,
+    shard_mb: Annotated[int, typer.Option(help="Megabytes of a file, about.", min=1)] = 512,
+    media_root: Annotated[str, typer.Option(help="Folder that media paths are relative to.")] = "",
+) -> None:
+    """Hand a corpus on in a form that others' programs read. Goes on where it was ended."""
+    from onethinker.corpus.export import export as write
+
+    made = write(
+        data, out, form, media_root=media_root or None, embed=embed, prompts=prompts, truths=truths,
+        shard_bytes=shard_mb << 20,
+    )  # fmt: skip
+    for reason, count in made.left_out.items():
+        print(f"left out: {count:,}, {reason}")
+    print(f"{made.rows:,} samples → {made.folder}\nread by: {made.read_by}")
+
+
+@data_app.command()
+def push(
+    data: Annotated[Path, typer.Argument(help="A corpus, or what `data export` wrote as parquet or webdataset.")],
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME of the data set on the hub.")],
+    public: Annotated[bool, typer.Option("--public", help="For everybody to see; private unless given.")] = False,
+    media_root: Annotated[str, typer.Option(help="Folder that media paths are relative to.")] = "",
+) -> None:
+    """Upload a corpus to a hub as Parquet with its media, card included. Goes on where it was ended."""
+    from onethinker.corpus.push import push as upload
+
+    print(upload(data, repo, media_root=media_root or None, private=not public))

@@ -203,15 +203,16 @@ def to_sft(sample: Sample, prompt: str) -> dict[str, Any]:
         raise DataError(f"sample {sample.id} has no worked answer (meta['response']); the SFT form needs one")
     row.pop("path")
     system = row.pop("system", "")
-    clips = [m for m in sample.media if _is_video(sample, m)]
-    stills = [m for m in sample.media if not _is_video(sample, m)]
+    clips = [m for m in sample.media if is_video(sample, m)]
+    stills = [m for m in sample.media if not is_video(sample, m)]
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
     if system:
         messages.insert(0, {"role": "system", "content": system})
     return {"messages": messages} | row | {"images": stills, "videos": clips}
 
 
-def _is_video(sample: Sample, name: str) -> bool:
+def is_video(sample: Sample, name: str) -> bool:
+    """Whether a medium of the sample is a clip: by its modality, or where that is both by the name's ending."""
     if sample.modality in ("image", "video"):
         return sample.modality == "video"
     return Path(name).suffix.lower() in VIDEO_SUFFIXES
