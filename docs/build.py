@@ -14,11 +14,12 @@ import typer.main
 from safetensors import safe_open
 
 from onethinker.cli.app import app
+from onethinker.corpus.recipe import CorpusRecipe, DifficultyConfig, FilterConfig, SourceConfig
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
 from onethinker.inference import infer, record
 from onethinker.recipes import SHIPPED
-from onethinker.recipes.base import leaves, meaning
-from onethinker.recipes.show import rows
+from onethinker.recipes.base import kind_of, leaves, meaning
+from onethinker.recipes.show import plain, rows
 from onethinker.sample.answer import Status
 from onethinker.studies.pages.index import read_study, study_page
 from onethinker.studies.pages.markdown import join
@@ -145,6 +146,29 @@ def recipe_page() -> str:
     return "\n".join([*lines, ""])
 
 
+CORPUS_SECTIONS = {
+    "": CorpusRecipe,
+    "filters": FilterConfig,
+    "difficulty": DifficultyConfig,
+    "sources.NAME": SourceConfig,
+}
+
+
+def corpus_page() -> str:
+    """How a corpus is made, from its template, and every key of its recipe."""
+    lines = [(HERE / "templates/corpus.md").read_text(encoding="utf-8").rstrip()]
+    for branch, section in CORPUS_SECTIONS.items():
+        lines += ["", f"### `{branch}`" if branch else "### The corpus", "", "| key | type | default | meaning |"]
+        lines += ["|---|---|---|---|"]
+        for name, field in section.model_fields.items():
+            key = f"{branch}.{name}".lstrip(".")
+            if key in CORPUS_SECTIONS or key == "sources":
+                continue
+            cells = (f"`{key}`", kind_of(key, CorpusRecipe), f"`{plain(field.default)}`", field.description or "")
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
 def results_pages() -> dict[str, Callable[[], str]]:
     """The files of a page for each study whose numbers are kept in `results/NAME/study.json`."""
     pages = {data.parent.name: study_page(data) for data in sorted(HERE.glob("results/*/study.json"))}
@@ -184,6 +208,7 @@ PAGES = {
     "benchmarks.md": benchmarks_page,
     "commands.md": commands_page,
     "recipe.md": recipe_page,
+    "corpus.md": corpus_page,
     "results_json.md": results_json_page,
     **results_pages(),
 }

@@ -109,7 +109,13 @@ def check(data: Data, media_root: Root = "") -> None:
 
 
 @data_app.command()
-def stats(data: Data, media_root: Root = "") -> None:
+def stats(
+    data: Data,
+    media_root: Root = "",
+    page: Annotated[
+        Path | None, typer.Option(help="Also write a page: sources, lengths, boxes, spans, the balance of answers.")
+    ] = None,
+) -> None:
     """Counts and mean lengths by split, task and modality."""
     from rich.console import Console
     from rich.table import Table
@@ -125,6 +131,11 @@ def stats(data: Data, media_root: Root = "") -> None:
     console = Console()
     console.print(table)
     console.print("question, truth and response in characters", style="dim")
+    if page is not None:
+        from onethinker.data.facts import write_stats
+        from onethinker.data.inspect import split_paths
+
+        print(write_stats(split_paths(data), page, media_root or None, title=str(data)))
 
 
 @data_app.command()
@@ -132,9 +143,11 @@ def show(
     data: Data,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("runs/data.html"),
     count: Annotated[int, typer.Option(help="How many samples.")] = 39,
+    task: Annotated[list[str] | None, typer.Option(help="Only samples of this task; repeat it.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only samples of this source; repeat it.")] = None,
     media_root: Root = "",
 ) -> None:
     """Write a page of samples drawn with their truth."""
     from onethinker.data.inspect import show as write
 
-    print(write(data, out, count, media_root or None))
+    print(write(data, out, count, media_root or None, tasks=task or (), sources=source or ()))

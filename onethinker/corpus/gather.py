@@ -239,7 +239,8 @@ def _difficulty(sample: Sample, recipe: CorpusRecipe) -> str:
     window = recipe.difficulty
     if window is None:
         return ""
-    rate = sample.meta.get("pass_rate")
+    measured = sample.meta.get("difficulty")
+    rate = measured.get("pass_rate") if isinstance(measured, dict) else None
     if not isinstance(rate, int | float):
         return "filter: no pass rate" if window.unmeasured == "drop" else ""
     return "" if window.low <= rate <= window.high else "filter: pass rate outside of the window"

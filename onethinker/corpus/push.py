@@ -29,7 +29,7 @@ def push(data: str | Path, repo: str, *, media_root: str | Path | None = None, p
     api = HfApi()
     try:
         address = api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-        api.upload_large_folder(repo_id=repo, folder_path=folder, repo_type="dataset", ignore_patterns=IGNORED)
+        api.upload_folder(repo_id=repo, folder_path=folder, repo_type="dataset", ignore_patterns=IGNORED)
     except (HfHubHTTPError, LocalTokenNotFoundError, ValueError) as error:
         said = " ".join(str(error).split())[:300]
         raise DataError(f"{repo}: the hub refuses ({said}); log in, or set HF_TOKEN") from error

@@ -51,7 +51,9 @@ class SourceSummary:
         if not self.problem and (self.wanted is None or self.taken >= (1 - WITHIN) * self.wanted):
             return ""
         of = "" if self.wanted is None else f" of {self.wanted:,}"
-        why = [self.problem] if self.problem else [f"{self.available:,} could be taken"]
+        why = [self.problem or f"{self.available:,} could be taken"]
+        if not self.problem and self.wanted is not None and self.available >= self.wanted:
+            why = ["the proportions of the mix take no more"]
         top = Counter(self.left_out).most_common(3)
         why += [f"{count:,} left out: {reason}" for reason, count in top]
         return f"{self.key}: {self.taken:,}{of}; " + "; ".join(why)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -20,6 +20,7 @@ from onethinker.sample.answer import Answer, read_answer
 from onethinker.tasks import get_task
 from onethinker.util.files import write_whole
 from onethinker.util.html import colours, templates
+from onethinker.util.names import nearest
 from onethinker.util.progress import bar
 
 SPLITS = ("train", "validation", "test", "zeroshot")
@@ -46,16 +47,16 @@ class Count:
     media: float
 
 
-def load_splits(path: str | Path, media_root: str | Path | None = None, *, strict: bool = True) -> dict[str, Samples]:
-    """The splits of a folder that holds some, or the one data set at `path` under the name ''.
-
-    strict: as of `load_samples`. Raises DataError.
-    """
+def split_paths(path: str | Path) -> dict[str, Path]:
+    """The splits of a folder that holds some, or the data set at `path` under the name ''."""
     folder = Path(path)
     names = [name for name in SPLITS if (folder / name).is_dir()]
-    if names:
-        return {name: load_samples(folder / name, media_root, strict=strict) for name in names}
-    return {"": load_samples(folder, media_root, strict=strict)}
+    return {name: folder / name for name in names} if names else {"": folder}
+
+
+def load_splits(path: str | Path, media_root: str | Path | None = None, *, strict: bool = True) -> dict[str, Samples]:
+    """What lies at `split_paths`. strict: as of `load_samples`. Raises DataError."""
+    return {name: load_samples(place, media_root, strict=strict) for name, place in split_paths(path).items()}
 
 
 def check(path: str | Path, media_root: str | Path | None = None) -> list[str]:
@@ -145,13 +146,19 @@ def totals(rows: list[Count]) -> Mapping[str, int]:
     return counts
 
 
-def show(path: str | Path, out: str | Path, count: int = 39, media_root: str | Path | None = None) -> Path:
+def show(
+    path: str | Path, out: str | Path, count: int = 39, media_root: str | Path | None = None, *,
+    tasks: Collection[str] = (), sources: Collection[str] = (),
+) -> Path:  # fmt: skip
     """Write an HTML page with `count` samples of the first split, drawn with their truth, and their worked answers.
 
-    The tasks take turns, and the page shows all or one of them. A sample that cannot be drawn shows its error in its
+    tasks, sources: only samples of these, where any are given; raises DataError naming the nearest where none is. The
+    tasks take turns, and the page shows all or one of them. A sample that cannot be drawn shows its error in its
     place. Pictures take at most PAGE_BYTES together, at the quality that this leaves them.
     """
     split, samples = next(iter(load_splits(path, media_root).items()))
+    samples = _chosen(samples, "task", tasks)
+    samples = _chosen(samples, "source", sources)
     drawn = [_drawn(sample, samples.root) for sample in _in_turns(samples, count)]
     for quality in QUALITIES:
         cards = [_Card(one, tuple(_uri(picture, quality) for picture in some), why) for one, some, why in drawn]
@@ -162,6 +169,17 @@ def show(path: str | Path, out: str | Path, count: int = 39, media_root: str | P
     facts = {"title": str(path), "split": split, "total": len(samples), "colours": colours()}
     write_whole(Path(out), page.render(cards=cards, tasks=tasks, **facts))
     return Path(out)
+
+
+def _chosen(samples: Samples, what: str, names: Collection[str]) -> Samples:
+    """Those whose task, or source, is named; all where nothing is."""
+    if not names:
+        return samples
+    known = sorted({getattr(sample, what) for sample in samples})
+    for name in names:
+        if name not in known:
+            raise DataError(f"no sample of {what} {name!r}; the nearest is {nearest(name, known)!r}")
+    return replace(samples, items=tuple(sample for sample in samples if getattr(sample, what) in names))
 
 
 def _in_turns(samples: Samples, count: int) -> list[Sample]:

@@ -174,7 +174,8 @@ def test_filters_and_difficulty(data_root: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
     samples = [
-        replace(s, meta={"pass_rate": n / 40} if n else {}) for n, s in enumerate(load_samples(data_root / "own"))
+        replace(s, meta={"difficulty": {"pass_rate": n / 40}} if n else {})
+        for n, s in enumerate(load_samples(data_root / "own"))
     ]
     save_samples(samples, data_root / "own/samples.jsonl")
     recipe = CorpusRecipe.model_validate({

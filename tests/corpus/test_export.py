@@ -234,7 +234,7 @@ def test_push(data: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             sent.append((repo, fields))
             return f"https://hub/{repo}"
 
-        def upload_large_folder(self, **fields: Any) -> None:
+        def upload_folder(self, **fields: Any) -> None:
             sent.append(("upload", fields))
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)

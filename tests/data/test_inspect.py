@@ -138,3 +138,14 @@ def test_a_still_picture_under_a_clip_s_name_and_a_text_under_a_picture_s(world:
     found = check(world)
     assert any("still: media/still.png is a still picture" in line for line in found)
     assert any("train/text: " in line and "text.png" in line for line in found)
+
+
+def test_show_takes_a_task_and_a_source(world: Path, tmp_path: Path) -> None:
+    source = load_samples(world / "train")[0].source
+    page = show(world, tmp_path / "p.html", tasks=["tracking"], sources=[source]).read_text()
+    assert "tracking" in page
+    assert "temporal grounding" not in page
+    with pytest.raises(DataError, match="no sample of task 'trackin'; the nearest is 'tracking'"):
+        show(world, tmp_path / "p.html", tasks=["trackin"])
+    with pytest.raises(DataError, match="no sample of source 'nowhere'"):
+        show(world, tmp_path / "p.html", sources=["nowhere"])
