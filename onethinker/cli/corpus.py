@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,10 +46,64 @@ def build(
 
 # ---- clean, decontaminate
 
+Corpus = Annotated[Path, typer.Argument(help="A corpus folder, or other data that `--data` takes.")]
+Beside = Annotated[Path, typer.Option(help="Folder of the copy; the corpus itself is never changed.")]
+Thresholds = Annotated[list[str] | None, typer.Option("--set", help="Change a threshold: --set near.bits=10")]
+
+
+@data_app.command()
+def clean(
+    corpus: Corpus,
+    out: Beside,
+    media_root: MediaRoot = "",
+    workers: Workers = 0,
+    set_: Thresholds = None,
+) -> None:
+    """Leave out duplicates, near duplicates, broken media and faulty truths: a copy, and a page of what went and why.
+
+    Of samples that ask the same of the same picture, re-encoded, resized, cropped, letter-boxed or watermarked, one
+    stays; another question about it is kept. docs/cleaning.md has the thresholds and what they find and miss. A run
+    that was stopped goes on by the same command.
+    """
+    from onethinker.corpus.clean import CleanConfig
+    from onethinker.corpus.clean import clean as write
+
+    found = write(corpus, out, _thresholds(CleanConfig(), set_), media_root=media_root or None, workers=workers)
+    for reason, count in found.reasons().items():
+        print(f"{count:8,}  {reason}")
+    print(f"{found.kept:,} of {found.samples:,} samples stay → {out}, page {out / 'report/clean.html'}")
+
+
+@data_app.command()
+def decontaminate(
+    corpus: Corpus,
+    out: Beside,
+    against: Annotated[list[Path], typer.Option(help="A folder with benchmarks, as `eval --data-root`; repeatable.")],
+    media_root: MediaRoot = "",
+    workers: Workers = 0,
+    set_: Thresholds = None,
+) -> None:
+    """Leave out what is shared with the benchmarks on disk: pictures and clips by near duplicates, questions by runs of
+    13 words. A copy, and a page that says which source shares what with which benchmark, before and after."""
+    from onethinker.corpus.decontaminate import DecontaminateConfig
+    from onethinker.corpus.decontaminate import decontaminate as write
+
+    chosen = _thresholds(DecontaminateConfig(), set_)
+    found = write(corpus, out, against, chosen, media_root=media_root or None, workers=workers)
+    for row in found.table:
+        print(f"{row.samples:8,}  samples and {row.media} media of {row.source} are shared with {row.benchmark}")
+    print(f"not on this disk: {len(found.absent)} of {len(found.absent) + len(found.read)} benchmarks")
+    print(f"{found.kept:,} of {found.samples:,} samples stay → {out}, page {out / 'report/contamination.html'}")
+
+
+def _thresholds(config: Any, assignments: list[str] | None) -> Any:
+    from onethinker.recipes.base import override
+
+    return override(config, assignments or [])
+
 
 # ---- difficulty, annotate
 
-Corpus = Annotated[Path, typer.Argument(help="A corpus folder, or other data that `--data` takes.")]
 SettingsFile = Annotated[
     str,
     typer.Option("--settings", help="A YAML file of the keys that differ; `annotate --copy DIR` writes them all."),
