@@ -60,13 +60,14 @@ def view_rects(content: Rect) -> tuple[Rect, ...]:
     return (WHOLE, content, *crops())
 
 
-def views_of(rgb_HWC: NDArray[np.uint8], *, mirrored: bool = False) -> Views:
-    """The views of an RGB picture. mirrored: of its mirror image."""
+def views_of(rgb_HWC: NDArray[np.uint8], *, mirrored: bool = False, cropped: bool = True) -> Views:
+    """The views of an RGB picture. mirrored: of its mirror image. cropped: those of crops too, not only the two that
+    copies are looked up by."""
     grey = shrink(np.asarray(cv2.cvtColor(rgb_HWC, cv2.COLOR_RGB2GRAY), np.uint8), GREY)
     if mirrored:
         grey = np.ascontiguousarray(grey[:, ::-1])
     content = content_of(grey)
-    hashes = np.array([phash(cut(grey, rect)) for rect in view_rects(content)], np.uint64)
+    hashes = np.array([phash(cut(grey, rect)) for rect in view_rects(content)[: None if cropped else 2]], np.uint64)
     return Views(hashes, content, bool(grey.std() < _FLAT))
 
 

@@ -69,6 +69,7 @@ def cards(pairs: Sequence[Pair], roots: tuple[Path, Path], most: int = SHOWN) ->
 def _side(root: Path, path: str, begin: float) -> Side:
     """begin: the second from which a clip shows what the other does."""
     file = root / path
+    path = str(file) if root == root.parent else path  # benchmarks' media are named by their whole paths
     try:
         if not is_clip(file):
             picture = open_image(file)

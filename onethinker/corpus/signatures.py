@@ -39,7 +39,8 @@ _CHUNK = 1 << 20
 
 @cache
 def schema() -> pa.Schema:
-    """A row a medium. A clip has several frames, whose views and times follow one another."""
+    """A row a medium. A clip has several frames, whose views and times follow one another; of its views there are only
+    the two that copies are looked up by, since clips are seldom cropped."""
     import pyarrow as pa
 
     return pa.schema(
@@ -92,7 +93,7 @@ def _picture(file: Path) -> dict[str, Any]:
     height, width = pixels.shape[:2]
     digest = hashlib.blake2b(f"{width}×{height} ".encode() + pixels.tobytes(), digest_size=16).hexdigest()
     shape = {"pixels": digest, "width": width, "height": height, "duration": 0.0, "times": [0.0]}
-    return shape | _columns([views_of(pixels)], [views_of(pixels, mirrored=True)])
+    return shape | _columns([views_of(pixels)], [views_of(pixels, mirrored=True, cropped=False)])
 
 
 def _clip(file: Path) -> dict[str, Any]:
@@ -100,18 +101,20 @@ def _clip(file: Path) -> dict[str, Any]:
     digest = hashlib.blake2b(clip.frames.tobytes() + clip.times.tobytes(), digest_size=16).hexdigest()
     shape = {"pixels": digest, "width": clip.width, "height": clip.height, "duration": clip.duration}
     frames = list(clip.frames)
-    mirrored = [views_of(frame, mirrored=True) for frame in frames]
-    return shape | {"times": clip.times.tolist()} | _columns([views_of(frame) for frame in frames], mirrored)
+    mirrored = [views_of(frame, mirrored=True, cropped=False) for frame in frames]
+    return (
+        shape
+        | {"times": clip.times.tolist()}
+        | _columns([views_of(frame, cropped=False) for frame in frames], mirrored)
+    )
 
 
 def _columns(views: Sequence[Views], mirrored: Sequence[Views]) -> dict[str, Any]:
-    """Of a clip's frames only the two views by which they are looked up, since clips are seldom cropped."""
-    kept = slice(None) if len(views) == 1 else slice(0, 2)
     return {
         "flat": [v.flat for v in views],
         "contents": np.array([v.content for v in views], np.float32).ravel(),
-        "hashes": np.concatenate([v.hashes_V[kept] for v in views]),
-        "mirrored": np.concatenate([v.hashes_V[:2] for v in mirrored]),
+        "hashes": np.concatenate([v.hashes_V for v in views]),
+        "mirrored": np.concatenate([v.hashes_V for v in mirrored]),
     }
 
 
