@@ -14,6 +14,7 @@ from typing import Any
 
 from onethinker.corpus.recipe import CorpusRecipe, SourceConfig, group_of, name_of
 from onethinker.corpus.rows import ShardWriter, to_table
+from onethinker.data.published import say
 from onethinker.data.sources import get_source
 from onethinker.sample import DataError, Sample
 from onethinker.sample.files import iter_samples
@@ -43,8 +44,17 @@ class Gathered:
     split: str = ""
 
 
+def taken_from(key: str, source: SourceConfig, data_root: Path) -> SourceConfig:
+    """The source by the first of its ways that is there; by its own reader where none is."""
+    ways = (way.partition(":") for way in source.otherwise)
+    others = [source.model_copy(update={"reader": reader, "at": folder, "split": ""}) for reader, _, folder in ways]
+    found = [each.model_copy(update={"otherwise": ()}) for each in (source, *others)]
+    return next((each for each in found if others and not _absent(key, each, data_root)), found[0])
+
+
 def root_of(key: str, source: SourceConfig, data_root: Path) -> Path:
     """The folder that the media of a source are relative to, if it lies where it is expected."""
+    source = taken_from(key, source, data_root)
     if not source.samples:
         return data_root / (source.at or key.rpartition("/")[2])
     path = _own(source, data_root)
@@ -60,7 +70,7 @@ def _own(source: SourceConfig, data_root: Path) -> Path:
 
 def gather(key: str, recipe: CorpusRecipe, data_root: Path, folder: Path) -> Gathered:
     """Read a source into shards of `folder`, unless that was done before of the same files for the same keys."""
-    source = recipe.sources[key]
+    source = taken_from(key, recipe.sources[key], data_root)
     identity = _identity(source, recipe, data_root, root_of(key, source, data_root))
     if (done := _done(folder, identity)) is not None:
         return done
@@ -76,7 +86,7 @@ def gather(key: str, recipe: CorpusRecipe, data_root: Path, folder: Path) -> Gat
 
 
 def _read(found: Gathered, recipe: CorpusRecipe, data_root: Path, folder: Path) -> Gathered:
-    source = recipe.sources[found.key]
+    source = taken_from(found.key, recipe.sources[found.key], data_root)
     left_out: Counter[str] = Counter()
     digests: list[bytes] = []
     problem = ""
@@ -95,7 +105,10 @@ def _read(found: Gathered, recipe: CorpusRecipe, data_root: Path, folder: Path) 
             left_out[reason] += 1
 
     if absent := _absent(found.key, source, data_root):
-        return replace(found, problem=absent)
+        others = ", ".join(way.replace(":", " in ") for way in recipe.sources[found.key].otherwise)
+        return replace(found, problem=absent + (f"; nor {others}" if others else ""))
+    if source.samples:
+        say(_own(source, data_root))
     with bar(f"read {found.key}", None) as advance, ShardWriter(folder) as writer:
         try:
             for chunk in chunks(rows(advance)):
@@ -145,6 +158,7 @@ def items_of(
     wanted: ids, in the corpus; only they are given then, with the media that their reader writes. Raises DataError for
     a source that is not there, naming what is missing, and for a file that cannot be read at all.
     """
+    source = taken_from(key, source, data_root)
     if source.samples:
         items: Iterator[Sample | str] = _own_items(source, data_root)
     else:

@@ -26,6 +26,9 @@ class SourceConfig(Section):
         "", "in place of a reader: a file or folder of samples, or a world, relative to --data-root or absolute"
     )
     at: str = key("", "folder of the data set below --data-root; the last part of the source's own name unless given")
+    otherwise: tuple[str, ...] = key(
+        (), "other ways to have it, READER:FOLDER, of which the first that is there is taken where `reader` is not"
+    )
     split: str = key("", "split to take; the reader's training split, of a world `train`, unless given")
     name: str = key("", "what its samples give as their source; the last part of the source's own name unless given")
     group: str = key(
@@ -42,6 +45,10 @@ class SourceConfig(Section):
         given = [name for name in ("reader", "samples", "unavailable") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"has {' and '.join(given) or 'none'} of reader, samples, unavailable; give one")
+        if self.otherwise and not self.reader:
+            raise ValueError("has `otherwise` without a reader; give one")
+        if odd := [way for way in self.otherwise if not all(way.partition(":")[::2])]:
+            raise ValueError(f"otherwise {odd[0]!r}; expected READER:FOLDER")
         if odd := [name for name in self.modalities if name not in MODALITIES]:
             raise ValueError(f"modality {odd[0]!r}; expected {', '.join(MODALITIES)}")
         return self
@@ -91,9 +98,9 @@ class CorpusRecipe(Section):
         from onethinker.tasks import list_tasks
 
         for name, source in self.sources.items():
-            if source.reader and source.reader not in SOURCES:
-                near = nearest(source.reader, SOURCES)
-                raise ValueError(f"sources.{name}: no reader {source.reader!r}; the nearest is {near!r}")
+            readers = [source.reader, *(way.partition(":")[0] for way in source.otherwise)] if source.reader else []
+            if odd := [reader for reader in readers if reader not in SOURCES]:
+                raise ValueError(f"sources.{name}: no reader {odd[0]!r}; the nearest is {nearest(odd[0], SOURCES)!r}")
         asked = [*self.tasks, *(task for source in self.sources.values() for task in source.tasks)]
         if odd := [task for task in asked if task not in list_tasks()]:
             raise ValueError(f"no task {odd[0]!r}; the nearest is {nearest(odd[0], list_tasks())!r}")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "rule_qa": ("multiple_choice", "numerical", "regression"),
+    "rule_qa": ("multiple_choice", "numerical", "regression", "math"),
     "rule_qa_math": ("math",),
     "rule_qa_ocr": ("ocr",),
     "rule_qa_number": ("numerical", "regression"),

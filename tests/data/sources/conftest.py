@@ -7,19 +7,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from onethinker.data.sources import read
-from onethinker.media import write_clip, write_image
 from onethinker.sample import DataError
+from tests.data.sources.writer import put_below
 
 
 @pytest.fixture
@@ -27,21 +25,7 @@ def put(tmp_path: Path) -> Callable[[str, Any], Path]:
     """`put("folder/name.json", rows)` writes JSON (or Parquet, by the suffix), text, bytes, a picture (an array), or a
     clip (a list of arrays, 10 frames a second) below `tmp_path`."""
 
-    def write(name: str, content: Any) -> Path:
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, np.ndarray):
-            return write_image(file, content)
-        if isinstance(content, list) and content and isinstance(content[0], np.ndarray):
-            return write_clip(file, content, 10.0)
-        if file.suffix == ".parquet":
-            pq.write_table(pa.Table.from_pylist(content), file)
-            return file
-        data = content if isinstance(content, bytes | str) else json.dumps(content)
-        file.write_bytes(data.encode() if isinstance(data, str) else data)
-        return file
-
-    return write
+    return partial(put_below, tmp_path)
 
 
 @pytest.fixture(scope="session")

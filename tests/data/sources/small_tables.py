@@ -51,6 +51,10 @@ class Layout:
     named: str = ""
     dump: Callable[[Any], Any] = lambda content: content
 
+    def dumped(self, name: str, content: Any) -> Any:
+        """A file's content as it is written."""
+        return self.dump(content) if name == self.rows else content
+
 
 def table(split: str, rows: str, row: dict[str, Any], named: str = "", **media: Any) -> Layout:
     """A list of rows, one here; media by name."""

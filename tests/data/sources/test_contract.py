@@ -33,7 +33,7 @@ ONCE = [name for name in LAYOUTS if not name.startswith(FAMILIES)] + [
 def write(put: Put, layout: Layout, change: Callable[[Any], Any] = lambda rows: rows) -> None:
     """The data set on the disk, its rows changed. Text that is not JSON is changed as text."""
     for name, content in layout.files.items():
-        put(name, layout.dump(change(deepcopy(content))) if name == layout.rows else content)
+        put(name, layout.dumped(name, change(deepcopy(content)) if name == layout.rows else content))
 
 
 def rows(name: str, root: Path, split: str) -> tuple[list[Sample], list[LeftOut]]:
