@@ -10,6 +10,7 @@ from onethinker.data.sources import (
     captions,
     charades_sta,
     got10k,
+    instances,
     mixtures,
     moments,
     questions,
@@ -48,6 +49,7 @@ _ALL: tuple[Source, ...] = (
     ref_sav.SOURCE,
     *mixtures.SOURCES,
     *video_r1.SOURCES,
+    *instances.SOURCES,
 )
 SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 
