@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 from typing import Any
 
@@ -157,6 +158,26 @@ def _onevision(facts: dict[str, Any]) -> dict[str, Any]:
             "conversations": [{"from": "human", "value": said[0]}, {"from": "gpt", "value": said[1]}]}  # fmt: skip
 
 
+def _images(content: Any) -> Any:
+    return content["images"]
+
+
+_COCO = {
+    "images": _INSTANCES["images"],
+    "annotations": [{"id": 70, "image_id": 7, "bbox": [8, 6, 16, 12], "iscrowd": 0, "category_id": 1}],
+    "categories": [{"id": 1, "name": "box"}],
+}
+INSTANCES = {
+    "coco": Layout("train2017", "annotations/instances_train2017.json", {
+        "annotations/instances_train2017.json": _COCO, "train2017/a.jpg": STILL}, entries=_images, named="file_name"),
+    "screenspot": table("web", "screenspot_web.json", {
+        "img_filename": "a.png", "bbox": [8, 6, 16, 12], "instruction": "close it", "data_type": "icon"},
+        "img_filename", files={"screenspot_imgs/a.png": STILL}),
+    "ifeval": Layout("test", "data/input_data.jsonl", {"data/input_data.jsonl": json.dumps({
+        "key": 1, "prompt": "Answer in JSON.", "instruction_id_list": ["detectable_format:json_format"],
+        "kwargs": [{}]})}),
+}  # fmt: skip
+
 BY_FOLDER = ("arxivqa", "clevrer")
 """Sets whose rows say where they are from by their path alone."""
 
@@ -179,6 +200,7 @@ LAYOUTS: dict[str, Layout] = {
     **PICTURES,
     **CLIPS,
     **PERCEPTION,
+    **INSTANCES,
     **{f"cauldron-{name}": table("train", f"{name}/train-0.parquet", _cauldron(facts))
        for name, facts in mixtures.CAULDRON.items()},
     **{f"onevision-{name}": table("train", f"{subsets[0].replace('*', 'coco')}/train-0.parquet", _onevision(facts))
