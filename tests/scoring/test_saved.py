@@ -160,6 +160,7 @@ def test_a_failure_leaves_the_old_output(tmp_path: Path, monkeypatch: pytest.Mon
         score_file(tmp_path / "in.jsonl", tmp_path / "in.jsonl")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """A process may hold only so much while it scores a file many times that size."""
     source = tmp_path / "in.jsonl"
