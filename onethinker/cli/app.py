@@ -30,6 +30,7 @@ from onethinker.cli.options import (
 from onethinker.cli.recipe import recipe_app
 from onethinker.cli.score import rollouts, score
 from onethinker.cli.serve import serve
+from onethinker.cli.watch import watch
 from onethinker.util.interrupt import kept
 from onethinker.util.plugins import load_plugins, plugin_first
 
@@ -282,6 +283,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
 app.add_typer(recipe_app, name="recipe")
 app.command()(ask)
+app.command()(watch)
 app.command()(score)
 app.command()(rollouts)
 app.command()(serve)
