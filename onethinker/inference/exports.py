@@ -14,7 +14,7 @@ from onethinker.media import MediaError, frame_times
 from onethinker.util.files import replacing
 
 if TYPE_CHECKING:
-    from supervision import Detections
+    from supervision import Detections, KeyPoints
 
     from onethinker.inference.result import Result
 
@@ -22,12 +22,13 @@ DAVIS_PALETTE = (0, 0, 0, 128, 0, 0)
 """The first two colours of DAVIS's annotations: the ground and object 1."""
 
 
-def to_supervision(result: Result, second: float | None = None) -> Detections:
+def to_supervision(result: Result, second: float | None = None) -> Detections | KeyPoints:
     """`supervision.Detections`: xyxy in pixels, class_id by the order in which labels appear, `data["class_name"]`,
     in a clip `tracker_id` and `data["second"]`; a segmentation's rows are its masks, each with the box around it.
 
-    second: of a clip, the boxes that its frame then has, between two seconds interpolated, the mask nearest in time.
-    Raises MediaError for a second of a picture, RuntimeError without supervision.
+    An answer of points and nothing else is `supervision.KeyPoints`, one point a skeleton. second: of a clip, the boxes
+    that its frame then has, between two seconds interpolated, the mask nearest in time. Raises MediaError for a second
+    of a picture, RuntimeError without supervision.
     """
     try:
         import supervision
@@ -35,6 +36,10 @@ def to_supervision(result: Result, second: float | None = None) -> Detections:
         raise RuntimeError("to_supervision needs the package: pip install supervision") from error
     if second is not None and not result.of_clip:
         raise MediaError(f"second={second:g} is of a clip; this question is about a picture")
+    if _is_pointed(result):
+        points = result.points
+        names = np.array(points.labels, dtype=str)
+        return supervision.KeyPoints(points.xy[:, None].astype(np.float32), data={"class_name": names})
     masks = result.masks
     if len(masks):
         whole = masks.data.any(axis=(1, 2))

@@ -31,7 +31,7 @@ from onethinker.tasks.found import Found, label_of
 from onethinker.util.files import replacing
 
 if TYPE_CHECKING:
-    from supervision import Detections
+    from supervision import Detections, KeyPoints
 
 MASK_RATE, MASK_FRAMES = 10.0, 96
 """Of a clip, at most so many masks a second and in all, evenly, so that they take seconds; `masks_at` gives any."""
@@ -219,8 +219,8 @@ class Result:
         """The record as JSON, in ASCII and, unless indented, on one line."""
         return json.dumps(self.record(masks), ensure_ascii=True, indent=indent)
 
-    def to_supervision(self, second: float | None = None) -> Detections:
-        """`supervision.Detections`; see `exports.to_supervision`. second: of a clip, the frame's."""
+    def to_supervision(self, second: float | None = None) -> Detections | KeyPoints:
+        """`supervision.Detections`, of points `KeyPoints`; see `exports`. second: of a clip, the frame's."""
         return exports.to_supervision(self, second)
 
     def to_coco(self) -> dict[str, Any]:

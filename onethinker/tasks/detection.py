@@ -16,6 +16,8 @@ from onethinker.sample.answer import Status
 from onethinker.tasks.asking import Ask, Scene, compact, name, norm_box, wanted
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import Picture
+from onethinker.tasks.found import Found as Places
+from onethinker.tasks.found import FoundBox
 from onethinker.tasks.plain_json import Bools, Four, plain_reader, rows_of_numbers, upright
 from onethinker.tasks.reading import Box, read_box, read_list, read_number
 
@@ -134,6 +136,9 @@ class Detection(Task[tuple[Found, ...]]):
             silent = profile == "official" and score.status is not Status.OK
             images.append({label: (true, () if silent else found) for label, (true, found) in image.items()})
         return detection.average_precision(images)
+
+    def found(self, value: tuple[Found, ...], sample: Sample) -> Places:
+        return Places(tuple(FoundBox(one.box, one.label, thing=n) for n, one in enumerate(value, 1)))
 
     def paint(self, picture: Picture, value: tuple[Found, ...], colour: str, sample: Sample) -> None:
         for one in value:

@@ -16,6 +16,7 @@ from onethinker.sample import DataError, Sample
 from onethinker.tasks.asking import Ask, Scene, compact, name, norm, norm_box, wanted
 from onethinker.tasks.base import Malformed, Measured, MetricProfile, Score, Task, Terms, make_templates
 from onethinker.tasks.drawing import TRUTH, Picture
+from onethinker.tasks.found import Found, FoundPoint, label_of
 from onethinker.tasks.plain_json import Bools, Four, Two, not_fractions, plain_reader
 from onethinker.tasks.reading import Box, Point, read_box, read_list, read_point_list
 
@@ -141,6 +142,10 @@ class Pointing(Task[Pointed]):
         found = score.evidence
         terms = {name: (float(found.get(key, 0.0)), 1.0) for name, key in _METRICS.items()}
         return terms if found.get("click") is None else terms | {"click": (float(found["click"]), 1.0)}
+
+    def found(self, value: Pointed, sample: Sample) -> Found:
+        label = label_of(sample)
+        return Found(points=tuple(FoundPoint(x, y, label, thing=n) for n, (x, y) in enumerate(value.points, 1)))
 
     def paint(self, picture: Picture, value: Pointed, colour: str, sample: Sample) -> None:
         if colour == TRUTH:

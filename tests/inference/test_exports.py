@@ -121,3 +121,20 @@ def test_davis_reads_a_palette_picture_a_frame(answered, tmp_path):
     assert np.array(Image.open(alone)).shape == (64, 64)
     with pytest.raises(MediaError, match="has no masks"):
         answered("A disc.", "wide", "caption").to_davis(tmp_path)
+
+
+def test_several_objects_and_points(answered):
+    supervision = pytest.importorskip("supervision")
+    objects = '{"objects": [{"label": "cat", "box": [0, 0, 500, 500]}, {"label": "dog", "box": [500, 0, 1000, 500]}]}'
+    result = answered(objects, "wide", "detection")
+    assert result.boxes.labels == ("cat", "dog") and result.boxes.things.tolist() == [1, 2]
+    assert result.to_supervision().class_id.tolist() == [0, 1]
+    coco = loaded(result.to_coco())
+    assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["cat", "dog"]
+    assert [line.split(",")[1] for line in result.to_mot().splitlines()] == ["1", "2"]
+    result = answered('{"points": [[250, 500], [500, 250]]}', "wide", "pointing")
+    assert result.points.xy.tolist() == [[16, 16], [32, 8]]
+    keypoints = result.to_supervision()
+    assert isinstance(keypoints, supervision.KeyPoints) and keypoints.xy.tolist() == [[[16, 16]], [[32, 8]]]
+    (first, _) = loaded(result.to_coco()).loadAnns([1, 2])
+    assert first["keypoints"] == [16, 16, 2] and first["num_keypoints"] == 1

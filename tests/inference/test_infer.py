@@ -18,6 +18,10 @@ CASES = [
     ("When was this painted?", "image", "open_ended", ""),
     ("When and where does the man sit?", "video", "spatial_temporal_grounding", ""),
     ("Where is the red circle?", "image", "spatial_grounding", "the red circle"),
+    ("Detect all red shapes.", "image", "detection", "red shapes"),
+    ("Find every dog", "image", "detection", "dog"),
+    ("Point to the dogs", "image", "pointing", "the dogs"),
+    ("Where should I click to log in?", "image", "pointing", "log in"),
     ("Where is this?", "video", "open_ended", ""),
     ("Locate the dog on the left.", "image", "spatial_grounding", "the dog on the left"),
     ("How many shapes are there?", "video-image", "numerical", ""),
@@ -37,7 +41,7 @@ def test_the_words_decide(question, modality, task, phrase):
     assert (inferred.task, inferred.phrase) == (task, phrase)
     assert bool(inferred.why) == (task != "open_ended") and inferred.task in TASKS
     words = asked_words(inferred, question)
-    assert words == (phrase if task == "spatial_grounding" else question)
+    assert words == (phrase if task in ("spatial_grounding", "detection", "pointing") else question)
 
 
 def test_options_come_first():

@@ -19,6 +19,8 @@ CALLS = {
     "query": (("square",), ("What is it?",), "open_ended", "What is it?"),
     "caption": (("square",), (), "caption", "Describe the picture."),
     "ocr": (("square",), (), "ocr", "What does the text say?"),
+    "detect": (("square",), (["disc", "ring"],), "detection", "disc, ring"),
+    "point": (("square",), ("the discs",), "pointing", "the discs"),
     "ground": (("square",), ("the disc",), "spatial_grounding", "the disc"),
     "ground_time": (("even",), ("it moves",), "temporal_grounding", "it moves"),
     "ground_tube": (("even",), ("it moves",), "spatial_temporal_grounding", "it moves"),
