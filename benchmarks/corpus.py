@@ -88,6 +88,7 @@ class Stages:
                 return work(*args, **kwargs)
             finally:
                 self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+                print(f"{name}: {self.seconds[name]:.1f} s, {peak_mb():.0f} MB", file=sys.stderr, flush=True)
 
         return run
 

@@ -29,6 +29,7 @@ def build(
         str, typer.Option(help="link: a second name for each below the corpus; stay: paths relative to --data-root.")
     ] = "link",
     fresh: Annotated[bool, typer.Option("--fresh", help="Build in a folder beside an existing one.")] = False,
+    workers: Workers = 0,
     set_: Set = None,
 ) -> None:
     """Build a corpus of the data sets on disk: read, mix, write shards, card and page. Sources that are not there are
@@ -38,7 +39,8 @@ def build(
 
     if media not in ("link", "stay"):
         raise typer.BadParameter(f"{media!r}; expected link or stay", param_hint="--media")
-    made = write(load_corpus_recipe(recipe, set_), data_root, out, media=media, fresh=fresh)  # type: ignore[arg-type]
+    chosen = load_corpus_recipe(recipe, set_)
+    made = write(chosen, data_root, out, media=media, fresh=fresh, workers=workers)  # type: ignore[arg-type]
     for line in made.shortfalls:
         print(f"short: {line}")
     print(f"{made.samples:,} samples of {sum(s.taken > 0 for s in made.sources)} sources → {made.folder}")

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ class _Place:
     out: Path
     media: Media
     rows_per_shard: int
+    workers: int
 
     @property
     def work(self) -> Path:
@@ -64,17 +66,18 @@ def build(
     *,
     media: Media = "link",
     fresh: bool = False,
+    workers: int = 0,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> Summary:
     """Build the corpus of a recipe from what lies below `data_root`, or go on where an earlier build of it ended.
 
     media: `link` gives every medium a second name below `out/media` (a copy on another disk); with `stay` paths are
-    relative to the data root. fresh: build in a folder beside `out` where that is taken. Sources that are not there are
-    shortfalls; the rest is built. Raises RunError for a folder that holds something else, and where the disk is full;
-    DataError where no source gives a sample.
+    relative to the data root. workers: processes that clean; 0 for the machine's cores. fresh: build in a folder beside
+    `out` where that is taken. Sources that are not there are shortfalls; the rest is built. Raises RunError for a
+    folder that holds something else, and where the disk is full; DataError where no source gives a sample.
     """
     folder = free_beside(Path(out)) if fresh else Path(out)
-    at = _Place(recipe, Path(data_root), folder, media, rows_per_shard)
+    at = _Place(recipe, Path(data_root), folder, media, rows_per_shard, workers)
     with locked(folder):
         if (whole := _finished(at)) is not None:
             print(f"{folder}: is built already; --fresh builds it anew beside it", file=sys.stderr)
@@ -99,10 +102,20 @@ def _build(at: _Place) -> Summary:
     for key, found in gathered.items():
         _pick(at, key, read[key], chosen[key], found.inputs)
     picked = {key: pool_of(at.shards_of("picked", key)) for key in gathered}
-    taken = mix(picked, recipe)
-    lost = {key: int(chosen[key].sum()) - len(picked[key]) for key in gathered}
+    gone = _sift(at, picked) if cleaned else {}
+    stays = {key: np.array([id not in gone for id in pool.ids], dtype=bool) for key, pool in picked.items()}
+    taken = stays
+    for key, mask in mix({key: pool.only(stays[key]) for key, pool in picked.items()}, recipe).items():
+        taken[key][stays[key]] = mask
     _write(at, picked, taken)
-    return _finish(at, gathered, lost, {key: (picked[key], taken[key]) for key in gathered})
+    if cleaned and at.media == "link":
+        _unlink_others(at, picked, taken)
+    left_out = {}
+    for key, pool in picked.items():
+        reasons = Counter(gone[id] for id in pool.ids if id in gone)
+        unwritten = int(chosen[key].sum()) - len(pool)
+        left_out[key] = reasons + Counter({"its medium could not be written": unwritten})
+    return _finish(at, gathered, left_out, {key: (picked[key], taken[key]) for key in gathered})
 
 
 # ---- where the build stands ---------------------------------------------------------------------------------------
@@ -171,6 +184,37 @@ def _pick(at: _Place, key: str, pool: Pool, chosen: NDArray[np.bool_], inputs: s
     write_whole(done, json.dumps(identity))
 
 
+# ---- cleaning -------------------------------------------------------------------------------------------------------
+
+
+def _sift(at: _Place, picked: Mapping[str, Pool]) -> dict[str, str]:
+    """Id → why the candidate goes. With `link` the candidates' media are linked to be looked at, those of what goes
+    until the end."""
+    from onethinker.corpus.sift import sift
+
+    everything = {key: np.ones(len(pool), dtype=bool) for key, pool in picked.items()}
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for rows in _rows(at, picked, everything):
+            yield from rows.to_batches()
+
+    root = at.out if at.media == "link" else at.data_root
+    signatures = at.work / "signatures"
+    return sift(at.recipe, batches, root, at.out, at.data_root, signatures=signatures, workers=at.workers)
+
+
+def _unlink_others(at: _Place, picked: Mapping[str, Pool], taken: Mapping[str, NDArray[np.bool_]]) -> None:
+    """Take the second names of media away again that no sample in the corpus has."""
+    tables = _rows(at, picked, taken)
+    used = {name for rows in tables for names in rows.column("media").to_pylist() for name in names}
+    for file in (at.out / "media").rglob("*"):
+        if file.is_file() and file.relative_to(at.out).as_posix() not in used:
+            file.unlink()
+    for folder in sorted((p for p in (at.out / "media").rglob("*") if p.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
 # ---- shards and media -----------------------------------------------------------------------------------------------
 
 
@@ -231,14 +275,14 @@ def _plan(pools: Mapping[str, Pool], taken: Mapping[str, NDArray[np.bool_]]) -> 
 def _finish(
     at: _Place,
     gathered: Mapping[str, Gathered],
-    lost: Mapping[str, int],
+    left_out: Mapping[str, Counter[str]],
     taken: Mapping[str, tuple[Pool, NDArray[np.bool_]]],
 ) -> Summary:
     """Card, page and `corpus.json`, which says that the corpus is whole; then the working files go."""
     from onethinker.corpus.card import write_card
     from onethinker.corpus.page import write_page
 
-    summary = replace(summarise(at.recipe, at.media, str(at.data_root), gathered, lost, taken), folder=at.out)
+    summary = replace(summarise(at.recipe, at.media, str(at.data_root), gathered, left_out, taken), folder=at.out)
     write_card(summary, at.out)
     write_page(summary, at.out)
     write_whole(at.out / CORPUS, summary.to_json())

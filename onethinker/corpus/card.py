@@ -81,8 +81,6 @@ def card(summary: Summary) -> str:
     ]  # fmt: skip
     if summary.shortfalls:
         lines += ["## Shortfalls", "", *(f"- {_cell(line)}" for line in summary.shortfalls), ""]
-    if summary.removed:
-        lines += ["## Taken out", "", *(f"- {count:,}: {_cell(why)}" for why, count in summary.removed.items()), ""]
     return "\n".join([
         *lines, "## Made from", "",
         f"- recipe `{summary.recipe['name']}`, seed {summary.recipe['seed']}: SHA-256 `{summary.recipe_hash}`",

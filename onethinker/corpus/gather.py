@@ -23,6 +23,8 @@ from onethinker.util.progress import bar
 
 DONE = "done.json"
 CHUNK = 1024
+KNOWN = 200_000
+"""Names of media that are remembered to be there, since many questions share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ def _own_items(source: SourceConfig, data_root: Path) -> Iterator[Sample | str]:
     path = _own(source, data_root)
     root = path.parent if path.is_file() else path
     seen: set[str] = set()
+    there: set[str] = set()
     for item in iter_samples(path):
         if isinstance(item, DataError):
             yield _kind(str(item).partition(": ")[2])
@@ -187,7 +190,13 @@ def _own_items(source: SourceConfig, data_root: Path) -> Iterator[Sample | str]:
             yield "an earlier row has its id"
         else:
             seen.add(item.id)
-            yield _lacking(item, root) or replace(item, media=tuple(_relative(name, root) for name in item.media))
+            lacking = "" if there.issuperset(item.media) else _lacking(item, root)
+            if not lacking:
+                there = there if len(there) < KNOWN else set()
+                there.update(item.media)
+            absolute = any(name.startswith("/") for name in item.media)
+            names = tuple(_relative(name, root) for name in item.media) if absolute else item.media
+            yield lacking or (replace(item, media=names) if absolute else item)
 
 
 def _relative(name: str, root: Path) -> str:

@@ -46,6 +46,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def only(self, kept: NDArray[np.bool_]) -> Pool:
+        """Those rows alone."""
+        return Pool(self.ids[kept], self.cell[kept], self.cells)
+
 
 def rank(seed: int, ids: Iterable[str]) -> NDArray[np.uint64]:
     """Each id's number, by which samples are taken, the lowest first."""

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -61,8 +61,8 @@ class SourceSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A corpus as built. cells: `TASK · MODALITY` → samples. removed: reason → samples that cleaning and
-    decontamination took out. folder: where it lies, which `corpus.json` does not say."""
+    """A corpus as built. cells: `TASK · MODALITY` → samples. folder: where it lies, which
+    `corpus.json` does not say."""
 
     name: str
     recipe: Mapping[str, Any]
@@ -73,7 +73,6 @@ class Summary:
     samples: int
     cells: Mapping[str, int]
     sources: tuple[SourceSummary, ...]
-    removed: Mapping[str, int] = field(default_factory=dict)
     folder: Path = Path()
 
     @property
@@ -123,18 +122,17 @@ def summarise(
     media: str,
     data_root: str,
     gathered: Mapping[str, Gathered],
-    lost: Mapping[str, int],
+    left_out: Mapping[str, Counter[str]],
     taken: Mapping[str, tuple[Pool, NDArray[np.bool_]]],
-    removed: Mapping[str, int] | None = None,
 ) -> Summary:
-    """lost: source → chosen samples whose media could not be written. removed: reason → what cleaning took out."""
+    """left_out: source → reason → chosen samples that cleaning took out, or whose media could not be written."""
     cells: Counter[str] = Counter()
     sources = []
     for key, found in gathered.items():
         pool, mask = taken[key]
         for at, count in enumerate(np.bincount(pool.cell[mask], minlength=len(pool.cells)).tolist()):
             cells[" · ".join(pool.cells[at])] += count
-        left_out = dict(found.left_out) | ({"its medium could not be written": lost[key]} if lost[key] else {})
+        reasons = Counter(found.left_out) + left_out[key]
         paper = figure3().get((found.group, found.name))
         sources.append(
             SourceSummary(
@@ -145,7 +143,7 @@ def summarise(
                 recipe.cap_of(key),
                 found.rows,
                 int(mask.sum()),
-                left_out,
+                dict(sorted(reasons.items())),
                 found.problem,
                 found.licence,
                 found.split,
@@ -159,5 +157,5 @@ def summarise(
         raise DataError(f"{recipe.name}: no source gives a sample:\n  " + "\n  ".join(lines))
     return Summary(
         recipe.name, tree, sha256(tree), sha256([source.inputs for source in sources]), media,
-        data_root if media == "stay" else "", total, dict(sorted(cells.items())), tuple(sources), removed or {},
+        data_root if media == "stay" else "", total, dict(sorted(cells.items())), tuple(sources),
     )  # fmt: skip

@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -18,6 +20,7 @@ from onethinker.corpus.build import build
 from onethinker.corpus.recipe import CorpusRecipe, load_corpus_recipe, shipped
 from onethinker.corpus.summary import Summary, figure3
 from onethinker.data.inspect import check
+from onethinker.media import write_image
 from onethinker.recipes.base import RecipeError
 from onethinker.sample import DataError, load_samples, save_samples
 from onethinker.util.runs import RunError
@@ -171,8 +174,6 @@ def test_nothing_at_all_is_said(recipe: CorpusRecipe, tmp_path: Path) -> None:
 
 
 def test_filters_and_difficulty(data_root: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     samples = [
         replace(s, meta={"difficulty": {"pass_rate": n / 40}} if n else {})
         for n, s in enumerate(load_samples(data_root / "own"))
@@ -185,6 +186,28 @@ def test_filters_and_difficulty(data_root: Path, tmp_path: Path) -> None:
     made = build(recipe, data_root, tmp_path / "c")
     assert made.samples == 11
     assert made.sources[0].left_out == {"filter: no pass rate": 1, "filter: pass rate outside of the window": 28}
+
+
+def test_what_cleaning_takes_out_is_filled_up_and_named(data_root: Path, tmp_path: Path) -> None:
+    """Four pictures: two are alike, one is broken."""
+    draw = np.random.default_rng(0)
+    for number in range(4):
+        write_image(data_root / f"own/m/{number}.png", draw.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    (data_root / "own/m/1.png").write_bytes((data_root / "own/m/0.png").read_bytes())
+    (data_root / "own/m/3.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    same = [replace(s, question="How many?", truth="7") for s in load_samples(data_root / "own")]
+    save_samples(same, data_root / "own/samples.jsonl")
+    recipe = CorpusRecipe.model_validate({
+        "sources": {"own/pictures": {"samples": "own", "cap": 2}}, "clean": True, "decontaminate": True, "spare": 19,
+    })  # fmt: skip
+    made = build(recipe, data_root, tmp_path / "c", workers=1)
+    samples = load_samples(tmp_path / "c")
+    assert made.samples == len({s.media for s in samples}) == 2  # of the pair one, and the third
+    assert made.sources[0].left_out == {"a duplicate of another sample": 28, "a medium that cannot be read": 10}
+    there = {p.relative_to(tmp_path / "c").as_posix() for p in (tmp_path / "c/media").rglob("*.png")}
+    assert there == {name for s in samples for name in s.media}
+    assert (tmp_path / "c/report/clean.html").is_file()
+    assert 'href="clean.html"' in (tmp_path / "c/report/index.html").read_text()
 
 
 # ---- recipes --------------------------------------------------------------------------------------------------------
