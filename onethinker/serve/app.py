@@ -16,6 +16,8 @@ from onethinker.serve.ask_api import ask_routes
 from onethinker.serve.guard import OPEN_PATHS, Guard
 from onethinker.serve.limits import Limits
 from onethinker.serve.openai_api import openai_routes
+from onethinker.serve.page_routes import OPEN as PAGE_PATHS
+from onethinker.serve.page_routes import page_routes
 from onethinker.serve.problems import PROBLEM_JSON, Problem, is_openai_path
 from onethinker.serve.records import Health, ProblemDetails
 from onethinker.serve.service import Service
@@ -58,8 +60,9 @@ def make_app(
     responses: dict[int | str, Any] = {status: details | {"description": words} for status, words in _STATUSES.items()}
     app.include_router(ask_routes(service, responses))
     app.include_router(openai_routes(service, responses))
+    app.include_router(page_routes(service))
     _add_health(app, service)
-    return Guard(app, limits, service.metrics, token, host, OPEN_PATHS, retry_after=lambda: service.pace)
+    return Guard(app, limits, service.metrics, token, host, OPEN_PATHS | PAGE_PATHS, retry_after=lambda: service.pace)
 
 
 def _version() -> str:

@@ -15,7 +15,11 @@ class Asked(BaseModel):
     question: str = Field(
         "", description="What is asked; `<image>` / `<video>` in it place the media, else they come first"
     )
-    task: str = Field("", description="One of /v1/tasks; multiple_choice if there are options, else open_ended")
+    task: str = Field(
+        "",
+        description="One of /v1/tasks, or `auto`: by the question's words; multiple_choice if there are options, else "
+        "open_ended",
+    )
     options: list[str] = Field([], max_length=100, description='Choices, such as "A. red"')
     label: str = Field("", max_length=200, description="What to call what is found")
     box: list[float] | None = Field(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.engines.base import Completion, Request, Sampling
-from onethinker.inference import Model, Question
+from onethinker.inference import AUTO, Model, Question
 from onethinker.inference.given import Given
 from onethinker.inference.verbs import Verbs
 from onethinker.media import MediaError
@@ -134,7 +134,7 @@ class Service:
             raise Problem(
                 413, f"question: {length:,} characters with its options; at most {self.limits.question:,} are taken"
             )
-        if asked.task:
+        if asked.task not in ("", AUTO):
             try:
                 get_task(asked.task)
             except TaskError as error:

@@ -66,7 +66,7 @@ def start(
         called = name or _called(model)
         app = make_app(loaded, called, limits=bounds, token=token, host=host, media_root=media_root, hosts=hosts)
         shown = f"[{host}]" if ":" in host else host
-        say(f"{called} answers at http://{shown}:{listening.getsockname()[1]} (docs: /openapi.json)")
+        say(f"{called} answers at http://{shown}:{listening.getsockname()[1]} (its page: /, docs: /openapi.json)")
         serve(app, listening)
 
 
