@@ -222,14 +222,15 @@ async function stage(reply, run) {
   const { url, kind } = await blobOf(reply.media[0]);
   await place(url, kind === "mp4", run);
   if (run !== state.run) return;
-  const { span, media } = reply.result;
+  const { span, media, boxes } = reply.result;
+  const first = span?.[0] ?? boxes.find((box) => box.second !== null)?.second;
+  if (kind === "mp4" && first) seek(first);
   if (span && kind === "mp4") {
     const length = media[0].duration || 1;
     $("span").hidden = false;
     $("span").style.left = `${(100 * span[0]) / length}%`;
     $("span").style.width = `${(100 * (span[1] - span[0])) / length}%`;
     $("span").title = `${span[0]} to ${span[1]} s`;
-    seek(span[0]);
   }
   redraw();
 }
