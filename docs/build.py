@@ -15,6 +15,8 @@ from safetensors import safe_open
 
 from onethinker.cli.app import app
 from onethinker.corpus.recipe import CorpusRecipe, DifficultyConfig, FilterConfig, SourceConfig
+from onethinker.data.sources import SOURCES
+from onethinker.data.sources.composition import PARTS
 from onethinker.evaluate.benchmarks import BASE, BENCHMARKS, FAMILIES, OURS, Benchmark
 from onethinker.inference import infer, record
 from onethinker.recipes import SHIPPED
@@ -202,10 +204,52 @@ def results_json_page() -> str:
     return head + cleandoc(record.__doc__ or "") + rules + cleandoc(infer.__doc__ or "") + "\n"
 
 
+SOURCES_HEAD = """\
+# Data sets
+
+The {count} readers of public data sets that `data build`, `data convert` and `eval --suite` share. `onethinker data
+sources NAME` shows the layout that one expects in its folder. Nothing is fetched for you: get a set from its owner, and
+mind its licence, which is noted here as a help and not as advice; \"not looked up\" and \"not stated\" mean what they
+say. The layout of each is read as the program named under *read as by* reads it; *conversion* says that it is not the
+owner's own file.
+
+## The paper's Figure 3
+
+What `onethinker data build onethinker_600k` looks for below `--data-root`: each set by the first way that is there,
+`reader` in its folder.
+
+| group | set | ways to have it | why its owner's own files are not read |
+|---|---|---|---|"""
+
+READERS_HEAD = """\
+
+## Readers
+
+The split to train on is in bold; its truths are of the task named or, in some rows, of one related to it.
+
+| name | task | splits | licence | read as by |
+|---|---|---|---|---|"""
+
+
+def sources_page() -> str:
+    """Figure 3's sets with the ways to have them, then every reader."""
+    lines = SOURCES_HEAD.format(count=len(SOURCES)).split("\n")
+    for part in PARTS:
+        ways = ", ".join(f"`{way.reader}` in {way.folder}/" for way in part.ways)
+        lines.append(f"| {part.group} | {part.title} | {ways} | {part.unread or '–'} |")
+    lines += READERS_HEAD.split("\n")
+    for source in SOURCES.values():
+        splits = ", ".join(f"**{split}**" if split == source.train else split for split in source.splits)
+        cells = (f"`{source.name}`", source.task, splits, source.licence, source.evidence)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("*.", "\\*.") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
 PAGES = {
     f"{WEIGHTS}/README.md": card_page,
     "tasks.md": tasks_page,
     "benchmarks.md": benchmarks_page,
+    "sources.md": sources_page,
     "commands.md": commands_page,
     "recipe.md": recipe_page,
     "corpus.md": corpus_page,

@@ -52,7 +52,9 @@ def world(
 
 @data_app.command()
 def sources(
-    name: Annotated[str, typer.Argument(help="One of them, to show its layout; all are listed without.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="One of them, or a set of the paper's Figure 3, to show its layout; all without.")
+    ] = "",
 ) -> None:
     """Public data sets that `convert`, `build` and `eval --suite` read: their splits, the one to train on in brackets,
     and their licence; of one the layout that is expected and whose loader that is."""
@@ -60,16 +62,26 @@ def sources(
     from rich.markup import escape
 
     from onethinker.data.sources import SOURCES, get_source
+    from onethinker.data.sources.composition import PARTS
 
     console = Console(soft_wrap=True, highlight=False)
-    for source in [get_source(name)] if name else SOURCES.values():
+    parts = [part for part in PARTS if part.title == name and name not in SOURCES]
+    for part in parts:
+        ways = " or ".join(f"{way.reader} in {way.folder}/" for way in part.ways)
+        why = f"; its owner's own files are not read: {part.unread}" if part.unread else ""
+        console.print(f"{part.title} ({part.group}): {ways}{why}", markup=False)
+    readers = dict.fromkeys(way.reader for part in parts for way in part.ways) or ([name] if name else SOURCES)
+    for source in map(get_source, readers):
         splits = ", ".join(f"[{split}]" if split == source.train else split for split in source.splits)
         console.print(f"[bold]{source.name}[/] · {source.task} · {escape(splits)} · {escape(source.licence)}")
         if name:
             console.print(f"    read as by: {escape(source.evidence)}", style="dim")
             console.print(escape("\n".join(f"    {line}" for line in source.layout.splitlines())), style="dim")
     if not name:
-        console.print("`onethinker data sources NAME` shows the layout that is expected", style="dim")
+        console.print(
+            "`onethinker data sources NAME` shows the layout that is expected; docs/sources.md has the paper's sets",
+            style="dim",
+        )
 
 
 @data_app.command()

@@ -26,6 +26,8 @@ MAX_NAME = 255
 """Bytes of a file's name."""
 MAX_BITS = 63
 """Of a whole number."""
+FAR_OFF = 1e6
+"""Thousandths of a picture's side."""
 
 Place = str | tuple[str, ...]
 """A file or folder below the root, or files by a pattern with `*`; or the names it is known by, the official first."""
@@ -236,7 +238,8 @@ def get(row: Any, key: str, where: str, kind: type = object) -> Any:
 
 def text_of(row: Any, name: str, where: str) -> str:
     """A column that is text or a number, as text. Raises DataError."""
-    found = get(row, name, where, int if isinstance(row.get(name), int) else object)
+    kind = int if isinstance(as_mapping(row, where).get(name), int) else object
+    found = get(row, name, where, kind)
     if not isinstance(found, str | int | float):
         raise DataError(f"{where}: field {name!r} is {show(found)}; expected text or a number")
     return str(found)
@@ -268,8 +271,9 @@ def image_size(width: Any, height: Any, where: str) -> tuple[int, int]:
 
 
 def box_1000(xyxy: Sequence[float], size: tuple[float, float]) -> list[float]:
-    """A box in pixels, left, top, right, bottom, as thousandths of width and height, to three decimals."""
-    return [round(1000 * v / size[i % 2], 3) for i, v in enumerate(xyxy)]
+    """A box in pixels, left, top, right, bottom, as thousandths of width and height, to three decimals; edges that no
+    picture reaches are brought to `FAR_OFF`."""
+    return [round(min(max(1000 * v / size[i % 2], -FAR_OFF), FAR_OFF), 3) for i, v in enumerate(xyxy)]
 
 
 def under(root: Path, name: str, where: str) -> str:

@@ -3,7 +3,7 @@
 Its counts a set are those of the paper's Figure 3: each set has a reader here beside that of its owner's layout. Which
 set a row of the published form is from is the first part of its `data_source`, or where that is empty the folder of its
 picture or clip (`./Knowledge/ArxivQA/…`, `./CLEVRER/…`), as users of the file count them. Source: README of
-tulerfeng/Video-R1; its src/r1-v/src/open_r1/grpo.py reads `problem`, `problem_type`, `options`, `solution`, `path`.
+tulerfeng/Video-R1, and converters of the file that quote a row of it.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ _SETS = tuple(
         LAYOUT,
         lambda split: (FILE,),
         partial(samples, name=name),
-        licence="Apache-2.0 (the hub's card); each set's own besides",
-        evidence="tulerfeng/Video-R1 README, src/r1-v/src/open_r1/grpo.py",
+        licence="not looked up; each set's own besides",
+        evidence="tulerfeng/Video-R1 README; its users' converters, which quote a row and count the sets",
         train="train",
     )
     for name, task in TASKS.items()

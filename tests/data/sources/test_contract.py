@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from onethinker.data.sources import SOURCES
@@ -136,3 +139,38 @@ def test_a_medium_that_is_not_there_costs_its_row(name: str, put: Put, tmp_path:
         assert not samples and any("not there" in item.reason or "no such file" in item.reason for item in left_out)
     else:
         assert len(samples) == layout.count
+
+
+ODD = [None, True, -1, 1e308, float("inf"), 10**400, "", ESCAPE, "\x00", "\ud800", [], {}, [[1]], {"a": 1}, "9" * 99, 7]
+
+
+def nodes(value: Any) -> list[tuple[Any, Any]]:
+    """(the object or list, the key) of everything within a document."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
+    return [pair for key in keys for pair in [(value, key), *nodes(value[key])]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [name for name in ONCE if not isinstance(LAYOUTS[name].files.get(LAYOUTS[name].rows), str)]
+)
+def test_spoilt_documents_are_read_or_refused(name: str, put: Put, tmp_path: Path) -> None:
+    """One value of any of its documents changed, dropped or doubled: no other exception, and no path off the root."""
+    layout, rng = LAYOUTS[name], Random(1)
+    write(put, layout)
+    for file, content in layout.files.items():
+        for _ in range(20 if isinstance(content, dict | list) else 0):
+            document = deepcopy(content)
+            parent, key = rng.choice(nodes(document))
+            if rng.randrange(3):
+                parent[key] = deepcopy(rng.choice(ODD))
+            else:
+                del parent[key]
+            with suppress(
+                pa.ArrowException, OverflowError, UnicodeEncodeError, AttributeError
+            ):  # what Parquet cannot hold
+                put(file, layout.dumped(file, document))
+            with suppress(DataError):
+                for item in SOURCES[name].rows(tmp_path, layout.split):
+                    assert isinstance(item, LeftOut) or item.paths(tmp_path)
+        put(file, layout.dumped(file, content))
