@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Prepared:
     request: Request
     sampling: Sampling
     media: list[dict[str, Any]]
-    began: float = field(default_factory=time.perf_counter)
+    began: float
 
 
 class Service:
@@ -119,10 +119,10 @@ class Service:
     ) -> AsyncIterator[tuple[Kept, Prepared]]:
         """The question with its media checked and decoded; its folder goes unless it is kept. Raises Problem."""
         self._check(asked)
-        kept = self.store.begin()
+        began, kept = time.perf_counter(), self.store.begin()
         try:
             found = await self.intake.take(kept, media, self.model.budget)
-            yield kept, await asyncio.to_thread(self._question, asked, found, verb)
+            yield kept, await asyncio.to_thread(self._question, asked, found, verb, began)
         finally:
             if not kept.answer:
                 await asyncio.to_thread(kept.remove)
@@ -147,7 +147,7 @@ class Service:
         if wanted > most:
             raise Problem(422, f"max_tokens: {wanted:,}; at most {most:,} are written here", param="max_tokens")
 
-    def _question(self, asked: Asked, media: list[dict[str, Any]], verb: str) -> Prepared:
+    def _question(self, asked: Asked, media: list[dict[str, Any]], verb: str, began: float) -> Prepared:
         files = tuple(Path(about["path"]) for about in media)
         found = Given(files, ("",) * len(files), tuple(about["kind"] == "clip" for about in media), MediaFolder())
         try:
@@ -163,7 +163,7 @@ class Service:
             max_tokens=asked.max_tokens or self.model.max_tokens,
         )  # fmt: skip
         request = Request("ask", text, files, self.model.budget, self.model.prompts.system)
-        return Prepared(sample, request, sampling, media)
+        return Prepared(sample, request, sampling, media, began)
 
     async def answered(self, kept: Kept, prepared: Prepared, completion: Completion) -> Answered:
         """The reply, and its result kept under its id. Raises Problem."""
