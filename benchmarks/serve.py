@@ -114,7 +114,7 @@ async def load(who: str, base: str, asked: Sequence[tuple[Path, str]], truth: Se
 
 
 @contextmanager
-def served(command: Sequence[str], health: str, log: Path, **environment: str) -> Iterator[None]:
+def served(command: Sequence[str], health: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server of its own process, from the moment at which it is healthy."""
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | environment)
@@ -128,7 +128,7 @@ def served(command: Sequence[str], health: str, log: Path, **environment: str) -
             except httpx2.HTTPError:
                 pass
             time.sleep(1)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(60)

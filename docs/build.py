@@ -23,6 +23,7 @@ from onethinker.recipes import SHIPPED
 from onethinker.recipes.base import kind_of, leaves, meaning
 from onethinker.recipes.show import plain, rows
 from onethinker.sample.answer import Status
+from onethinker.serve.limits import Limits
 from onethinker.studies.pages.index import read_study, study_page
 from onethinker.studies.pages.markdown import join
 from onethinker.studies.pages.mini import results
@@ -179,6 +180,18 @@ def results_pages() -> dict[str, Callable[[], str]]:
     }
 
 
+LIMITS = ("<!-- limits -->", "<!-- /limits -->")
+
+
+def serve_page() -> str:
+    """The page as it stands, with the table of a server's bounds made anew."""
+    begin, end = LIMITS
+    before, rest = (HERE / "serve.md").read_text(encoding="utf-8").split(begin)
+    rows = [f"| `{key}` | {field.default:,} | {field.description} |" for key, field in Limits.model_fields.items()]
+    table = "\n".join(["| bound | default | of |", "|---|---:|---|", *rows])
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
 WEIGHTS = "../onethinker/models/weights"
 
 
@@ -254,6 +267,7 @@ PAGES = {
     "recipe.md": recipe_page,
     "corpus.md": corpus_page,
     "results_json.md": results_json_page,
+    "serve.md": serve_page,
     **results_pages(),
 }
 

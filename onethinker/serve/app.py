@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -19,7 +20,7 @@ from onethinker.serve.openai_api import openai_routes
 from onethinker.serve.page_routes import OPEN as PAGE_PATHS
 from onethinker.serve.page_routes import page_routes
 from onethinker.serve.problems import PROBLEM_JSON, Problem, is_openai_path
-from onethinker.serve.records import Health, ProblemDetails
+from onethinker.serve.records import Health, OpenAIError, ProblemDetails
 from onethinker.serve.service import Service
 
 ABOUT = """Ask a model about pictures and clips: boxes, spans, tracks, masks and words as typed JSON.
@@ -56,13 +57,17 @@ def make_app(
     )  # fmt: skip
     app.state.service = service
     _answer_problems(app)
-    details = {"description": "", "content": {PROBLEM_JSON: {"schema": ProblemDetails.model_json_schema()}}}
-    responses: dict[int | str, Any] = {status: details | {"description": words} for status, words in _STATUSES.items()}
-    app.include_router(ask_routes(service, responses))
-    app.include_router(openai_routes(service, responses))
+    app.include_router(ask_routes(service, _responses(PROBLEM_JSON, ProblemDetails)))
+    app.include_router(openai_routes(service, _responses("application/json", OpenAIError)))
     app.include_router(page_routes(service))
     _add_health(app, service)
     return Guard(app, limits, service.metrics, token, host, OPEN_PATHS | PAGE_PATHS, retry_after=lambda: service.pace)
+
+
+def _responses(kind: str, model: type[BaseModel]) -> dict[int | str, Any]:
+    """What any path may answer but what it is asked for."""
+    content = {kind: {"schema": model.model_json_schema()}}
+    return {status: {"description": words, "content": content} for status, words in _STATUSES.items()}
 
 
 def _version() -> str:

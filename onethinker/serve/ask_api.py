@@ -34,6 +34,7 @@ def ask_routes(service: Service, responses: dict[int | str, Any]) -> APIRouter:
         router.add_api_route(
             f"/v1/{verb}", asked, methods=["POST"], response_model=Answered, operation_id=verb, description=about,
             summary=TASKS[task].title if task else "Ask", tags=["ask"], openapi_extra=_body(task),
+            responses={200: {"content": {"text/event-stream": {}}}},
         )  # fmt: skip
 
     add_verb("ask")

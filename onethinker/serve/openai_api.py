@@ -62,7 +62,7 @@ def openai_routes(service: Service, responses: dict[int | str, Any]) -> APIRoute
     body = {"schema": _inlined(ChatAsked.model_json_schema()), "example": CHAT_EXAMPLE}
 
     @router.post(
-        "/v1/chat/completions", operation_id="chat",
+        "/v1/chat/completions", operation_id="chat", responses={200: {"content": {"text/event-stream": {}}}},
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": body}}},
     )  # fmt: skip
     async def chat(request: Request) -> Response:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from onethinker.serve.records import RED
+
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
@@ -96,7 +98,7 @@ CHAT_EXAMPLE = {
         {
             "role": "user",
             "content": [
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0…"}},
+                {"type": "image_url", "image_url": {"url": RED}},
                 {"type": "text", "text": "What colour is the disc?"},
             ],
         }

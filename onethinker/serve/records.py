@@ -89,6 +89,12 @@ class ProblemDetails(BaseModel):
     errors: list[dict[str, str]] = []
 
 
+class OpenAIError(BaseModel):
+    """An error in OpenAI's form. error: message, type, param, code."""
+
+    error: dict[str, str | None]
+
+
 class Health(BaseModel):
     """status: ok, or why not. batching: continuous, at once or between batches."""
 
@@ -98,17 +104,22 @@ class Health(BaseModel):
     waiting: int
 
 
+RED = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAKklEQVR42mO4o6FBU8QwasGoBaMWjF"
+    "owasGoBaMWjFowasGoBaMWDBULAIahsD0l4r5QAAAAAElFTkSuQmCC"
+)
+"""A red PNG of 32 × 32."""
 EXAMPLES: dict[str, dict[str, Any]] = {
     "words": {"summary": "In words alone", "value": {"question": "Is 7 a prime?", "options": ["A. yes", "B. no"]}},
     "picture": {
         "summary": "A box on a picture",
-        "value": {"question": "the red disc", "task": "spatial_grounding", "media": ["data:image/png;base64,iVBORw0…"]},
+        "value": {"question": "the red disc", "task": "spatial_grounding", "media": [RED]},
     },
     "clip": {
-        "summary": "When something happens in a clip",
+        "summary": "When something happens in a clip, of a host that the server allows",
         "value": {
             "question": "when does the ball move?", "task": "temporal_grounding",
-            "media": ["data:video/mp4;base64,AAAAIGZ0…"],
+            "media": ["https://example.org/clip.mp4"],
         },
     },
 }  # fmt: skip

@@ -45,6 +45,9 @@ VERBS = {
 """A path and a verb of `inference.Verbs` → the task that it asks; `segment` asks for video_segmentation of a clip."""
 
 
+_NEED_NO_WORDS = ("caption", "ocr", "track")
+
+
 class _Worded(Verbs):
     """The questions that the verbs make, unasked."""
 
@@ -58,20 +61,20 @@ class _Worded(Verbs):
 def question_of(asked: Asked, verb: str) -> Question:
     """The question in the words that the library's verb gives it. Raises Problem."""
     words, ways = asked.question, _Worded()
+    if not words and verb not in _NEED_NO_WORDS:
+        raise Problem(422, "question: expected what is asked or looked for, came nothing", param="question")
     if verb == "ask":
-        if not words:
-            raise Problem(422, "question: expected what is asked, came nothing", param="question")
         return Question(None, words, asked.task, asked.options, phrase=asked.label)
+    if verb == "query":
+        return Question(None, words, options=asked.options)
+    if verb != "track":
+        return getattr(ways, verb)((), words) if words else getattr(ways, verb)(())
+    if asked.box is None:
+        raise Problem(422, "box: expected x1, y1, x2, y2 of the first frame, 0 to 1000; came nothing", param="box")
     try:
-        if verb == "track":
-            return ways.track((), asked.box or (), label=asked.label)  # type: ignore[return-value]
-        if verb == "query":
-            return Question(None, words, options=asked.options)
-        if words or verb not in ("caption", "ocr"):
-            return getattr(ways, verb)((), words or None)
-        return getattr(ways, verb)(())
+        return ways.track((), asked.box, label=asked.label)  # type: ignore[return-value]
     except MediaError as error:
-        raise Problem(422, str(error)) from None
+        raise Problem(422, str(error), param="box") from None
 
 
 @dataclass(frozen=True)

@@ -102,4 +102,4 @@ def _called(model: str) -> str:
     """A folder's last name, a server's model after `#`, else the name as given."""
     if model.startswith(("http://", "https://")):
         return model.partition("#")[2] or "model"
-    return Path(model).name if Path(model).is_dir() else model
+    return Path(model).name if Path(model).exists() else model

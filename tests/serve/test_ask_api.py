@@ -123,7 +123,7 @@ def test_results_expire(make_client):
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({}, 422, "question: expected what is asked"),
+        ({}, 422, "question: expected what is asked or looked for"),
         ({"question": 5}, 422, "question: "),
         ({"question": "q", "colour": "red"}, 422, "colour: "),
         ({"question": "q", "task": "trackin"}, 422, "'tracking'"),
