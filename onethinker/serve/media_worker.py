@@ -18,6 +18,7 @@ import numpy as np
 
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe, write_clip, write_image
 from onethinker.media.decode import IMAGE_FORMATS
+from onethinker.media.pictures import MAX_ANIMATION_PIXELS
 from onethinker.media.write import write_exact_clip
 
 SHOWN_PIXELS = 1280 * 960
@@ -120,6 +121,10 @@ def _check_header(file: Path, job: dict[str, Any]) -> None:
             frames = int(getattr(picture, "n_frames", 1))
             if frames > job["frames"]:
                 raise _Refused("too_large", f"a picture of {frames:,} frames; at most {job['frames']:,} are taken")
+            if frames > 1 and frames * picture.width * picture.height > MAX_ANIMATION_PIXELS:
+                raise _Refused(
+                    "too_large", f"{frames:,} frames of {picture.width:,} × {picture.height:,} pixels; shorten it"
+                )
     except (_Refused, MemoryError):
         raise
     except Image.DecompressionBombError as error:
