@@ -85,11 +85,12 @@ def one_by_one(model: Any, asked: Sequence[tuple[Path, str]]) -> tuple[Row, list
     return Row("ask, one by one", 1, time.perf_counter() - began, seconds, 1.0, 0), texts
 
 
-async def load(who: str, base: str, asked: Sequence[tuple[Path, str]], truth: Sequence[str], clients: int) -> Row:
-    """`clients` that take the next question each, until there is none."""
+async def load(
+    who: str, base: str, name: str, asked: Sequence[tuple[Path, str]], truth: Sequence[str], clients: int
+) -> Row:
+    """`clients` that take the next question each, until there is none. name: the server's for the model."""
     queue, seconds, texts = list(enumerate(asked))[::-1], list[float](), dict[int, str]()
     async with httpx2.AsyncClient(timeout=600, limits=httpx2.Limits(max_connections=clients)) as http:
-        name = (await http.get(f"{base}/models")).json()["data"][0]["id"] if who != "transformers serve" else "mini"
 
         async def client() -> None:
             while queue:
@@ -134,20 +135,26 @@ def served(command: Sequence[str], health: str, log: Path, **environment: str) -
         process.wait(60)
 
 
-def servers(args: argparse.Namespace, folder: str) -> Iterator[tuple[str, list[str], str, dict[str, str]]]:
-    """(name, command, health path, environment) of each server."""
+def servers(args: argparse.Namespace, folder: str) -> Iterator[tuple[str, str, list[str], str, dict[str, str]]]:
+    """(who, its name for the model, command, health path, environment) of each server."""
     port = ["--port", str(PORT)]
-    yield "onethinker serve", [sys.executable, "-m", "onethinker", "serve", args.model, *port], "/readyz", {}
+    yield (
+        "onethinker serve",
+        args.model,
+        [sys.executable, "-m", "onethinker", "serve", args.model, *port],
+        "/readyz",
+        {},
+    )
     if args.transformers:
         command = [str(Path(sys.executable).parent / "transformers"), "serve", folder, *port, "--device", "cpu"]
-        yield "transformers serve", command, "/health", {"HF_HUB_OFFLINE": "1"}
+        yield "transformers serve", folder, command, "/health", {"HF_HUB_OFFLINE": "1"}
     if args.vllm:
         command = [
             args.vllm, "-m", "vllm.entrypoints.openai.api_server", "--model", folder, "--host", "127.0.0.1", *port,
             "--enforce-eager", "--max-model-len", "4096", "--limit-mm-per-prompt", '{"image":1,"video":1}',
             "--served-model-name", "mini",
         ]  # fmt: skip
-        yield "vLLM (CPU)", command, "/health", {"VLLM_CPU_KVCACHE_SPACE": "1"}
+        yield "vLLM (CPU)", "mini", command, "/health", {"VLLM_CPU_KVCACHE_SPACE": "1"}
 
 
 def measure(args: argparse.Namespace) -> Iterator[str]:
@@ -161,13 +168,13 @@ def measure(args: argparse.Namespace) -> Iterator[str]:
         base = len(first.seconds) / first.wall
         yield HEAD
         yield first.line(base)
-        for who, command, health, environment in servers(args, str(locate(args.model))):
+        for who, name, command, health, environment in servers(args, str(locate(args.model))):
             root = f"http://127.0.0.1:{PORT}"
             with served(command, root + health, Path(folder) / "log", **environment):
-                asyncio.run(load(who, f"{root}/v1", asked[:4], truth, 2))  # warm
+                asyncio.run(load(who, f"{root}/v1", name, asked[:4], truth, 2))  # warm
                 for clients in args.clients:
                     few = asked if clients > 1 else asked[: max(16, len(asked) // 4)]
-                    yield asyncio.run(load(who, f"{root}/v1", few, truth, clients)).line(base)
+                    yield asyncio.run(load(who, f"{root}/v1", name, few, truth, clients)).line(base)
 
 
 def main() -> None:
