@@ -148,7 +148,7 @@ def record(out: Path, stages: Stages) -> dict[str, Any]:
         "stages": seconds,
         "world": json.loads((out / "world" / "world.json").read_text(encoding="utf-8")),
         "runs": {run: _run(out / run, rows) for run, rows in runs.items()},
-        "evaluations": {name: _evaluation(summary) for name, summary in evaluations.items()},
+        "evaluations": {name: evaluation_row(summary) for name, summary in evaluations.items()},
         "compared": {
             f"{b} - {a}": _compared(out / "eval" / a, out / "eval" / b)
             for a, b in (("sft", "rl"), (CONTROL_SFT, "rl"), ("sft", CONTROL_SFT), ("sft", CONTROL_LR0))
@@ -175,7 +175,8 @@ def _run(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _evaluation(summary: dict[str, Any]) -> dict[str, Any]:
+def evaluation_row(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a record keeps of an evaluation's summary."""
     keep = ("n", "headline", "metrics", "sampled")
     return {
         "n": summary["n"],

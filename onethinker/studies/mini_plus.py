@@ -8,32 +8,42 @@ and held-out questions of both before and after, on pictures and clips that `min
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from onethinker.data.worlds import build_world, tasks_named
-from onethinker.models.shipped import SEEN_BYTES, seen_pictures
-from onethinker.recipes import load_recipe, override
+from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_BYTES, SEEN_FILE, WEIGHTS, seen_pictures
+from onethinker.recipes import Recipe, load_recipe, override
+from onethinker.recipes.base import DataConfig, ModelConfig
 from onethinker.sample import Samples, load_samples
-from onethinker.studies.mini import SEED
+from onethinker.studies.bench import STUDY
+from onethinker.studies.cells import rounded
+from onethinker.studies.mini import FILES, SEED, data_of, evaluation_row, seen_of
+from onethinker.studies.pages.mini_plus import page
 from onethinker.studies.stages import QUICK, Stages
 from onethinker.tasks import get_task
+from onethinker.train.card import CARD
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
+from onethinker.util.files import write_whole
+from onethinker.util.runs import JsonLines
 
 OUT = Path("runs/mini-plus")
-BASE = "mini-sft"
-TRAIN, PUBLISHED, NEW = 4_000, 1_300, 1_200
+NAME, BASE = "mini-plus", "mini-sft"
+TRAIN, PUBLISHED, NEW = 24_000, 1_300, 1_200
 """Samples to train on; held-out questions of the published and of the new tasks, before those on seen pictures go."""
 MIX = "published" + ",extra" * 4
 """A new task comes four times as often as an old one."""
-LOW = ["sft.batch=12", "sft.steps=130", "sft.save_every=20", "sft.freeze_vision=true", "sft.optimizer.schedule=linear",
+LOW = ["sft.batch=32", "sft.steps=700", "sft.save_every=50", "sft.optimizer.schedule=linear",
        "sft.optimizer.warmup=0.05", "sft.optimizer.lr=1e-3", "sft.optimizer.matrix_lr=1.25e-3"]  # fmt: skip
-SHORT = ["rl.steps=20", "rl.prompts=8", "rl.minibatch=8", "rl.save_every=5", "rl.freeze_vision=true"]
+SHORT = ["rl.steps=30", "rl.prompts=24", "rl.minibatch=24", "rl.save_every=5"]
 
 
 def build_mini_plus(out: Path = OUT, *, quick: bool = False) -> Path:
-    """Run or resume everything in `out` and return it. quick: a few steps of each, to see that it runs."""
+    """Run or resume everything in `out` and return the page. quick: a few steps of each, to see that it runs."""
     few = QUICK if quick else []
     recipe = load_recipe("mini", ["evaluate.sampled=0", *few])
     stages = Stages(out)
@@ -43,17 +53,58 @@ def build_mini_plus(out: Path = OUT, *, quick: bool = False) -> Path:
         "new": stages("new", lambda: build_world(out / "new", 30, SEED, tasks=tasks_named("extra"), test=new)),
     }
     world = stages("world", lambda: build_world(out / "world", n, SEED + 1, tasks=tasks_named(MIX), test=25))
-    held_out = {name: unseen(load_samples(folder / "test")) for name, folder in made.items()}
+    held_out = {name: unseen_by(BASE, load_samples(folder / "test")) for name, folder in made.items()}
     train = without(load_samples(world / "train"), pictures(*held_out.values()))
     sft = stages("sft", lambda: run_sft(override(recipe, [f"model.base={BASE}", *LOW, *few]), train, out / "sft"))
-    for model, name in ((str(sft), "sft"), (BASE, "before")):
-        for kind, samples in held_out.items():
-            stages.evaluate(recipe, model, samples, f"{name}-{kind}")
     new_only = replace(train, items=tuple(s for s in train if not get_task(s.task).released))
     rl = stages("rl", lambda: run_rl(override(recipe, [f"model.base={sft}", *SHORT, *few]), new_only, out / "rl"))
-    for kind, samples in held_out.items():
-        stages.evaluate(recipe, str(rl), samples, f"rl-{kind}")
-    return out
+    for model, name in ((BASE, "before"), (str(sft), "sft"), (str(rl), "rl")):
+        for kind, samples in held_out.items():
+            stages.evaluate(recipe, model, samples, f"{name}-{kind}")
+    write_whole(out / STUDY, json.dumps(rounded(record(out)), ensure_ascii=False))
+    return write_page(out)
+
+
+def record(out: Path) -> dict[str, Any]:
+    """What the page is made of: settings, every evaluation's numbers, and the reward of each step of RL."""
+    summaries = sorted((out / "eval").glob("*/summary.json"))
+    evaluations = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in summaries}
+    sft = json.loads((out / "sft" / "config.json").read_text(encoding="utf-8"))["recipe"]["sft"]
+    made: dict[str, Any] = {
+        "study": "mini_plus",
+        "command": "python -m onethinker.studies.mini_plus",
+        "samples": sft["steps"] * sft["batch"],
+        "sft": {key: sft[key] for key in ("steps", "batch", "optimizer")},
+        "evaluations": {name: evaluation_row(summary) for name, summary in evaluations.items()},
+    }
+    if (rewards := JsonLines(out / "rl" / "metrics.jsonl")).path.exists():
+        rl = json.loads((out / "rl" / "config.json").read_text(encoding="utf-8"))["recipe"]["rl"]
+        made |= {"rollouts": rl["prompts"] * rl["group"], "rewards": [row["reward"] for row in rewards.rows()]}
+    return made
+
+
+def write_page(out: Path) -> Path:
+    """`README.md` beside the record."""
+    study = json.loads((out / STUDY).read_text(encoding="utf-8"))
+    write_whole(out / "README.md", page(study)["README.md"])
+    return out / "README.md"
+
+
+def ship(out: Path, weights: Path = WEIGHTS) -> None:
+    """Copy the weights after SFT of a finished `out` into the package, with the page as their card."""
+    checkpoint = sorted((out / "sft" / "checkpoints").glob("step-*"))[-1]
+    folder = weights / NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in FILES:
+        shutil.copyfile(checkpoint / file, folder / file)
+    shutil.copyfile(out / "README.md", folder / CARD)
+    recipe = Recipe.model_validate_json((checkpoint / RECIPE_FILE).read_text(encoding="utf-8"))
+    told = recipe.model_copy(update={"model": ModelConfig(base=BASE), "data": DataConfig()})
+    write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
+    write_whole(folder / DATA_FILE, json.dumps(data_of(out / "world"), indent=1))
+    seen = [(weights / BASE / SEEN_FILE).read_bytes(), seen_of(out / "world")]
+    both = {data[at : at + SEEN_BYTES] for data in seen for at in range(0, len(data), SEEN_BYTES)}
+    (folder / SEEN_FILE).write_bytes(b"".join(sorted(both)))
 
 
 def pictures(*samples: Samples) -> set[str]:
@@ -66,14 +117,19 @@ def without(samples: Samples, shown: set[str]) -> Samples:
     return replace(samples, items=tuple(s for s in samples if not shown & {Path(media).stem for media in s.media}))
 
 
-def unseen(samples: Samples) -> Samples:
-    """Those whose pictures and clips the model to go on from did not learn from."""
-    seen = seen_pictures(BASE)
+def unseen_by(model: str, samples: Samples) -> Samples:
+    """Those whose pictures and clips a shipped model did not learn from."""
+    seen = seen_pictures(model)
     return without(samples, {name for name in pictures(samples) if name[: 2 * SEEN_BYTES] in seen})
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m onethinker.studies.mini_plus", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few steps of each in runs/mini-plus-quick")
+    parser.add_argument("--ship", action="store_true", help=f"then copy the weights of {OUT} into the package")
     told = parser.parse_args()
+    if told.quick and told.ship:
+        parser.error("--quick weights are not for shipping")
     print(build_mini_plus(Path("runs/mini-plus-quick") if told.quick else OUT, quick=told.quick))
+    if told.ship:
+        ship(OUT)
