@@ -65,7 +65,7 @@ def _changed(folder: Path) -> int:
     return folder.stat().st_mtime_ns if folder.is_dir() else 0
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _within(folder: Path, changed: int) -> dict[str, str]:
     """Name → place of the files in the folder's own folders and theirs, as of the folder's last change."""
     inner = sorted(entry for entry in folder.iterdir() if entry.is_dir()) if changed else []
