@@ -119,6 +119,15 @@ def test_a_killed_run_goes_on_to_the_same_rates(corpus):
     assert not set(engine.asked) & set(answered)
 
 
+def test_the_recipe_names_a_window(corpus, tmp_path):
+    from onethinker.cli.app import _training
+
+    measure_difficulty(corpus, corpus, asked())
+    words = ["data.difficulty=[0.2,0.6]"]
+    _, samples, _ = _training("rl", "mini", "", str(corpus), "", None, "", "", "", words, tmp_path / "run")
+    assert {sample.pass_rate for sample in samples} == {0.25, 0.5}
+
+
 def test_training_takes_a_window_and_the_curriculum_what_is_known(corpus):
     measure_difficulty(corpus, corpus, asked())
     samples = load_samples(corpus)

@@ -147,7 +147,8 @@ class Asking:
         self.pace.give_back(most.prompt + most.answer - usage.prompt - usage.answer)
         self.pace.heed(reply.headers, usage.prompt + usage.answer)
         await self._notify()
-        check_billed(question, usage, most)
+        if problem := overrun(f"sample {question.sample.id}", usage, most):
+            raise EndpointError(problem)
         self._known.add(kind_of(question))
         return usage
 
@@ -229,14 +230,15 @@ def read_reply(reply: Reply, most: Usage) -> tuple[list[dict[str, Any]], Usage]:
     return choices, read_usage(reply.body, sum(len(c.text.encode("utf-8", "replace")) for c in found), most)
 
 
-def check_billed(question: Question, usage: Usage, most: Usage) -> None:
-    """Raises EndpointError where more was billed than was reserved."""
-    if usage.prompt > most.prompt or usage.answer > most.answer:
-        raise EndpointError(
-            f"sample {question.sample.id}: the server counts {usage.prompt:,} tokens of prompt and {usage.answer:,} of "
-            f"answer where at most {most.prompt:,} and {most.answer:,} were reserved, so the budget would not hold; "
-            "raise `tokens_per_picture` (pictures), or `max_tokens` (a model that thinks beyond it), and run again"
-        )
+def overrun(name: str, usage: Usage, most: Usage) -> str:
+    """What to say where more was billed than was reserved, empty where it was not."""
+    if usage.prompt <= most.prompt and usage.answer <= most.answer:
+        return ""
+    return (
+        f"{name}: the server counts {usage.prompt:,} tokens of prompt and {usage.answer:,} of answer where at most "
+        f"{most.prompt:,} and {most.answer:,} were reserved, so the budget would not hold; raise `tokens_per_picture` "
+        "(pictures), or `max_tokens` (a model that thinks beyond it), and run again"
+    )
 
 
 Outcome = tuple[Question, str]

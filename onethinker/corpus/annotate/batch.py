@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from onethinker.corpus.annotate.ask import BUDGET, Asking, Outcome, ask_all, read_reply, renamed
+from onethinker.corpus.annotate.ask import BUDGET, Asking, Outcome, ask_all, overrun, read_reply, renamed
 from onethinker.corpus.annotate.budget import Usage
 from onethinker.corpus.annotate.endpoint import EndpointError, Refused, Reply, Unsure
 from onethinker.corpus.annotate.journal import Line, OpenBatch
@@ -65,6 +65,7 @@ class Batches:
     problems: dict[str, str] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
     _asked: dict[int, Question] = field(default_factory=dict)
+    _overrun: str = ""
 
     async def answer(self, questions: list[Question]) -> list[Outcome]:
         """Ask until each has its answers or cannot have them."""
@@ -159,6 +160,8 @@ class Batches:
             else:
                 journal.lose(number, f"not in the results of a batch that is {found['status']}")
         journal.batch_ended(batch.name)
+        if self._overrun:
+            raise EndpointError(self._overrun)
 
     async def _find(self, batch: OpenBatch) -> bool:
         """Whether a batch of that name is in the provider's list, whose id it then has; waits until one that was made
@@ -207,6 +210,7 @@ class Batches:
         except Unsure as error:
             journal.lose(number, str(error))
             return
+        self._overrun = self._overrun or overrun(f"line {number}", usage, Usage(asked.prompt, asked.answer))
         paid = self.asking.price.of(usage.prompt, usage.answer, batch=True)
         told = {"prompt": usage.prompt, "answer": usage.answer, "trusted": usage.trusted}
         journal.settle(number, asked.key, paid, choices, **told, **(facts(question) if question else {}))

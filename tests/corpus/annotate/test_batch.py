@@ -90,6 +90,17 @@ def test_the_budget_holds(run, provider):
     assert told["spent"]["dollars"] <= 0.006
 
 
+def test_a_batch_that_is_billed_more_than_was_reserved_ends_the_run(run, provider):
+    def more(custom_id, response):
+        response["body"]["usage"]["prompt_tokens"] = 50_000
+        return response
+
+    provider.batches.spoil = more
+    with pytest.raises(EndpointError, match=r"line \d: the server counts 50,000 tokens"):
+        run(SAMPLES, batch=True)
+    assert run(SAMPLES)["spent"]["tokens"] > 5 * 50_000
+
+
 def test_a_batch_that_fails_was_not_billed(run, provider):
     provider.batches.status = "failed"
     told = run(SAMPLES, batch=True)

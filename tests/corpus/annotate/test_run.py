@@ -9,7 +9,7 @@ import pytest
 
 from onethinker.corpus.annotate.endpoint import EndpointError
 from onethinker.corpus.annotate.run import Money
-from onethinker.corpus.annotate.settings import SettingsError
+from onethinker.corpus.annotate.settings import SettingsError, load_settings
 from onethinker.sample import load_samples
 from tests.corpus.annotate.conftest import question
 
@@ -46,6 +46,42 @@ def test_other_thresholds_cost_nothing(run, provider, tmp_path):
     asked = len(provider.asked)
     told = run([question(0), question(1, "B")], thresholds={"multiple_choice": 0.0})
     assert told["table"][0]["kept"] == 2 and len(provider.asked) == asked
+
+
+def test_the_command(run, provider, tmp_path):
+    from typer.testing import CliRunner
+
+    from onethinker.cli.app import app
+
+    def call(*words: str):
+        return CliRunner().invoke(app, ["data", "annotate", str(tmp_path / "corpus"), *words])
+
+    run([question(0), question(1, "B")])
+    (tmp_path / "own.yaml").write_text("max_tokens: 60\nthresholds: {multiple_choice: 0}\n")
+    given = ("--model", provider.url, "--out", str(tmp_path / "again"), "--budget-tokens", "100000")
+    done = call(*given, "--settings", str(tmp_path / "own.yaml"), "--candidates", "1")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "multiple_choice" in done.output and len(load_samples(tmp_path / "again")) == 2
+    assert provider.asked[-1]["max_tokens"] == 60
+    assert call("--copy", str(tmp_path / "mine")).exit_code == 0
+    assert {file.name for file in (tmp_path / "mine").iterdir()} == {"prompts.yaml", "settings.yaml"}
+    assert call("--copy", str(tmp_path / "mine")).exit_code != 0 and call().exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("candidate: 3", "no key 'candidate'; the nearest is 'candidates'"),
+        ("thresholds: {tracing: 1}", "no task 'tracing'; the nearest is 'tracking'"),
+        ("rules: {leaks: ['(']}", "is no regular expression"),
+        ("candidates: 0", "candidates: Input should be greater than 0"),
+        ("- 1", "expected `key: value` lines"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(tmp_path, text, words):
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=words):
+        load_settings(tmp_path / "own.yaml")
 
 
 def test_equal_questions_are_paid_for_once(run, provider):
