@@ -65,7 +65,7 @@ def scores(model: str, test: Samples, out: Path) -> dict[str, float]:
     engine, prompts = answering_engine(recipe), load_prompts(recipe.prompts)
     summary = evaluate(test, engine, out, config=recipe.evaluate, prompts=prompts, model=model)
     found = {task: row["metrics"][row["headline"]]["value"] for task, row in summary["tasks"].items()}
-    return found | {"mean": summary["mean"]["value"]}
+    return found | {"mean": summary["mean"]["headline"]["value"]}
 
 
 def learned(arm: str, samples: Samples, seed: int, steps: int, test: Samples, out: Path) -> dict[str, float]:
