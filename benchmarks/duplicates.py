@@ -35,34 +35,34 @@ MARKS = ("<!-- duplicates: python -m benchmarks.duplicates --write docs/cleaning
 PEER = """
 import json, sys
 from collections import defaultdict
-kind, names = sys.argv[1], json.load(sys.stdin)
-if kind == "pictures":
-    from data_juicer.ops.deduplicator.image_deduplicator import ImageDeduplicator as Op
-    op, rows = Op(), [{"images": [n]} for n in names]
-elif kind == "clips":
-    from data_juicer.ops.deduplicator.video_deduplicator import VideoDeduplicator as Op
-    op, rows = Op(), [{"videos": [n]} for n in names]
-else:
-    from data_juicer.ops.deduplicator.document_minhash_deduplicator import DocumentMinhashDeduplicator as Op
-    op, rows = Op(), [{"text": n} for n in names]
-rows = [op.compute_hash(row) for row in rows]
-if kind == "questions":  # texts that share a band, joined as its `process` joins them, which gives no groups
-    hashes = [row[key] for row in rows for key in row if "minhash" in key.lower()]
-    tables = [defaultdict(list) for _ in hashes[0]]
-    parent = list(range(len(rows)))
+from data_juicer.ops.deduplicator.document_minhash_deduplicator import DocumentMinhashDeduplicator
+from data_juicer.ops.deduplicator.image_deduplicator import ImageDeduplicator
+from data_juicer.ops.deduplicator.video_deduplicator import VideoDeduplicator
+
+def joined(hashes):
+    # Texts that share a band, joined as its `process` joins them, which gives no groups.
+    parent = list(range(len(hashes)))
     def home(i):
         while parent[i] != i: i = parent[i]
         return i
+    first = {}
     for at, bands in enumerate(hashes):
-        for table, band in zip(tables, bands):
-            table[band].append(at)
-    for table in tables:
-        for some in table.values():
-            for other in some[1:]: parent[home(other)] = home(some[0])
-    groups = [home(i) for i in range(len(rows))]
-else:
-    groups = [row[key] for row in rows for key in row if key in ("__dj__imagehash", "__dj__videohash")]
-print("GROUPS" + json.dumps(groups))
+        for number, band in enumerate(bands):
+            parent[home(at)] = home(first.setdefault((number, str(band)), at))
+    return [home(i) for i in range(len(hashes))]
+
+asked, found = json.load(sys.stdin), {}
+for kind, names in asked.items():
+    if kind == "questions":
+        op = DocumentMinhashDeduplicator()
+        found[kind] = joined([op.compute_hash({"text": n})["__dj__minhash"] for n in names])
+        continue
+    op, field, key = {
+        "pictures": (ImageDeduplicator(), "images", "__dj__imagehash"),
+        "clips": (VideoDeduplicator(), "videos", "__dj__videohash"),
+    }[kind]
+    found[kind] = [op.compute_hash({"text": "", field: [n]})[key] for n in names]
+print("GROUPS" + json.dumps(found))
 """
 
 
@@ -104,17 +104,14 @@ def ours(planted: Sequence[Planted], work: Path) -> Result:
     return judge(planted, [home[name] for name in names], time.process_time() - begin)
 
 
-def peer(python: str, kind: str, planted: Sequence[Planted], names: Sequence[str]) -> Result | None:
-    """Data-Juicer's groups of the files, or texts, of these names; None without its Python."""
-    if not python:
-        return None
-    begin = time.monotonic()
-    asked = [python, "-c", PEER, kind]
-    told = subprocess.run(asked, input=json.dumps(names), capture_output=True, text=True, check=False)
+def peer(python: str, asked: Mapping[str, Sequence[str]]) -> dict[str, list[object]]:
+    """Data-Juicer's groups of files, or texts, by kind."""
+    told = subprocess.run([python, "-c", PEER], input=json.dumps(asked), capture_output=True, text=True, check=False)
     line = next((line for line in told.stdout.splitlines() if line.startswith("GROUPS")), None)
     if line is None:
         raise SystemExit(f"the peer failed:\n{told.stderr[-2000:]}")
-    return judge(planted, json.loads(line.removeprefix("GROUPS")), time.monotonic() - begin)
+    found: dict[str, list[object]] = json.loads(line.removeprefix("GROUPS"))
+    return found
 
 
 # ---- questions --------------------------------------------------------------------------------------------------
@@ -173,30 +170,28 @@ def rows(title: str, planted: Sequence[Planted], mine: Result, theirs: Result | 
 
 def table(python: str, share: float) -> str:
     lines = ["| | ours | Data-Juicer |", "|---|---:|---:|"]
+    texts = questions(round(400 * share))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        films = max(2, round(60 * share))
-        for kind, plant in (
-            ("pictures", lambda: plant_pictures(folder / "pictures", share)),
-            ("clips", lambda: plant_films(folder / "clips", films, share)),
-        ):
-            planted = plant()
-            mine = ours(planted, folder / f"{kind}-signatures")
-            print(f"{kind}: ours {mine}, {1000 * mine.seconds / len(planted):.0f} ms of one core a file", flush=True)
-            theirs = peer(python, kind, planted, [str(one.file) for one in planted])
-            print(f"{kind}: Data-Juicer {theirs}", flush=True)
-            lines += rows(kind, planted, mine, theirs)
-    texts = questions(round(400 * share))
-    planted = [Planted(Path(), origin, kind) for _, origin, kind in texts]
-    mine = judge(planted, our_questions(texts), 0.0)
-    theirs = peer(python, "questions", planted, [text for text, _, _ in texts])
-    return "\n".join([*lines, *rows("questions", planted, mine, theirs)])
+        planted = {
+            "pictures": plant_pictures(folder / "pictures", share),
+            "clips": plant_films(folder / "clips", share),
+        }
+        mine = {kind: ours(some, folder / f"{kind}-signatures") for kind, some in planted.items()}
+        print(mine, flush=True)
+        names = {kind: [str(one.file) for one in some] for kind, some in planted.items()}
+        theirs = peer(python, names | {"questions": [text for text, _, _ in texts]}) if python else {}
+    planted["questions"] = [Planted(Path(), origin, kind) for _, origin, kind in texts]
+    mine["questions"] = judge(planted["questions"], our_questions(texts), 0.0)
+    for kind, some in planted.items():
+        lines += rows(kind, some, mine[kind], judge(some, theirs[kind], 0.0) if theirs else None)
+    return "\n".join(lines)
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--peer", default="", help="Python of an environment with py-data-juicer and imagededup")
-    asked.add_argument("--share", type=float, default=1.0, help="share of the pictures and clips that are drawn")
+    asked.add_argument("--share", type=float, default=1.0, help="share of the pictures, clips and questions")
     asked.add_argument("--write", type=Path, help="the page whose table is made anew")
     given = asked.parse_args()
     made = table(given.peer, given.share)

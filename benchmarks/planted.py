@@ -10,6 +10,7 @@ import io
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -76,6 +77,10 @@ def photographs() -> Iterator[tuple[str, Picture]]:
         yield file.stem, open_image(file, 512 * 512)
 
 
+def some_photographs(share: float) -> Iterator[tuple[str, Picture]]:
+    return islice(photographs(), None, None, max(1, round(1 / share)))
+
+
 def worlds(count: int) -> Iterator[tuple[str, Picture]]:
     """Scenes of all kinds, 128 pixels wide, plain and cluttered in turn."""
     kinds = [kind for kind in DRAWERS if kind not in ("clip", "pair")]
@@ -131,8 +136,8 @@ def pages(count: int) -> Iterator[tuple[str, Picture]]:
 
 
 def pictures(share: float = 1.0) -> Iterator[tuple[str, Picture]]:
-    """All of them, or a share of those that are drawn."""
-    yield from photographs()
+    """All of them, or a share."""
+    yield from some_photographs(share)
     for make, count in ((worlds, 120), (textures, 60), (charts, 30), (pages, 30)):
         yield from make(max(1, round(count * share)))
 
@@ -206,12 +211,12 @@ class Film:
     fps: float
 
 
-def films(count: int) -> Iterator[tuple[str, Film]]:
-    """Scenes of worlds, moves over photographs, and the clips of ../shared/real where they are there."""
-    for n in range(count):
+def films(share: float = 1.0) -> Iterator[tuple[str, Film]]:
+    """Scenes of worlds, moves over photographs, and the clips of ../shared/real where they are there; or a share."""
+    for n in range(max(1, round(60 * share))):
         rng = random.Random(f"film {n}")
         yield f"world-{n}", Film(list(render(DRAWERS["clip"](rng, level_of(3 if n % 2 else 1))[0])), FPS)
-    for name, picture in photographs():
+    for name, picture in some_photographs(share):
         if min(picture.size) >= 200:
             yield f"pan-{name}", _pan(picture, random.Random(name))
     for file in sorted(REAL.glob("*.mp4")):
@@ -282,11 +287,11 @@ def plant_pictures(folder: Path, share: float = 1.0) -> list[Planted]:
     return planted
 
 
-def plant_films(folder: Path, count: int = 60) -> list[Planted]:
+def plant_films(folder: Path, share: float = 1.0) -> list[Planted]:
     """Write each clip as MP4 and a copy of each kind."""
     folder.mkdir(parents=True, exist_ok=True)
     planted = []
-    for name, film in films(count):
+    for name, film in films(share):
         makers: dict[str, Callable[[Film, random.Random], Film]] = {"": lambda same, rng: same, **FILM_COPIES}
         for at, (kind, copy) in enumerate(makers.items()):
             made = copy(film, random.Random(f"{name} {kind}"))

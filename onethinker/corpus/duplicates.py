@@ -109,36 +109,42 @@ def find(media: Media, config: Near) -> list[Pair]:
     """The pairs that make up the groups of duplicates; not every pair of a group is among them. Between two sides all
     pairs are."""
     groups = Groups(len(media.rows))
-    found = list(_exact(media, groups))
-    first = [p for p, row in enumerate(media.rows) if not row["problem"] and groups.find(p) == p]
+    found = {(one, other): _pair(media, one, other, how) for one, other, how in _exact(media, groups)}
+    sound = [place for place, row in enumerate(media.rows) if not row["problem"]]
+    # A copy of what another copies exactly is found by that one; between two sides it need not be.
+    first = sound if media.two_sided else [place for place in sound if groups.find(place) == place]
     for clips, verify in ((False, _verify_pictures), (True, _verify_clips)):
-        places = [p for p in first if bool(media.rows[p]["clip"]) is clips]
+        places = [place for place in first if bool(media.rows[place]["clip"]) is clips]
         candidates = _candidates(media, places, config)
         with bar("near duplicates", len(candidates)) as advance:
             for (one, other), frames in candidates.items():
                 advance()
-                if not media.two_sided and groups.find(one) == groups.find(other):
+                joined = not media.two_sided and groups.find(one) == groups.find(other)
+                if joined or (one, other) in found:
                     continue
                 pair = verify(media, one, other, frames, config)
                 if pair is not None:
                     groups.join(one, other)
-                    found.append(pair)
-    return found
+                    found[one, other] = pair
+    return list(found.values())
 
 
-def _exact(media: Media, groups: Groups) -> Iterator[Pair]:
+def _exact(media: Media, groups: Groups) -> Iterator[tuple[int, int, How]]:
     """Media of the same bytes, or else of the same decoded pixels."""
     names: tuple[Literal["bytes"], Literal["pixels"]] = ("bytes", "pixels")
+    met: set[tuple[int, int]] = set()
     for name in names:
         homes: dict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(media.rows):
             if row["problem"]:
                 continue
             earlier = homes[row[name]]
-            partner = next((p for p in earlier if media.may_pair(p, place)), None)
-            if partner is not None and (media.two_sided or groups.find(partner) != groups.find(place)):
-                groups.join(partner, place)
-                yield _pair(media, partner, place, name)
+            partners = [p for p in earlier if media.may_pair(p, place) and (p, place) not in met]
+            for partner in partners if media.two_sided else partners[:1]:
+                if media.two_sided or groups.find(partner) != groups.find(place):
+                    groups.join(partner, place)
+                    met.add((partner, place))
+                    yield partner, place, name
             earlier.append(place)
 
 

@@ -9,7 +9,7 @@ every thin thing that is laid over a picture, is unexplained in one direction on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -35,6 +35,8 @@ _SEARCH = 3
 _TRIED = 12
 """Pairs of views, the nearest first, that are tried for the alignment."""
 _BLUR = 0.8
+_ENOUGH = 0.02
+"""Unexplained share below which no other alignment is tried."""
 
 RGB = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
@@ -69,28 +71,38 @@ class Look:
 
 
 def compare(first: Look, second: Look, most: int) -> Likeness:
-    """most: bits in which views differ that may show the same."""
+    """The likeness under the best of a few alignments. most: bits in which views differ that may show the same."""
     side = min(SIDE, *first.rgb.shape[:2], *second.rgb.shape[:2])
-    return explained(first.rgb, second.rgb, _align(first, second, most, side), side)
+    best = None
+    for mapped in _alignments(first, second, most, side):
+        found = explained(first.rgb, second.rgb, mapped, side)
+        if best is None or (found.less, found.more) < (best.less, best.more):
+            best = found
+        if best.less <= _ENOUGH:
+            break
+    assert best is not None
+    return best
 
 
 # ---- where one lies on the other --------------------------------------------------------------------------------
 
 
-def _align(first: Look, second: Look, most: int, side: int) -> Map:
-    """The map under which the grey values correlate best: of those that two views suggest the best by a small search,
-    then refined by Evangelidis and Psarakis' ECC, of which shift and scale are kept."""
+def _alignments(first: Look, second: Look, most: int, side: int) -> Iterator[Map]:
+    """The best of the maps that two views suggest, by the correlation of grey values after a small search; then that
+    map as Evangelidis and Psarakis' ECC refines it, of which shift and scale are kept. ECC may also lead astray."""
     tried = _suggested(first, second, most)[:_TRIED] or [SAME]
     one, other = (_small(look.rgb, min(64, side)) for look in (first, second))
-    mapped = max((_shifted(one, other, guess, min(48, side)) for guess in tried), key=lambda found: found[0])[1]
-    for level, steps in ((48, 10), (96, 8)):
-        one, other = (_small(look.rgb, min(level, side)) for look in (first, second))
-        refined = _refined(one, other, mapped, steps)
-        if refined is None:
-            break
-        if _correlation(one, other, refined) > _correlation(one, other, mapped):
-            mapped = refined
-    return mapped
+    start = max((_shifted(one, other, guess, min(48, side)) for guess in tried), key=lambda found: found[0])[1]
+    yield start
+    fine = tuple(_small(look.rgb, min(96, side)) for look in (first, second))
+    coarse = tuple(_small(look.rgb, min(48, side)) for look in (first, second))
+    near = _refined(*fine, start, 8)
+    if near is not None:
+        yield near
+    far = _refined(*coarse, start, 10)
+    far = far and _refined(*fine, far, 8)
+    if far is not None:
+        yield far
 
 
 def _suggested(first: Look, second: Look, most: int) -> list[Map]:
@@ -151,14 +163,6 @@ def _refined(first: Grey, second: Grey, mapped: Map, steps: int) -> Map | None:
     if not (0.4 < sx < 2.5 and 0.4 < sy < 2.5):
         return None
     return sx, sy, float(found[0, 2]) / side - (sx - 1) * half, float(found[1, 2]) / side - (sy - 1) * half
-
-
-def _correlation(first: Grey, second: Grey, mapped: Map) -> float:
-    window, other = window_of(mapped)
-    if min(other[2] - other[0], other[3] - other[1]) < 0.3:
-        return -1.0
-    a, b = _cut(first, window, len(first)), _cut(second, other, len(first))
-    return float(cv2.matchTemplate(a, b, cv2.TM_CCOEFF_NORMED)[0, 0])
 
 
 def window_of(mapped: Map) -> tuple[Rect, Rect]:

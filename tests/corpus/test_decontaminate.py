@@ -73,6 +73,16 @@ def test_shared_media_and_words(places: tuple[Path, Path], tmp_path: Path) -> No
     assert (again.table, again.gone, again.samples) == ([], [], 13)
 
 
+def test_a_copy_of_what_is_there_exactly_too_is_found(places: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, root = places
+    shutil.copy(root / "onethinker-eval/shared.jpg", corpus / "00.jpg")
+    samples = [sample("1", "the disc", "0.png", "a"), sample("2", "the disc", "00.jpg", "b")]
+    save_samples(samples, corpus / "samples.jsonl")
+    found = decontaminate(corpus, tmp_path / "out", [root], workers=1)
+    assert found.gone == [("a", "1"), ("b", "2")]
+    assert {pair.how for pair in found.pairs} == {"picture", "bytes"}
+
+
 def test_no_benchmark_is_said(places: tuple[Path, Path], tmp_path: Path) -> None:
     corpus, root = places
     shutil.rmtree(root)
