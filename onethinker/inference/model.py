@@ -26,6 +26,7 @@ from onethinker.segment import Segmenter, make_segmenter
 from onethinker.tasks import TASKS, TaskError, get_task
 from onethinker.tasks.prompts import PromptSet
 from onethinker.util.served import say
+from onethinker.util.uncollected import uncollected
 
 DEFAULT_MODEL = "mini-rl"
 
@@ -170,7 +171,8 @@ def load_model(
     asked = asked_as(name, like)
     recipe = asked.overridden([*flag_overrides(flags), *tool_overrides(tools, knowledge), *overrides])
     asked.tell(recipe)
-    made = answering_engine(recipe, engine)
+    with uncollected():
+        made = answering_engine(recipe, engine)
     evaluated = recipe.evaluate
     return Model(
         made, recipe_prompts(recipe), evaluated.budget, evaluated.max_tokens, _knows_only_worlds(name, asked),
