@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from onethinker.data.inspect import check
+from onethinker.data.worlds import build_world, tasks_named
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate.run import evaluate
 from onethinker.recipes.base import EvalConfig
@@ -28,7 +30,13 @@ from tests.tasks.examples import respond, sample_of
 FILE = '''
 """Yes or no: whether a statement holds."""
 
+from onethinker.tasks.asking import Ask, name
 from onethinker.tasks.base import SEEN, Malformed, Measured, Task, make_templates
+
+
+def is_it_there(rng, scene):
+    wanted = rng.choice(("red circle", name(rng.choice(scene.things))))
+    return Ask("there", f"Is there a {wanted}?", lambda seen: ("", "yes" if wanted in map(name, seen.things) else "no"))
 
 
 class YesNo(Task[bool]):
@@ -40,6 +48,9 @@ class YesNo(Task[bool]):
     example_truth = "yes"
     group = "Yes or no"
     statistics = "multiple_choice"
+    released = False
+    scenes = ("still",)
+    asks = {"still": (is_it_there,)}
     templates = make_templates("choice: {question}", "The answer is yes or no.", "ANSWER")
 
     def parse(self, text, sample, *, lenient=False):
@@ -113,6 +124,15 @@ def test_it_is_asked_scored_and_drawn(task: Task[Any], questions: Samples, tmp_p
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     totals = score_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     assert totals.summary()["yes_no"]["metrics"] == {"accuracy": {"official": 0.5, "released": 0.5}}
+
+
+def test_a_world_asks_it(task: Task[Any], tmp_path: Path) -> None:
+    """Its questions stand in its file; they share pictures with those of other tasks."""
+    folder = build_world(tmp_path / "w", 24, seed=0, tasks=tasks_named("ocr,yes_no,yes_no"), test=6)
+    assert check(folder) == []
+    asked = load_samples(folder / "train").of_task("yes_no")
+    assert len(asked) == 16 and {s.truth for s in asked} == {"yes", "no"}
+    assert task.name not in tasks_named("published") and task.name in tasks_named("extra")
 
 
 def test_it_trains(questions: Samples, tiny: Any, tmp_path: Path) -> None:
