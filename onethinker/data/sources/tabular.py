@@ -164,7 +164,7 @@ def _entry(source: TextIO, text: str, at: int, ends: str = ",]") -> tuple[Any, s
         at = _space(text, at)
         if text[at : at + 1] == ends[1]:
             return _END, text, at
-        fault = json.JSONDecodeError("the list breaks off", text[at : at + 20], 0)
+        fault: json.JSONDecodeError | None = None
         try:
             row, end = _DECODER.raw_decode(text, at)
             end = _space(text, end)
@@ -178,5 +178,5 @@ def _entry(source: TextIO, text: str, at: int, ends: str = ",]") -> tuple[Any, s
             fault = error
         more = source.read(max(_BLOCK, len(text) - at))
         if not more or len(text) - at > MAX_ROW:
-            raise fault
+            raise fault or json.JSONDecodeError("the list breaks off", text[at : at + 20], 0)
         text, at = text[at:] + more, 0

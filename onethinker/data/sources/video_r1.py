@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -74,9 +74,17 @@ def released(root: Path, row: Any, where: str, source: str) -> Item:
 
 def set_of(row: Any) -> str:
     """Which of `TASKS` a row is from; empty for another."""
-    path = PurePosixPath(str(row.get("path") or "")).parts
-    place = 1 if row.get("data_type") == "image" else 0
-    named = str(row.get("data_source") or "").split("/")[0] or (path[place] if len(path) > place + 1 else "")
+    named = str(row.get("data_source") or "").split("/")[0]
+    if not named:
+        path = PurePosixPath(str(row.get("path") or "")).parts
+        place = 1 if row.get("data_type") == "image" else 0
+        named = path[place] if len(path) > place + 1 else ""
+    return _set_named(named[:80])
+
+
+@lru_cache(maxsize=1024)
+def _set_named(named: str) -> str:
+    """Remembered, since every row of the file asks."""
     plain = _PLAIN.sub("", _KNOWN_AS.get(named, named).lower())
     return max((name for name in TASKS if plain.startswith(_PLAIN.sub("", name))), key=len, default="")
 
