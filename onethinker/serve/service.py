@@ -205,7 +205,8 @@ class Service:
 
     async def _made(self, kept: Kept, what: str, job: dict[str, Any]) -> Path:
         if what not in kept.made_files:
-            kept.made_files[what] = Path((await self.decoders.run(job, "media"))["path"])
+            kept.made_files[what] = file = Path((await self.decoders.run(job, "media"))["path"])
+            kept.size += file.stat().st_size
         return kept.made_files[what]
 
     # ---- asking the engine --------------------------------------------------------------------------------------

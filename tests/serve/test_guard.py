@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.requests import Request
 
 from onethinker.serve.guard import Guard, is_loopback
 from onethinker.serve.limits import Limits
 from onethinker.serve.metrics import Metrics
+from onethinker.serve.uploads import until_left
 from tests.serve.conftest import detail
 
 
@@ -126,3 +128,30 @@ def test_a_failure_of_ours_is_one_sentence():
 
     refused, body = asyncio.run(_call(Guard(app, Limits(), Metrics()), None))
     assert refused["status"] == 500 and b"ZeroDivisionError" not in body["body"]
+
+
+def test_work_for_a_client_that_leaves_is_given_up():
+    async def run():
+        ended = []
+
+        async def work():
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                ended.append("cancelled")
+                raise
+
+        async def leave():
+            return {"type": "http.disconnect"}
+
+        async def stay():
+            await asyncio.sleep(30)
+
+        async def answer():
+            return "answer"
+
+        reply = await until_left(Request({"type": "http"}, leave), work())
+        assert reply.status_code == 499 and ended == ["cancelled"]
+        assert await until_left(Request({"type": "http"}, stay), answer()) == "answer"
+
+    asyncio.run(run())
