@@ -30,4 +30,5 @@ class Limits(BaseModel):
     answers: int = Field(16, gt=0, description="answers to one question (n)")
     max_tokens: int = Field(4096, gt=0, description="tokens of an answer that may be asked for")
     result_seconds: float = Field(3600.0, gt=0, description="seconds for which a result can be fetched again")
+    results: int = Field(5000, gt=0, description="results kept; the oldest go first")
     result_bytes: int = Field(4 << 30, gt=0, description="bytes of all results kept; the oldest go first")

@@ -53,7 +53,7 @@ class Store:
         kept.size = sum(file.stat().st_size for file in kept.folder.iterdir())
         self._kept[kept.id] = kept
         self.expire()
-        while self.size > self.limits.result_bytes and len(self._kept) > 1:
+        while len(self) > self.limits.results or (self.size > self.limits.result_bytes and len(self) > 1):
             self._kept.popitem(last=False)[1].remove()
 
     def get(self, name: str) -> Kept:

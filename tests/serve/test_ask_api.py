@@ -110,6 +110,12 @@ def test_a_clips_drawing_is_a_clip(client, media, tmp_path):
     assert probe(tmp_path / "drawn.mp4").frames == 6
 
 
+def test_the_oldest_results_make_room(make_client):
+    client = make_client(limits={"results": 2})
+    ids = [client.post("/v1/ask", json={"question": "how are you"}).json()["id"] for _ in range(3)]
+    assert [client.get(f"/v1/results/{id}").status_code for id in ids] == [404, 200, 200]
+
+
 def test_results_expire(make_client):
     client = make_client(limits={"result_seconds": 0.05})
     told = client.post("/v1/ask", json={"question": "how are you"}).json()
