@@ -152,9 +152,8 @@ def test_verl_reads_it(data: Samples, tmp_path: Path) -> None:
     for at, sample in enumerate(data):
         content = rows[at]["raw_prompt"][0]["content"]
         media = [part for part in content if part["type"] != "text"] if isinstance(content, list) else []
-        assert [
-            Path(part[part["type"]]).samefile(path) for part, path in zip(media, sample.paths(data.root), strict=True)
-        ]
+        parts = zip(media, sample.paths(data.root), strict=True)
+        assert all(Path(part[part["type"]]).samefile(path) for part, path in parts)
 
 
 def test_easyr1_rows_by_kind(data: Samples, tmp_path: Path) -> None:
