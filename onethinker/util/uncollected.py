@@ -10,7 +10,7 @@ from contextlib import contextmanager
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Within it no cyclic garbage is collected; afterwards as before. For torch and transformers, whose import makes
-    hundreds of thousands of objects that stay: without it takes a fifth less of processor time."""
+    hundreds of thousands of objects that stay."""
     was_on = gc.isenabled()
     gc.disable()
     try:
