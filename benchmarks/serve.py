@@ -30,6 +30,7 @@ import numpy as np
 
 from benchmarks.generated import filled
 from onethinker.data.worlds import build_world
+from onethinker.engines.openai import read_completions
 from onethinker.models.shipped import locate
 from onethinker.sample import load_samples
 
@@ -102,7 +103,7 @@ async def load(
                 start = time.perf_counter()
                 reply = await http.post(f"{base}/chat/completions", json=body)
                 if reply.status_code == 200:
-                    texts[number] = reply.json()["choices"][0]["message"]["content"]
+                    texts[number] = read_completions(reply.json())[0].text  # thinking may come apart
                     seconds.append(time.perf_counter() - start)
                 elif len(queue) % 20 == 0:
                     print(f"{who}: {reply.status_code} {reply.text[:200]}", file=sys.stderr)
