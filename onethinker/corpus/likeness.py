@@ -94,8 +94,8 @@ def _alignments(first: Look, second: Look, most: int, side: int) -> Iterator[Map
     one, other = (_small(look.rgb, min(64, side)) for look in (first, second))
     start = max((_shifted(one, other, guess, min(48, side)) for guess in tried), key=lambda found: found[0])[1]
     yield start
-    fine = tuple(_small(look.rgb, min(96, side)) for look in (first, second))
-    coarse = tuple(_small(look.rgb, min(48, side)) for look in (first, second))
+    fine = _small(first.rgb, min(96, side)), _small(second.rgb, min(96, side))
+    coarse = _small(first.rgb, min(48, side)), _small(second.rgb, min(48, side))
     near = _refined(*fine, start, 8)
     if near is not None:
         yield near

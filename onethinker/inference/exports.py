@@ -54,12 +54,13 @@ def to_supervision(result: Result, second: float | None = None) -> Detections | 
     else:
         boxes = result.boxes
         xyxy, labels, things, seconds, mask = boxes.xyxy, list(boxes.labels), boxes.things, boxes.seconds, None
-    names = list(dict.fromkeys(labels))
-    data: dict[str, Any] = {"class_name": np.array(labels, dtype=str)}
+    named: list[str] = [str(label) for label in labels]
+    names = list(dict.fromkeys(named))
+    data: dict[str, Any] = {"class_name": np.array(named, dtype=str)}
     return supervision.Detections(
         xyxy=xyxy.astype(np.float32).reshape(-1, 4),
         mask=mask,
-        class_id=np.array([names.index(label) for label in labels], int),
+        class_id=np.array([names.index(label) for label in named], dtype=np.int64),
         tracker_id=things.astype(int) if result.of_clip else None,
         data=data | ({"second": seconds} if result.of_clip else {}),
     )
