@@ -1,4 +1,4 @@
-"""Draws the README's picture, one answer of mini-rl a task family: `python docs/pictures.py` → docs/images/answers.png."""
+"""Draws the README's picture, an answer of mini-rl a task family, into docs/images: `python docs/pictures.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE = Path(__file__).parent / "images" / "answers.png"
 
 
 def main() -> None:
-    """The first question of each task that mini-rl answers right, of a world of its own, drawn with its truth left out."""
+    """The first question of each task that mini-rl answers right, in a world of its own; only the answer is drawn."""
     model, tiles = load_model("mini-rl"), []
     with tempfile.TemporaryDirectory() as folder:
         samples = load_samples(build_world(Path(folder) / "w", 1, seed=7, validation=1, test=78) / "test")

@@ -55,12 +55,12 @@ def to_supervision(result: Result, second: float | None = None) -> Detections | 
         boxes = result.boxes
         xyxy, labels, things, seconds, mask = boxes.xyxy, list(boxes.labels), boxes.things, boxes.seconds, None
     named: list[str] = [str(label) for label in labels]
-    names = list(dict.fromkeys(named))
+    classes = list(dict.fromkeys(named))
     data: dict[str, Any] = {"class_name": np.array(named, dtype=str)}
     return supervision.Detections(
         xyxy=xyxy.astype(np.float32).reshape(-1, 4),
         mask=mask,
-        class_id=np.array([names.index(label) for label in named], dtype=np.int64),
+        class_id=np.array([classes.index(label) for label in named], dtype=np.int64),
         tracker_id=things.astype(int) if result.of_clip else None,
         data=data | ({"second": seconds} if result.of_clip else {}),
     )
