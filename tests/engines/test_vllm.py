@@ -309,7 +309,7 @@ def test_a_real_server_answers_as_the_local_engine(world, tmp_path):
     for mine, theirs in zip(expected, answered(engine, *requests, max_tokens=48), strict=True):
         assert mine[0].token_ids == theirs[0].token_ids
         assert mine[0].logps == pytest.approx(theirs[0].logps, abs=1e-4)
-    handed = {name: tensor + 0.02 * torch.randn_like(tensor) for name, tensor in handed.items()}
+    handed = {name: tensor + 0.1 * torch.randn_like(tensor) for name, tensor in handed.items()}
     engine.sync_weights()
     others = answered(engine, *requests, max_tokens=48)
     assert any(mine[0].token_ids != other[0].token_ids for mine, other in zip(expected, others, strict=True))

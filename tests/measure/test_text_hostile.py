@@ -37,7 +37,9 @@ HOSTILE = {
     "number words": "twenty million " * 26,
     "numbers": "1 2/3 " * 60,
 }
-LIMIT_SECONDS = 3.0  # of processor time; measured: under 1
+LIMIT_SECONDS = (
+    20.0  # of processor time; measured: under 1, and 3.5 on a crowded machine; what is not linear takes minutes
+)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -72,6 +72,7 @@ def test_fighters(grabcut):
 
 
 @needs_real
+@pytest.mark.slow
 def test_mug(grabcut):
     path, answer, published = real(16)
     truth = np.stack([masks.decode(published["segmentation_rle"][name]) for name in published["frames"]])

@@ -18,6 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "rewards.md"
 CELLS = re.compile(r"(?<!\\)\|")
 
 
+@pytest.mark.slow
 def test_the_page_has_what_the_script_counts() -> None:
     """On the smaller corpus, which is the beginning of the page's own; the page's numbers add up."""
     said = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
