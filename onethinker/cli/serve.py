@@ -40,7 +40,7 @@ def serve(
 ) -> None:
     """Serve a model: typed answers at /v1/ask, OpenAI's chat at /v1/chat/completions, questions batched as they come.
 
-    Ctrl-C or SIGTERM: answers under way are finished first. `pip install 'onethinker[serve]'` brings what it needs.
+    Ctrl-C or SIGTERM: answers under way are finished first. `pip install 'onethinker\\[serve]'` brings what it needs.
     """
     from onethinker.serve.start import start
 

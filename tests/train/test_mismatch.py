@@ -40,7 +40,10 @@ def group(prompt, answers, logps, rewards) -> ScoredGroup:
 
 def held(prompt) -> SimpleNamespace:
     """A step whose every group asks this prompt."""
-    return SimpleNamespace(share=lambda groups, release: (list(range(len(groups))), [prompt] * len(groups)))
+    return SimpleNamespace(
+        share=lambda groups, release: (list(range(len(groups))), [prompt] * len(groups)),
+        packed=lambda group, prompt: group.group(prompt, None, None),  # no answer has turns, which these would encode
+    )
 
 
 def test_weights_are_the_ratio_of_probabilities_up_to_the_cap(model, encoder, prompts, answers, tiny):
