@@ -72,6 +72,7 @@ def discs(seed: int, count: int = 20) -> Iterator[np.ndarray]:
         yield frame
 
 
+@pytest.mark.slow
 def test_planted_clips(tmp_path: Path) -> None:
     for seed in (0, 1):
         film = Film(list(discs(seed)), 10)

@@ -28,6 +28,7 @@ def test_the_contrasts_and_the_step_are_those_of_a_hand() -> None:
     assert steps_to_ceiling([0.5] * 30, 0.0, 1.0) is None
 
 
+@pytest.mark.slow
 def test_a_whole_one_and_on_another_machine(tmp_path: Path, small: list[str]) -> None:
     def run(folder: Path, known: Path | None = None, seeds: int = 1, more: tuple[str, ...] = ()) -> Path:
         return bench_biased(
