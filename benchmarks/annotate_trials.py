@@ -215,6 +215,13 @@ class Tally:
         self.answers += sum(trial.provider.billed.values())
         self.violations += [f"trial {trial.seed}: {what}" for what in trial.violations]
 
+    def ended(self, trial: Trial, death: str) -> None:
+        """Count a run of a trial and look at what it spent. death: where it died, empty if it ended by itself."""
+        self.runs += 1
+        self.deaths[death or "ended by itself"] += 1
+        trial.check(trial.money)
+        self.spent(trial)
+
     def spent(self, trial: Trial) -> None:
         cap = (trial.money.budget_usd or 0) * 1e12
         self.most = max(self.most, trial.provider.cost / cap, trial.provider.tokens / (trial.money.budget_tokens or 1))
@@ -232,11 +239,8 @@ def one_trial(seed: int, tally: Tally) -> None:
                     trial.run()
             except (Killed, EndpointError):
                 pass
-            tally.runs += 1
-            tally.deaths[death.where or "ended by itself"] += 1
             trial.settled += death.settled
-            trial.check(trial.money)
-            tally.spent(trial)
+            tally.ended(trial, death.where)
         trial.finish()
         tally.add(trial)
     finally:
@@ -271,12 +275,9 @@ def one_killed(seed: int, tally: Tally, processes: Any) -> None:
             if process.is_alive():
                 os.kill(process.pid, signal.SIGKILL)
             process.join()
-            tally.runs += 1
-            tally.deaths["SIGKILL" if process.exitcode == -signal.SIGKILL else "ended by itself"] += 1
             while provider.now:  # a request under way is billed still
                 time.sleep(0.005)
-            trial.check(trial.money)
-            tally.spent(trial)
+            tally.ended(trial, "SIGKILL" if process.exitcode == -signal.SIGKILL else "")
         trial.finish()
         tally.add(trial)
     finally:

@@ -1,9 +1,9 @@
 """What a search for near duplicates finds and merges wrongly, ours and Data-Juicer's, on the same planted files.
 
-    python -m benchmarks.duplicates --peer /tmp/dj/bin/python [--share 0.3] [--write docs/cleaning.md]
+    python -m benchmarks.duplicates --peer VENV/bin/python [--share 0.3] [--write docs/cleaning.md]
 
 Files are those of `planted.py`: pictures and clips that all differ, each with a copy of each kind, and questions with
-small edits. The peer runs in an environment of its own (`python -m venv /tmp/dj && /tmp/dj/bin/pip install
+small edits. The peer runs in an environment of its own (`python -m venv VENV && VENV/bin/pip install
 py-data-juicer imagededup`), by `image_deduplicator` (pHash), `video_deduplicator` and `document_minhash_deduplicator`
 with their defaults. Found is the share of copies that end in the group of their original. A false merge is a pair of
 files of two originals in one group, out of all such pairs; beside it stands how many originals share a group with
