@@ -174,6 +174,40 @@ def test_easyr1_rows_by_kind(data: Samples, tmp_path: Path) -> None:
     Image.open(io.BytesIO(rows[0]["images"][0]["bytes"])).load()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("embed", [False, True])
+def test_easyr1_reads_it(data: Samples, tmp_path: Path, embed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own class, from a checkout of EasyR1 on the PYTHONPATH; its package is named verl too."""
+    dataset = pytest.importorskip("verl.utils.dataset", reason="EasyR1 is not on the path")
+    if not hasattr(dataset, "process_image"):
+        pytest.skip("this verl is not EasyR1's")
+    from transformers.models.qwen3_vl import modeling_qwen3_vl
+
+    from onethinker.models import mini
+
+    for output in ("CausalLM", "Model"):  # types of EasyR1's model code that transformers 5 does not have
+        monkeypatch.setattr(modeling_qwen3_vl, f"Qwen3VL{output}OutputWithPast", object, raising=False)
+
+    made, processor, found = export(data.root, tmp_path / "e", "easyr1", embed=embed), mini.processor(), 0
+    samples = {sample.id: sample for sample in data}
+    for kind in ("images", "videos"):
+        rows = dataset.RLHFDataset(
+            str(made.folder / kind), processor.tokenizer, processor, prompt_key="problem",
+            image_dir=str(made.folder), max_prompt_length=4096, filter_overlong_prompts=False,
+            min_pixels=1024, max_pixels=16384,
+        )  # fmt: skip
+        for row in (rows[at] for at in range(len(rows))):
+            sample, media = samples[row["id"]], row["multi_modal_data"][kind]
+            assert row["ground_truth"] == sample.truth
+            assert len(media) == len(sample.media)
+            if not embed or kind == "videos":
+                assert all(Path(name).samefile(path) for name, path in zip(media, sample.paths(data.root), strict=True))
+            words = processor.tokenizer.decode(row["raw_prompt_ids"])
+            assert words.count("<|vision_start|>") == len(media)
+            found += 1
+    assert found == made.rows == len(data)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_medium_that_is_not_there_costs_its_sample(data: Samples, tmp_path: Path, form: str) -> None:
     gone = Sample("gone", "ocr", "image", "Read.", "x", media=("none.png",), meta={"response": "<answer>x</answer>"})
