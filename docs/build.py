@@ -24,6 +24,7 @@ from onethinker.recipes.base import kind_of, leaves, meaning
 from onethinker.recipes.show import plain, rows
 from onethinker.sample.answer import Status
 from onethinker.serve.limits import Limits
+from onethinker.studies.pages.claims import claims_table
 from onethinker.studies.pages.index import read_study, study_page
 from onethinker.studies.pages.markdown import join
 from onethinker.studies.pages.mini import results
@@ -180,16 +181,24 @@ def results_pages() -> dict[str, Callable[[], str]]:
     }
 
 
-LIMITS = ("<!-- limits -->", "<!-- /limits -->")
+def with_table(page: str, name: str, table: str) -> str:
+    """The page as it stands, with the table between its marks `<!-- name -->` and `<!-- /name -->` made anew."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = (HERE / page).read_text(encoding="utf-8").split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def results_index() -> str:
+    """The studies' first page, with the table of the paper's claims."""
+    studies = {data.parent.name: read_study(data) for data in HERE.glob("results/*/study.json")}
+    return with_table("results/README.md", "claims", claims_table({k: v for k, v in studies.items() if k != "mini"}))
 
 
 def serve_page() -> str:
-    """The page as it stands, with the table of a server's bounds made anew."""
-    begin, end = LIMITS
-    before, rest = (HERE / "serve.md").read_text(encoding="utf-8").split(begin)
+    """The page with the table of a server's bounds."""
     rows = [f"| `{key}` | {field.default:,} | {field.description} |" for key, field in Limits.model_fields.items()]
     table = "\n".join(["| bound | default | of |", "|---|---:|---|", *rows])
-    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+    return with_table("serve.md", "limits", table)
 
 
 WEIGHTS = "../onethinker/models/weights"
@@ -268,6 +277,7 @@ PAGES = {
     "corpus.md": corpus_page,
     "results_json.md": results_json_page,
     "serve.md": serve_page,
+    "results/README.md": results_index,
     **results_pages(),
 }
 

@@ -13,6 +13,7 @@ from onethinker.studies.contrasts import contrast_row, estimate
 from onethinker.studies.pages import algorithms as algorithms_page
 from onethinker.studies.pages import transfer as transfer_page
 from onethinker.studies.pages import zeroshot as zeroshot_page
+from onethinker.studies.pages.claims import claims_table
 from onethinker.studies.pages.figures import forest, heat, panels
 from onethinker.studies.pages.index import read_study, study_page, write_study_page
 from onethinker.studies.pages.markdown import number, p_value, table, with_interval
@@ -113,6 +114,18 @@ def test_an_arms_own_seeds_are_counted_and_its_gain_is_over_the_start() -> None:
     )
     assert "| 41.0 [38.5, 43.5] | +11.0 [+8.5, +13.5] | 3 | 10 s | 75% |" in row
     assert "Rewards are of the `paper` profile" in said
+
+
+def test_a_claim_holds_or_is_contradicted_only_where_its_contrast_is_sure() -> None:
+    def effect(b: str, *seeds: float) -> dict:
+        return contrast_row("ema_grpo", b, "base", "headline", seeds)
+
+    rows = [effect("grpo", 0.05, 0.051, 0.052), effect("dr_grpo", -0.05, -0.051, -0.052),
+            effect("batch_std", 0.05, -0.04, 0.01)]  # fmt: skip
+    said = claims_table({"algorithms": {"contrasts": rows}}).splitlines()[2:]
+    assert [line.split(" | ")[-1].strip(" |") for line in said] == ["holds", "is contradicted", "does not show"]
+    assert "+5.1 [+4.9, +5.3]" in said[0]
+    assert "[algorithms](algorithms/README.md)" in said[0]
 
 
 def test_numbers_are_written_with_a_minus_and_an_interval_where_there_is_one() -> None:
