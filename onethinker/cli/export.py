@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onethinker.cli.options import As, Prompts
+from onethinker.cli.options import As, DataOption, MediaRoot, ModelOption, Prompts, Set
 from onethinker.util.terminal import counted
 
 export_app = typer.Typer(help="Questions and results in others' formats.", no_args_is_help=True)
@@ -51,3 +51,37 @@ def vlmevalkit(
 
     file, rows, missing = export_predictions(results, out, tsv)
     print(f"{file}: {counted(rows, 'row')}, {counted(missing, 'question')} without an answer")
+
+
+@export_app.command()
+def verl(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, on a disk that every machine of the cluster sees.")],
+    model: ModelOption = "",
+    data: DataOption = "",
+    media_root: MediaRoot = "",
+    nodes: Annotated[int, typer.Option(help="Machines.", min=1)] = 1,
+    gpus: Annotated[int, typer.Option(help="GPUs of each machine.", min=1)] = 8,
+    tensor_parallel: Annotated[int, typer.Option(help="GPUs that hold one copy of the model that answers.", min=1)] = 1,
+    mode: Annotated[str, typer.Option(help="verl's trainer: sync, colocate_async or separate_async.")] = "sync",
+    embed: Annotated[bool, typer.Option("--embed", help="Pictures within the Parquet files, not linked.")] = False,
+    set_: Set = None,
+) -> None:
+    """A recipe's RL as a job of verl: data, config and launch script, ready for `ray job submit`.
+
+    verl must be installed with onethinker in an environment of its own; docs/verl.md.
+    """
+    from onethinker.models.shipped import find_model
+    from onethinker.recipes import load_recipe
+    from onethinker.recipes.answering import FLAGS, flag_overrides
+    from onethinker.scale.verl.job import Cluster, write_job
+
+    flags = {"model": model and find_model(model), "data": data, "media_root": media_root}
+    given = flag_overrides(flags, FLAGS | {"model": "model.base", "data": "data.train"})
+    made = load_recipe(recipe, [*given, *(set_ or [])])
+    job = write_job(made, out, cluster=Cluster(nodes, gpus, tensor_parallel), mode=mode, embed=embed)
+    for reason, count in job.data.left_out.items():
+        print(f"left out: {count:,}, {reason}")
+    for line in job.not_taken:
+        print(f"not taken: {line}")
+    print(f"{job.data.rows:,} samples → {job.folder}\nray job submit --working-dir {job.folder} -- bash launch.sh")

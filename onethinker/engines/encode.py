@@ -205,7 +205,7 @@ class Encoder:
             if isinstance(part, bytes):
                 words.append(PICTURE)
                 with Image.open(io.BytesIO(part), formats=["PNG"]) as opened:
-                    pictures.append(_within(opened.convert("RGB"), budget.image_pixels, self.unit))
+                    pictures.append(within_budget(opened.convert("RGB"), budget.image_pixels, self.unit))
             else:
                 words.append(disarm_response(part))
         text = "".join([*words, "\n</tool_response><|im_end|>\n<|im_start|>assistant\n"])
@@ -241,11 +241,11 @@ class Encoder:
             frames = max(len(clip.times) for clip in clips)
             longest = request.budget.frame_pixels * (frames + frames % 2)
             sizes["videos_kwargs"] = {"do_sample_frames": False, "size": self._size("video", longest)}
-        frames_of_clips = [_frames(clip, request.budget.frame_pixels, self.unit) for clip in clips]
-        return Inputs(text, images, frames_of_clips, [_metadata(clip) for clip in clips], sizes)
+        frames_of_clips = [clip_frames(clip, request.budget.frame_pixels, self.unit) for clip in clips]
+        return Inputs(text, images, frames_of_clips, [clip_metadata(clip) for clip in clips], sizes)
 
     def _image(self, path: str, pixels: int) -> Image.Image:
-        return self._images.get((path, pixels), lambda: _within(open_image(path, pixels), pixels, self.unit))
+        return self._images.get((path, pixels), lambda: within_budget(open_image(path, pixels), pixels, self.unit))
 
     def _clip(self, path: str, budget: MediaBudget) -> Clip:
         return self._clips.get((path, budget), lambda: open_clip(path, budget))
@@ -268,7 +268,7 @@ def _message(turn: tuple[str, list[Part]]) -> dict[str, Any]:
     }
 
 
-def _within(picture: Image.Image, pixels: int, unit: int) -> Image.Image:
+def within_budget(picture: Image.Image, pixels: int, unit: int) -> Image.Image:
     """The picture, resized to multiples of `unit` where the processor, rounding to such, would exceed `pixels`."""
     width, height = picture.size
     columns, rows, most = max(1, round(width / unit)), max(1, round(height / unit)), max(1, pixels // unit**2)
@@ -280,14 +280,14 @@ def _within(picture: Image.Image, pixels: int, unit: int) -> Image.Image:
     return picture.resize((columns * unit, min(rows, most // columns) * unit), Image.Resampling.BICUBIC)
 
 
-def _frames(clip: Clip, pixels: int, unit: int) -> list[np.ndarray]:
+def clip_frames(clip: Clip, pixels: int, unit: int) -> list[np.ndarray]:
     """Frames within the budget, even in number: the last stands twice, as the processor would have it for all but a
     single frame, which it refuses."""
-    frames = [np.asarray(_within(Image.fromarray(frame), pixels, unit)) for frame in clip.frames]
+    frames = [np.asarray(within_budget(Image.fromarray(frame), pixels, unit)) for frame in clip.frames]
     return frames + frames[-1:] * (len(frames) % 2)
 
 
-def _metadata(clip: Clip) -> VideoMetadata:
+def clip_metadata(clip: Clip) -> VideoMetadata:
     """Milliseconds as frame indices at 1000 fps: the processor's timestamps are then exact for any frame rate."""
     indices = [round(float(t) * 1000) for t in clip.times]
     indices += indices[-1:] * (len(indices) % 2)

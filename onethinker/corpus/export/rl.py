@@ -55,7 +55,7 @@ def verl_schema(embed: bool) -> pa.Schema:
     text = pa.string()
     message = pa.struct({"role": text, "content": text})
     image = pa.struct({"bytes": pa.binary()}) if embed else pa.struct({"image": text})
-    facts = {"index": pa.int64(), "id": text, "task": text, "modality": text, "meta": text}
+    facts = {"index": pa.int64(), "id": text, "task": text, "modality": text, "question": text, "meta": text}
     return pa.schema({
         "data_source": text, "prompt": pa.list_(message), "images": pa.list_(image),
         "videos": pa.list_(pa.struct({"video": text})), "ability": text,
@@ -90,7 +90,7 @@ def _verl(job: Job, sample: Sample, index: int) -> tuple[Row, int]:
         "ability": sample.task,
         "reward_model": {"style": "rule", "ground_truth": sample.truth},
         "extra_info": {"index": index, "id": sample.id, "task": sample.task, "modality": sample.modality,
-                       "meta": _meta(sample)},
+                       "question": sample.question, "meta": _meta(sample)},
     }, sum(len(held[n]) for n in images if held)  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Past one machine: our training in workers that others' engines place, start again and spread."""
