@@ -219,12 +219,30 @@ def _possible(letter: str, known: Mapping[str, str]) -> bool:
 def _beside_own_text(bare: str, known: Mapping[str, str]) -> str | None:
     """The letter of an option whose own text stands beside it, however they are parted: "D-4 cm", "4 cm (D)"."""
     first = re.fullmatch(r"[(\[<]?([A-Za-z])(?![A-Za-z0-9'’])\W*(.+)", bare, re.DOTALL)
-    last = re.fullmatch(r"(.+?)(?: |,|\n)\W*(?:option )?([A-Z])\W*", bare, re.DOTALL)
-    for match, at, said in ((first, 1, 2), (last, 2, 1)):
-        letter = match[at].upper() if match else ""
-        if match and known.get(letter) and _words(match[said].strip("()[]")) == known[letter]:
+    for letter, said in ((first[1].upper(), first[2]) if first else ("", ""), _last_letter(bare)):
+        if known.get(letter) and _words(said.strip("()[]")) == known[letter]:
             return letter
     return None
+
+
+def _last_letter(bare: str) -> tuple[str, str]:
+    """("D", "4 cm") of "4 cm, option D." and its like; ("", "") of any other text.
+
+    `(.+?)[ ,\n]\W*(?:option )?([A-Z])\W*` by hand, as that pattern takes the square of the length of brackets.
+    """
+    last = _last_of_a_word(bare)
+    if last < 0 or not "A" <= bare[last] <= "Z":
+        return "", ""
+    for before in (bare[:last].removesuffix("option "), bare[:last]):
+        for at in range(max(_last_of_a_word(before) + 1, 1), len(before)):
+            if before[at] in " ,\n":
+                return bare[last], before[:at]
+    return "", ""
+
+
+def _last_of_a_word(text: str) -> int:
+    """The place of the last character that `\w` matches, −1 without one."""
+    return next((at for at in range(len(text) - 1, -1, -1) if text[at].isalnum() or text[at] == "_"), -1)
 
 
 def _agrees(rest: str, letter: str, known: Mapping[str, str]) -> bool:
