@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
+from msgspec import structs
 from PIL import Image
 
 from onethinker.engines.base import Completion, Engine, EngineError, Request, Sampling, answer_aloud
@@ -133,7 +134,7 @@ class Model(Verbs):
         answer = read_answer(completion.text, completion.finish)
         reading = get_task(sample.task).read(sample, answer)
         if completion.finish == "error":
-            reading = reading._replace(problem=completion.error)
+            reading = structs.replace(reading, problem=completion.error)
         return Result(
             sample, media.files, completion.text, answer, reading, media.names, self.engine.identity,
             completion.tokens, completion.seconds, turns=completion.turns, segmenter=self._segmenter,

@@ -14,9 +14,11 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import structs
 
 from onethinker.engines.base import Sampling
 from onethinker.media import MediaBudget
@@ -136,13 +138,13 @@ _LENGTH = ("characters", "tokens")
 
 def score_row(score: Score) -> Row:
     """A score as JSON; `score_of` gives it back, its length from the row's other fields."""
-    values = {name: value for name, value in asdict(score).items() if name not in _LENGTH}
+    values = {name: value for name, value in structs.asdict(score).items() if name not in _LENGTH}
     return values | {"status": score.status.value}
 
 
 def score_of(row: Mapping[str, Any]) -> Score:
     """The score that a row holds; null, which is how a row keeps NaN, is NaN again."""
-    values = {field.name: row[field.name] for field in fields(Score) if field.name not in _LENGTH}
+    values = {name: row[name] for name in Score.__struct_fields__ if name not in _LENGTH}
     for name in ("components", "r_acc"):
         values[name] = {k: math.nan if v is None else v for k, v in row[name].items()}
     length = {"characters": len(row.get("response", "")), "tokens": row.get("tokens") or None}

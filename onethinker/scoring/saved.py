@@ -24,6 +24,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from onethinker.sample import DataError, Sample, parse_row
 from onethinker.sample.answer import Answer, Status, read_answer
 from onethinker.scoring.judge import Judge
@@ -49,8 +51,7 @@ class ScoreError(RuntimeError):
     """Scoring as a whole cannot go on; says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """One line, read. name: its id with the key it had. sample, answer: None where `message` says why it is unread."""
 
     line: int
@@ -60,8 +61,7 @@ class Read:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One line, scored. message: why it is of status `error`, empty where it is not."""
 
     read: Read

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import Answer, Status
@@ -12,8 +14,7 @@ from onethinker.tasks import get_task
 from onethinker.tasks.base import Result, Score
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True):
     """One answer's scores. lenient: under lenient reading, the same object where reading is the same or was not asked.
 
     failure: why both are of status `error`, where it is not the engine: a truth that is not usable, a grade that could

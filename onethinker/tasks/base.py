@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -66,7 +67,7 @@ _NO_MASK: dict[str, dict[str, float]] = {
 """What evaluation adds to the evidence of a score with masks, of nothing."""
 
 
-class Reading(NamedTuple, Generic[T]):
+class Reading(msgspec.Struct, Generic[T], frozen=True):
     """How an answer read. value: what it says, of one not in form what could be read of it, or None. problem: what was
     expected and found, empty where it is in form."""
 
@@ -207,10 +208,10 @@ class Task(ABC, Generic[T]):
         if answer.status is _ERROR:
             return _failed(answer)
         true = self.truth(sample)
-        status, value, _ = self.read(sample, answer, lenient=lenient)
-        pred = self.arrays([self.nothing if value is None else value])
+        reading = self.read(sample, answer, lenient=lenient)
+        pred = self.arrays([self.nothing if reading.value is None else reading.value])
         measured = self.measure(pred, self.arrays([true]), [sample])
-        return make_scores(measured, [answer], [status], self.structured)[0]
+        return make_scores(measured, [answer], [reading.status], self.structured)[0]
 
     def score_many(
         self, samples: Sequence[Sample], answers: Sequence[Answer], *, lenient: bool = False
@@ -254,7 +255,8 @@ class Task(ABC, Generic[T]):
         """What `_scored` gives, of answers that were read and have a truth."""
         if not samples:
             return []
-        pred = self.arrays([self.nothing if value is None else value for _, value, _ in readings])
+        nothing = self.nothing
+        pred = self.arrays([nothing if reading.value is None else reading.value for reading in readings])
         try:
             measured = self.measure(pred, self.arrays(truths), samples)
         except DataError as error:  # of one sample's `meta`: the others are measured without it
@@ -266,7 +268,7 @@ class Task(ABC, Generic[T]):
             ]
         alike = self.reads_alike(pred)
         known = repeat(True, len(samples)) if alike is None else alike.tolist()
-        scores = make_scores(measured, answers, [status for status, _, _ in readings], self.structured)
+        scores = make_scores(measured, answers, [reading.status for reading in readings], self.structured)
         return [(score, same and score.status is _OK) for score, same in zip(scores, known, strict=True)]
 
     def metrics(self, scores: Sequence[Score], profile: MetricProfile = "official") -> dict[str, float]:
@@ -312,7 +314,7 @@ class Task(ABC, Generic[T]):
         shown = list(frames) or [Image.new("RGB", (384, 384), "white")]
         seconds = list(times) or [0.0] * len(shown)
         true = self.truth(sample) if sample.truth else None
-        status, value = (None, None) if answer is None else self.read(sample, answer)[:2]
+        reading = None if answer is None else self.read(sample, answer)
         pictures = []
         for n, (frame, second) in enumerate(zip(shown, seconds, strict=True)):
             picture = Picture(frame, second, seconds)
@@ -321,10 +323,10 @@ class Task(ABC, Generic[T]):
             picture.note(sample.question, "white")
             if true is not None:
                 self.paint(picture, true, TRUTH, sample)
-            if value is not None:
-                self.paint(picture, value, ANSWER, sample)
-            if status is not None and status is not Status.OK:
-                picture.note(f"answer: {status.value}", ANSWER)
+            if reading and reading.value is not None:
+                self.paint(picture, reading.value, ANSWER, sample)
+            if reading and reading.status is not Status.OK:
+                picture.note(f"answer: {reading.status.value}", ANSWER)
             pictures.append(picture.finish())
         return pictures
 

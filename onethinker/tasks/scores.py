@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from onethinker.sample import DataError
@@ -20,9 +22,8 @@ Column: TypeAlias = Sequence[Any] | NDArray[Any]
 """N values, one an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How one answer did.
+class Score(msgspec.Struct, frozen=True, eq=False):
+    """How one answer did. `msgspec.structs.replace` makes another of it.
 
     accuracy: 0–1, the released profile's accuracy. format: 0 | 1. structure: 0–0.5, 0 without format.
     components: named, each 0–1. evidence: what pooled metrics need (sums of IoU, frames, words; plain JSON).
@@ -35,12 +36,19 @@ class Score:
     accuracy: float = 0.0
     format: int = 0
     structure: float = 0.0
-    components: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    r_acc: Mapping[str, float] = field(default_factory=dict)
+    components: Mapping[str, float] = msgspec.field(default_factory=dict)
+    evidence: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    r_acc: Mapping[str, float] = msgspec.field(default_factory=dict)
     tidy: int = 0
-    characters: int = field(default=0, compare=False)
-    tokens: int | None = field(default=None, compare=False)
+    characters: int = 0
+    tokens: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both did the same; how long the responses are does not count."""
+        return isinstance(other, Score) and astuple(self)[:-2] == astuple(other)[:-2]
+
+    def __hash__(self) -> int:
+        return hash(astuple(self)[:-2])
 
     def reward(self, profile: RewardProfile = "released") -> float:
         """The scalar that trains, as the profile of `REWARDS` has it. NaN for an `error`, which is left out of averages

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.generated import filled
 from benchmarks.hacking import BEGIN, BY_SECOND, END, SEARCHED, TRICKS, make_question, reward, table
 from onethinker.tasks.base import RewardProfile, Task
+from tests.amount import many
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "rewards.md"
 MARGIN = 1e-9
@@ -62,7 +63,7 @@ def search(profile: RewardProfile, examples: int) -> None:
 
 
 def test_nothing_pays_in_hardened() -> None:
-    search("hardened", 600)
+    search("hardened", many(600, 60))
 
 
 def test_the_search_finds_what_paper_pays_for() -> None:
@@ -72,13 +73,13 @@ def test_the_search_finds_what_paper_pays_for() -> None:
 
 def test_the_search_finds_extra_keys_that_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault planted on purpose: a hundredth of accuracy more for every key that nobody asked for."""
-    from dataclasses import replace
+    from msgspec import structs
 
     honest_score = Task.score
 
     def faulty(self: Task[Any], sample: Any, answer: Any, *, lenient: bool = False) -> Any:
         found = honest_score(self, sample, answer, lenient=lenient)
-        return replace(found, r_acc={k: v + 0.01 * answer.text.count('"extra') for k, v in found.r_acc.items()})
+        return structs.replace(found, r_acc={k: v + 0.01 * answer.text.count('"extra') for k, v in found.r_acc.items()})
 
     monkeypatch.setattr(Task, "score", faulty)
     with pytest.raises(AssertionError, match="keys that nobody asked for"):
@@ -97,9 +98,10 @@ def test_the_search_finds_a_measure_over_common_seconds(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("task", BY_SECOND)
 @pytest.mark.parametrize("trick", ["boxes at thousands of seconds", "only the first second", "half of the seconds"])
 def test_hardened_charges_for_missing_and_surplus_seconds(task: str, trick: str) -> None:
-    assert all(gain(task, case, [trick], "hardened") < -0.05 for case in range(20))
+    assert all(gain(task, case, [trick], "hardened") < -0.05 for case in range(many(20, 4)))
 
 
+@pytest.mark.slow
 def test_page_is_up_to_date_and_names_all_that_pays() -> None:
     page = PAGE.read_text(encoding="utf-8")
     fresh = filled(page, (BEGIN, END), table())
