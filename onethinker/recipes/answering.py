@@ -22,7 +22,7 @@ from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes import SHIPPED, load_recipe, trained_with
 from onethinker.recipes.base import DataConfig, ModelConfig, Recipe, RecipeError, override
 from onethinker.recipes.tools import with_recipe_tools
-from onethinker.util.served import ServedModel, say
+from onethinker.util.served import OURS, ServedModel, say
 
 FLAGS = {
     "device": "model.device",
@@ -72,7 +72,8 @@ class AskedAs:
             raise RecipeError(
                 f"model.base={made.model.base}: the model that is asked is {self.model}; name another one there"
             )
-        most = self.served.max_length if self.served else 0
+        told = (self.served.max_length, self.served.max_answer) if self.served else ()
+        most = min(filter(None, told), default=0)
         if most and made.evaluate.max_tokens > most:
             made = made.model_copy(update={"evaluate": made.evaluate.model_copy(update={"max_tokens": most})})
         return made
@@ -102,7 +103,7 @@ def asked_as(model: str, like: str = "") -> AskedAs:
     if like:
         return AskedAs(model, recipe_like(like), like, True, served)
     where = served.root if served else model
-    if own := _own_recipe(where, shipped=not served):
+    if own := _own_recipe(where, shipped=not served or served.owner == OURS):
         return AskedAs(model, own, where, True, served)
     name = "mini" if where.startswith("mini:") else where  # mini:SEED is the mini model with weights of that seed
     named = next((recipe for recipe in SHIPPED.values() if recipe.model.base == name), None)
@@ -112,8 +113,8 @@ def asked_as(model: str, like: str = "") -> AskedAs:
 
 
 def _own_recipe(where: str, shipped: bool) -> Recipe | None:
-    """The recipe in a checkpoint's folder, None where there is none. A server's root is the folder that it names, never
-    the name of weights that come with the package."""
+    """The recipe in a checkpoint's folder, None where there is none. Another's server's root is the folder that it
+    names, never the name of weights that come with the package."""
     if not where or "\0" in where or not (shipped or Path(where).is_dir()):
         return None
     return trained_with(where)

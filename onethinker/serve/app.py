@@ -43,14 +43,16 @@ def make_app(
     host: str = "127.0.0.1",
     media_root: Path | None = None,
     hosts: tuple[str, ...] = (),
+    root: str = "",
 ) -> Guard:
     """The ASGI application of one model; `.service` is what it shares with pages of its own.
 
     token: asked of every request but health checks. host: where it is to listen. media_root: the folder whose files
-    requests may name. hosts: those whose addresses requests may name.
+    requests may name. hosts: those whose addresses requests may name. root: the shipped name, folder or hub id of the
+    weights, empty where another server has them.
     """
     limits = limits or Limits()
-    service = Service(model, name, limits, media_root, hosts)
+    service = Service(model, name, limits, media_root, hosts, root)
     app = FastAPI(
         title="OneThinker", description=ABOUT, version=_version(), docs_url=None, redoc_url=None,
         lifespan=_lifespan(service),

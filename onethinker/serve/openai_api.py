@@ -27,6 +27,7 @@ from onethinker.serve.openai_records import CHAT_EXAMPLE, ChatAsked, ChatMessage
 from onethinker.serve.problems import Problem
 from onethinker.serve.service import Service, usage
 from onethinker.serve.uploads import Form, read_body, until_left, validated
+from onethinker.util.served import OURS
 
 TASK = "chat"
 """The task under which metrics count a chat."""
@@ -54,8 +55,8 @@ def openai_routes(service: Service, responses: dict[int | str, Any]) -> APIRoute
     async def models() -> dict[str, Any]:
         """The model that answers here."""
         card = {
-            "id": service.name, "object": "model", "created": started, "owned_by": "onethinker",
-            "root": service.name, "max_output_tokens": max(service.limits.max_tokens, service.model.max_tokens),
+            "id": service.name, "object": "model", "created": started, "owned_by": OURS, "root": service.root,
+            "max_output_tokens": max(service.limits.max_tokens, service.model.max_tokens),
         }  # fmt: skip
         return {"object": "list", "data": [card]}
 

@@ -89,12 +89,18 @@ class Prepared:
 
 
 class Service:
-    """name: what the model is called over HTTP."""
+    """name: what the model is called over HTTP. root: where its weights are, by which a client finds its recipe."""
 
     def __init__(
-        self, model: Model, name: str, limits: Limits, media_root: Path | None = None, hosts: tuple[str, ...] = ()
+        self,
+        model: Model,
+        name: str,
+        limits: Limits,
+        media_root: Path | None = None,
+        hosts: tuple[str, ...] = (),
+        root: str = "",
     ) -> None:
-        self.model, self.name, self.limits = model, name, limits
+        self.model, self.name, self.limits, self.root = model, name, limits, root
         self.metrics, self.store, self.decoders = Metrics(), Store(limits), Decoders(limits)
         self.fetcher = Fetcher(limits, hosts)
         self.intake = Intake(limits, self.decoders, self.fetcher, self.metrics, media_root)

@@ -64,7 +64,9 @@ def start(
             overrides=overrides, like=like,
         )  # fmt: skip
         called = name or _called(model)
-        app = make_app(loaded, called, limits=bounds, token=token, host=host, media_root=media_root, hosts=hosts)
+        app = make_app(
+            loaded, called, limits=bounds, token=token, host=host, media_root=media_root, hosts=hosts, root=_root(model)
+        )
         shown = f"[{host}]" if ":" in host else host
         say(f"{called} answers at http://{shown}:{listening.getsockname()[1]} (its page: /, docs: /openapi.json)")
         serve(app, listening)
@@ -103,3 +105,10 @@ def _called(model: str) -> str:
     if model.startswith(("http://", "https://")):
         return model.partition("#")[2] or "model"
     return Path(model).name if Path(model).exists() else model
+
+
+def _root(model: str) -> str:
+    """A folder in whole, a shipped name or hub id as it is; empty for another server's address."""
+    if model.startswith(("http://", "https://")):
+        return ""
+    return str(Path(model).resolve()) if Path(model).exists() else model

@@ -2,7 +2,8 @@
 
 vLLM lists, of each model, `root` (the folder or hub id that it was started with) and `max_model_len` (tokens of prompt
 and answer together: `vllm/entrypoints/openai/engine/protocol.py`, ModelCard); SGLang lists the same two. It refuses a
-request whose prompt and `max_tokens` exceed that length, and where `max_tokens` is left out gives what is left.
+request whose prompt and `max_tokens` exceed that length, and where `max_tokens` is left out gives what is left. Ours
+(`onethinker serve`) lists `root`, a name of its own weights too, and `max_output_tokens`, the most that it writes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from onethinker.util.terminal import printable
 
 T = TypeVar("T")
 
+OURS = "onethinker"
+"""Who owns the models of `onethinker serve`, as it says."""
 _LONGEST_NAME = 4096
 """Characters of a name or a root, as long as a path may be."""
 
@@ -25,12 +28,14 @@ _LONGEST_NAME = 4096
 @dataclass(frozen=True, slots=True)
 class ServedModel:
     """One model of a server. name: the server's for it. root: the folder or hub id that it was loaded from, empty where
-    the server does not tell. max_length: tokens of prompt and answer together, 0 where it does not tell."""
+    the server does not tell. max_length: tokens of prompt and answer together, max_answer: of an answer; 0 where it
+    does not tell."""
 
     name: str
     owner: str = ""
     root: str = ""
     max_length: int = 0
+    max_answer: int = 0
 
 
 def served_model(server: Server, name: str = "") -> ServedModel:
@@ -53,14 +58,18 @@ def _find(cards: list[dict[str, Any]], name: str) -> ServedModel:
     name = name or str(cards[0]["id"])
     card = by_name.get(name, {})
     parent = by_name.get(str(card.get("parent")), {})  # an adapter's length is that of the model it is on
-    length = card.get("max_model_len") or parent.get("max_model_len")
     root = card.get("root")
     return ServedModel(
         name[:_LONGEST_NAME],
         str(card.get("owned_by") or ""),
         root if isinstance(root, str) and len(root) <= _LONGEST_NAME else "",
-        length if isinstance(length, int) and length > 0 else 0,
+        _tokens(card.get("max_model_len") or parent.get("max_model_len")),
+        _tokens(card.get("max_output_tokens")),
     )
+
+
+def _tokens(told: Any) -> int:
+    return told if isinstance(told, int) and told > 0 else 0
 
 
 def post_chat(

@@ -97,6 +97,15 @@ def test_what_is_not_known_is_said_before_the_first_question(serving, data, tmp_
     assert told.count("assumed") == 1 and "--as" in told and "8,192 tokens" in told
 
 
+def test_our_own_server_is_believed_the_name_and_how_much_it_writes(serving):
+    """Shipped weights have the same name wherever they are served."""
+    stub = serving("mini-rl", owned_by="onethinker", max_output_tokens=100)
+    asked = asked_as(stub.url)
+    assert (asked.source, asked.recipe.prompts) == ("mini-rl", "short")
+    assert asked.overridden().evaluate.max_tokens == 100
+    assert asked_as(serving("", owned_by="onethinker").url).source == "", "another server's weights behind it"
+
+
 def test_a_hub_id_that_a_shipped_recipe_is_for_is_known(serving):
     asked = asked_as(serving(SHIPPED["qwen3_vl_2b"].model.base).url)
     assert (asked.recipe.name, asked.source) == ("qwen3_vl_2b", "qwen3_vl_2b")

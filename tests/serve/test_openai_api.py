@@ -63,7 +63,7 @@ def straight(engine, text, *files, history=(), system="", **sampling):
 def test_the_models(http):
     client = openai.OpenAI(base_url=f"{HERE}/v1", api_key="any", http_client=http)
     (card,) = client.models.list().data
-    assert (card.id, card.owned_by) == ("mini", "onethinker")
+    assert (card.id, card.owned_by, card.root) == ("mini", "onethinker", "")
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])

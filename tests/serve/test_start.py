@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from onethinker.serve.start import ServeError, _called, read_limits, start
+from onethinker.serve.start import ServeError, _called, _root, read_limits, start
 
 PLAIN = {
     "name": "", "media_root": None, "hosts": (), "limits": (), "engine": "", "like": "", "prompts": "", "device": "",
@@ -38,3 +38,4 @@ def test_limits_and_names(tmp_path):
     assert read_limits([]).decoders == 2
     names = [_called(name) for name in ("mini-rl", str(tmp_path), "http://a:1/v1#served", "http://a:1/v1")]
     assert names == ["mini-rl", tmp_path.name, "served", "model"]
+    assert [_root(name) for name in ("mini-rl", str(tmp_path), "http://a:1/v1#it")] == ["mini-rl", str(tmp_path), ""]
