@@ -9,13 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from onethinker.engines.base import Request
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.media import MediaBudget, write_clip, write_image
 from onethinker.sample import Samples, load_samples
+from tests import amount
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell tests/amount.py, before a test module is read, whether this is the quick suite."""
+    amount.quick = "not slow" in config.option.markexpr
+    settings.register_profile(
+        "ours", max_examples=amount.many(100, 25), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )  # no test depends on how fast the machine is
+    settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

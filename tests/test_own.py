@@ -75,6 +75,7 @@ def test_a_task_and_a_reward_of_ones_own(whole, tmp_path):
     assert [(row["status"], row["reward"]) for row in rows] == [("ok", 1.0), ("ok", 0.0)]
 
 
+@pytest.mark.slow
 def test_an_estimator_of_ones_own(whole, tmp_path):
     pasted("docs/own_estimator.md", "asymmetric.py", whole)
     config = json.loads((tmp_path / "run" / "config.json").read_text())

@@ -18,6 +18,8 @@ from onethinker.models.shipped import ModelError, find_model, known_model, locat
 from onethinker.recipes import SHIPPED, RecipeError, load_recipe
 from onethinker.recipes.base import leaves, meaning
 from onethinker.recipes.show import rows
+from tests.amount import thinned
+from tests.engines.openai_stub import Stub, said
 
 MARKS = re.compile(r"<[^<>\s]+(?: [^<>]+)?>|\[[^\[\]]+\]")
 
@@ -28,7 +30,9 @@ def _commands(command, path=()):
         yield from _commands(inner, (*path, name))
 
 
-@pytest.mark.parametrize(("path", "command"), list(_commands(typer.main.get_command(app))), ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(
+    ("path", "command"), thinned(_commands(typer.main.get_command(app)), every=4), ids=lambda x: str(x)[:40]
+)
 def test_help_keeps_every_angle_and_square_bracket(path, command) -> None:
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300", "TERMINAL_WIDTH": "300"})
     shown = re.sub(r"[\s│]+", "", done.output)
@@ -67,32 +71,45 @@ REFUSED = [
 ]
 
 TRY_ALL = """
-import json, sys
+import io, json, sys
+from contextlib import redirect_stdout
 from onethinker.cli import ending
 from onethinker.cli.app import app
 for words in json.loads(sys.argv[1]):
     sys.argv[1:] = words
+    told = io.StringIO()
     try:
-        app()
-        said = "nothing"
+        with redirect_stdout(told):
+            app()
+    except SystemExit as end:
+        said = f"exit {end.code}: {told.getvalue().strip()}"
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         said = ending.words(error) if ending.is_ours(error) else f"not ours: {error!r}"
-    print(json.dumps([said, "torch" in sys.modules]), flush=True)
+    print(json.dumps([said, [m for m in ("torch", "transformers") if m in sys.modules]]), flush=True)
 """
 
 
-def test_what_is_wrong_is_said_before_torch_is_loaded_and_leaves_nothing(tmp_path: Path) -> None:
+SERVED = ["ask", "{image}", "What?", "--task", "open_ended", "--json", "--model", "{server}"]
+
+
+def test_neither_refusals_nor_a_servers_answer_need_torch(tmp_path: Path) -> None:
+    """And refusals leave nothing behind."""
+    server = Stub()
+    server.reply = lambda body: said("<think>so</think><answer>a dot</answer>")
     Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
     (tmp_path / "bad.yaml").write_text("sft: [")
-    asked = [[word.format(folder=tmp_path, image=tmp_path / "a.png") for word in words] for words, _ in REFUSED]
+    names = {"folder": tmp_path, "image": tmp_path / "a.png", "server": f"{server.url}#first"}
+    tried = [*REFUSED, (SERVED, '"answer": "a dot"')]
+    asked = [[word.format(**names) for word in words] for words, _ in tried]
     done = subprocess.run(
         [sys.executable, "-c", TRY_ALL, json.dumps(asked)], capture_output=True, text=True, cwd=tmp_path, check=False
     )
+    server.close()
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(REFUSED), done.stderr
-    for (words, expected), (said, heavy) in zip(REFUSED, answers, strict=True):
-        assert expected in said, (words, said)
-        assert "\n" not in said or "bad.yaml" in said
+    assert len(answers) == len(tried), done.stderr
+    for (words, expected), (found, heavy) in zip(tried, answers, strict=True):
+        assert expected in found, (words, found)
+        assert "\n" not in found or "bad.yaml" in found
         assert not heavy, words
     assert {p.name for p in tmp_path.iterdir()} == {"a.png", "bad.yaml"}
 

@@ -47,6 +47,7 @@ def test_here_and_in_processes_alike() -> None:
     assert found(Doubled(), 2) == EXPECTED
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_an_attempt(tmp_path: Path) -> None:
     assert found(Doubled(str(tmp_path / "killed")), 2) == EXPECTED
 
@@ -57,6 +58,7 @@ def test_a_batch_that_always_kills_is_named() -> None:
         found(Doubled("always"), 2)
 
 
+@pytest.mark.slow
 def test_batches_are_taken_as_they_are_needed() -> None:
     taken = []
 

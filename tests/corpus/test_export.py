@@ -34,6 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, world: Samples) -> Samples:
     return load_samples(folder)
 
 
+@pytest.mark.slow
 def test_the_hubs_parquet_with_paths_and_embedded_is_streamed(data: Samples, tmp_path: Path) -> None:
     import datasets
 

@@ -106,6 +106,7 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
         check(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_real_samples_are_sound(tmp_path: Path) -> None:
     real = Path(__file__).resolve().parents[3] / "shared" / "real"
     if not real.is_dir():

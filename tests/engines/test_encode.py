@@ -13,6 +13,7 @@ from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.encode import Encoder, batch_media, mrope_positions
 from onethinker.media import MediaBudget, open_clip, open_image, write_clip, write_image
+from tests.amount import many
 
 CASES = {
     "text": ("Where is the disc?", ()),
@@ -85,7 +86,7 @@ def test_equals_the_processor(case, encoder, mini_processor, mini_model, ask):
         max_size=6,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60, 15), deadline=None)
 def test_positions_equal_rope_index_for_any_grids(positions_of, pieces):
     """Media never touch: a start token stands before each picture and each temporal patch."""
     types, grids = [0], {"image_grid_thw": [], "video_grid_thw": []}

@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from onethinker.measure import detection
+from tests.amount import many
 
 CLASSES = ("cat", "dog", "cow")
 Objects = list[tuple[str, list[float], float]]
@@ -67,7 +68,7 @@ def counted(said: Objects, true: Objects) -> dict[str, tuple[int, Any]]:
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_average_precision_is_cocos(ties: bool) -> None:
-    for seed in range(6):
+    for seed in range(many(6, 2)):
         rng = np.random.default_rng(seed)
         images = [scene(rng, ties) for _ in range(30)]
         peer = coco_eval(images).stats

@@ -13,6 +13,7 @@ import pytest
 from math_verify import parse, verify
 
 from onethinker.measure import equations, text
+from tests.amount import many, slow, thinned
 
 PAIRS = [
     ("1/2", r"\frac{1}{2}"), ("0.5", r"\frac12"), ("0.333333", "1/3"), ("0.33", "1/3"), ("x^2+2x+1", "(x+1)^2"),
@@ -30,7 +31,11 @@ TABLE = [
 """Kind, whether they are equal, two answers. By hand: what a teacher would say who has the truth alone."""
 
 
-@pytest.mark.parametrize(("kind", "rows"), [(k, list(rows)) for k, rows in groupby(TABLE, key=lambda row: row[0])])
+BY_KIND = [(kind, list(rows)) for kind, rows in groupby(TABLE, key=lambda row: row[0])]
+BY_KIND = [(kind, rows[:: many(1, 12)] if kind == "mixed" else rows) for kind, rows in BY_KIND]
+
+
+@pytest.mark.parametrize(("kind", "rows"), BY_KIND)
 def test_verdicts_of_the_table_both_ways(kind, rows):
     found = [(equal == "1", text.math_equal(pred, true), text.math_equal(true, pred)) for _, equal, pred, true in rows]
     assert [row for row, (right, *said) in zip(rows, found, strict=True) if any(said) and not right] == []
@@ -52,7 +57,7 @@ def test_every_answer_of_the_table_is_equal_to_itself_in_any_dress():
             assert text.math_equal(f"${said}$", rf" \boxed{{{said}}}. "), said
 
 
-@pytest.mark.parametrize(("pred", "true"), PAIRS)
+@pytest.mark.parametrize(("pred", "true"), thinned(PAIRS, every=3))
 def test_verdict_is_math_verifys(pred, true):
     peer = verify(parse(f"${true}$"), parse(f"${pred}$"))
     assert text.math_equal(pred, true) == text.math_equal(f"${pred}$", rf"\boxed{{{true}}}") == peer
@@ -76,7 +81,8 @@ def test_equal_as_text_or_number(pred, true):
         ("inf", "inf"), ("-Infinity", "-Infinity"), ("nan", "nan"), ("", ""), (" ", "$ $"), ("listen", "silent"),
         ("east", "west"), ("triangle", "3"), (r"\boxed{1}+\boxed{2}", "3}+4"), ("\ud800", "1"),
         ("9" * 5000, "9" * 4999), ("1e999", "2e999"),
-        ("1" * 1900, "1" * 1899 + "2"), (r"10^{10^{10}}", "x+1"),
+        ("1" * 1900, "1" * 1899 + "2"),
+        slow((r"10^{10^{10}}", "x+1")),  # two seconds of it, and a new process
     ],
 )  # fmt: skip
 def test_not_equal(pred, true):
@@ -116,6 +122,7 @@ def _verdict_in_child(n: int) -> bool:
     return text.math_equal(f"x+{n}", "1+x")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_forked_processes_have_workers_of_their_own():
     assert text.math_equal("x+x", "2x")

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from skimage.morphology import dilation, disk
 
 from onethinker.measure import masks
+from tests.amount import many
 
 CASES = json.loads(Path(__file__).with_name("davis_cases.json").read_text())
 RNG = np.random.default_rng(0)
@@ -81,7 +82,7 @@ def test_run_lengths_that_do_not_fit_are_refused(rle):
 def test_damaged_text_never_reads_beyond_the_mask():
     text = masks.encode(RNG.random((40, 50)) < 0.3)["counts"]
     accepted = 0
-    for _ in range(500):
+    for _ in range(many(500, 60)):
         broken = list(text)
         broken[RNG.integers(len(broken))] = chr(RNG.integers(48, 112))
         try:
@@ -95,7 +96,7 @@ def test_damaged_text_never_reads_beyond_the_mask():
 
 
 def test_iou_is_pycocotools():
-    pairs = [(random_mask(30, 40), random_mask(30, 40)) for _ in range(200)]
+    pairs = [(random_mask(30, 40), random_mask(30, 40)) for _ in range(many(200, 40))]
     for pred, true in pairs:
         peer = coco.iou([coco.encode(np.asfortranarray(pred))], [coco.encode(np.asfortranarray(true))], [0])[0, 0]
         assert masks.iou(pred, true) == pytest.approx(peer if (pred | true).any() else 1)
@@ -157,7 +158,7 @@ def slow_f(pred: np.ndarray, true: np.ndarray) -> float:
 
 def test_boundary_f_is_its_definition():
     rng = np.random.default_rng(3)
-    pairs = [(random_mask(h, w, rng), random_mask(h, w, rng)) for h, w in [(1, 1), (1, 9), (20, 31), (60, 50)] * 10]
+    pairs = [(random_mask(h, w, rng), random_mask(h, w, rng)) for h, w in [(1, 1), (1, 9), (20, 31), (60, 50)] * many(10, 2)]
     wide = np.zeros((40, 600), dtype=bool)
     wide[10:20, 100:400] = True
     pairs += [(wide, np.roll(wide, shift, (0, 1))) for shift in [(3, 3), (4, 3), (4, 4), (5, 1)]]

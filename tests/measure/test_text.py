@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from onethinker.measure import text
+from tests.amount import many
 
 VOCABULARY = re.findall(
     r"\S+",
@@ -36,7 +37,7 @@ def library_rouge(reference: str, hypothesis: str) -> list[float]:
 
 def test_wer_is_jiwers():
     rng = random.Random(0)
-    for _ in range(1000):
+    for _ in range(many(1000, 200)):
         reference, hypothesis = sentence(rng) or "a", sentence(rng)
         assert text.wer(reference, hypothesis) == pytest.approx(jiwer.wer(reference, hypothesis))
 
@@ -55,7 +56,7 @@ def test_wer_beyond_its_limit_counts_the_rest_as_surplus():
 
 def test_rouge_is_rouge_scores():
     rng = random.Random(1)
-    for _ in range(1000):
+    for _ in range(many(1000, 150)):
         reference, hypothesis = sentence(rng), sentence(rng)
         assert text.rouge(reference, hypothesis) == pytest.approx(library_rouge(reference, hypothesis))
 

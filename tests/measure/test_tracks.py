@@ -5,6 +5,7 @@ import pytest
 from got10k.utils.metrics import rect_iou
 
 from onethinker.measure import boxes, tracks
+from tests.amount import many
 
 BOX = (100, 100, 300, 300)
 HALF = (100, 100, 300, 200)
@@ -98,7 +99,7 @@ def test_empty_tracks_score_0(measure):
 def test_many_tracks_in_any_order_are_each_measured_alone(measure):
     """Against box by box, with keys in disorder and as large as they may be."""
     rng, both = np.random.default_rng(2), []
-    for _ in range(300):
+    for _ in range(many(300, 50)):
         sides = []
         for _ in "pt":
             keys = rng.permutation([*range(rng.integers(0, 12)), 2**30 - 1])[: rng.integers(0, 13)]
@@ -124,7 +125,7 @@ def test_as_many_tracks_as_true_ones():
 def test_viou_frame_by_frame():
     rng = np.random.default_rng(1)
     both, spans_N22, expected = [], [], []
-    for _ in range(200):
+    for _ in range(many(200, 40)):
         spans = np.sort(rng.uniform(0, 30, (2, 2)), axis=1)
         pred, true = (
             {k: tuple(box) for k, box in enumerate(random_track(rng, 30)) if rng.random() < 0.9} for _ in "pt"

@@ -18,6 +18,7 @@ from onethinker.plan.show import advice, print_plan
 from onethinker.recipes import SHIPPED, load_recipe
 from onethinker.recipes.base import override
 from onethinker.train.optimizer import make_optimizer, update
+from tests.amount import thinned
 
 SIDE, TOKENS = 8, 60
 """Patches along an image's side; text tokens after its 16 visual ones."""
@@ -240,14 +241,14 @@ def _applied(recipe, change: str, gpus: int):
 
 @pytest.mark.parametrize(
     ("given", "gpus", "memory", "first"),
-    [
+    thinned([
         (["parallel=ddp"], 8, 80.0, "--set parallel=fsdp"),
         (["parallel=ddp", "rl.decode_batch_size=32"], 8, 80.0, "--set parallel=fsdp --set rl.decode_batch_size=8"),
         (["rl.decode_batch_size=32"], 8, 90.0, "--set rl.decode_batch_size=16"),
         (["sft.gradient_checkpointing=false", "rl.gradient_checkpointing=false"], 8, 80.0,
          "--set sft.gradient_checkpointing=true --set rl.gradient_checkpointing=true"),
         ([], 1, 80.0, "--set lora.rank=64"),
-    ],
+    ], every=3),
 )  # fmt: skip
 def test_advice_is_mild_first_and_holds(given: list[str], gpus: int, memory: float, first: str) -> None:
     recipe = override(load_recipe("qwen3_vl_8b"), given)
@@ -261,6 +262,7 @@ def test_advice_is_mild_first_and_holds(given: list[str], gpus: int, memory: flo
         assert number <= max(8, 4 * gpus)
 
 
+@pytest.mark.slow
 def test_more_gpus_are_advised_last_and_not_past_a_few_times_as_many() -> None:
     recipe = load_recipe("qwen3_vl_8b")
     assert list(advice(recipe, 1, 80.0))[-1] == "--gpus 8"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from onethinker.sample import answer
 from onethinker.sample.answer import MAX_CHARS, Answer, Status, read_answer
+from tests.amount import many
 
 PUBLISHED_FORMAT = re.compile(r"\A\s*<think>.*?</think>\s*<answer>.*?</answer>\s*\Z", re.DOTALL)
 
@@ -69,7 +70,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200, 30), deadline=None)
 @given(PIECES)
 def test_format_is_the_published_pattern_where_an_answer_follows_the_thinking(pieces: list[str]) -> None:
     response = "".join(pieces)
@@ -85,7 +86,7 @@ PIECES = st.sampled_from(
 USUAL = st.tuples(*(st.sampled_from([tag, tag, tag, ""]) | PIECES for tag in ("<think>", "</think>", "<answer>")))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=many(1000, 60), deadline=None)
 @given(USUAL, st.lists(PIECES, min_size=4, max_size=4), st.sampled_from(["</answer>", "</answer> ", ""]))
 def test_usual_responses_read_as_any_do(tags: tuple[str, ...], between: list[str], close: str) -> None:
     response = "".join(tag + text for tag, text in zip(tags, between)) + close

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onethinker.sample import DataError, Sample, files, load_samples, resolve_under, save_samples
+from tests.amount import many
 
 SAMPLES = [
     Sample(
@@ -199,7 +200,7 @@ def test_paths_inside_the_root_are_given(tmp_path: Path) -> None:
     assert resolve_under(tmp_path / "a" / "..", str(tmp_path / "b.png")) == tmp_path.resolve() / "b.png"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(150, 30), deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.sampled_from(["jsonl", "json", "parquet"]))
 def test_any_bytes_are_samples_or_a_data_error(content: bytes, suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

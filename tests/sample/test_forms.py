@@ -26,6 +26,7 @@ from onethinker.sample import (
 )
 from onethinker.tasks import get_task, list_tasks
 from onethinker.tasks.prompts import load_prompts
+from tests.amount import many
 
 REAL = Path(__file__).parents[3] / "shared" / "real" / "samples.json"
 ROW: dict[str, Any] = {
@@ -223,7 +224,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from([*ROW, *NATIVE, "messages", "images", "videos", "x"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300, 30), deadline=None)
 @given(st.sampled_from([ROW, NATIVE, {}]), st.dictionaries(KEYS, JSON, max_size=4))
 def test_any_row_is_a_sample_or_a_data_error(row: dict[str, Any], change: dict[str, Any]) -> None:
     try:
@@ -239,7 +240,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 NAMES = st.lists(st.text("abc./_ü", min_size=1, max_size=8), max_size=3).map(tuple)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200, 20), deadline=None)
 @given(
     TEXT, TEXT.map(str.strip), st.lists(TEXT, max_size=3).map(tuple), NAMES, TEXT, st.sampled_from(["image", "video"])
 )

@@ -15,6 +15,7 @@ from onethinker.media import Clip, MediaError, open_clip, open_image, write_clip
 from onethinker.segment import SegmenterError, make_segmenter
 from onethinker.segment.base import Prompt, walk
 from onethinker.segment.grabcut import cut
+from tests.amount import many
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "real"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/real, the pack of real media, is absent")
@@ -86,7 +87,7 @@ def test_mug(grabcut):
 
 def test_small_shapes_on_rough_ground(grabcut):
     still, moving = [], []
-    for seed in range(12):
+    for seed in range(many(12, 3)):
         frames, truth, prompt = shape_clip(seed)
         times = np.arange(len(frames)) / 8
         found = grabcut.segment_clip(Clip(frames, times, len(frames) / 8, SIDE, SIDE), 0.0, *prompt, times)

@@ -124,6 +124,7 @@ TOLD = {"task": "multiple_choice", "modality": "text", "question": "q", "options
         "seconds": 0.0}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound on memory is Linux's")
 def test_a_decoder_that_needs_too_much_memory_time_or_dies_is_replaced(tmp_path):
     big = tmp_path / "big.png"

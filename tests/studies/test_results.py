@@ -2,16 +2,18 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from onethinker.studies.pages.index import study_page
+from onethinker.studies.pages import index
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 KEPT = sorted((DOCS / "results").glob("*/study.json"))
+study_page = cache(index.study_page)
 
 
 @pytest.mark.parametrize("data", KEPT, ids=lambda path: path.parent.name)

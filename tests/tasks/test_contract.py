@@ -17,9 +17,12 @@ from onethinker.sample import DataError, load_samples
 from onethinker.sample.answer import Status, read_answer
 from onethinker.tasks import TASKS, get_task, score
 from onethinker.tasks.base import METRIC_PROFILES, REWARDS, Score
+from tests.amount import many
 from tests.tasks.examples import JSON_TASKS, TEXT_TASKS, respond, sample_of
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real"
+LONG = many(100_000, 5_000)
+"""Of what is hostile by its length; the names below are those of the whole length."""
 
 
 def boxes_answer(count: int) -> str:
@@ -49,12 +52,12 @@ HOSTILE = {
     "a null byte": '{"time": [1, 2]\x00, "boxes": [1, 2, 3, 4]}',
     "wrong shapes": '{"time": {"a": 1}, "boxes": [[1, 2], [3, 4]], "positive_points": 3, "negative_points": [[1]]}',
     "nested answers": "<answer><answer>B</answer>",
-    "a wall of brackets": "[{" * 100_000,
-    "a wall of quotes": "\"'" * 100_000,
-    "a wall of digits": "9" * 900_000,
-    "a wall of words": "dog " * 200_000,
-    "a million boxes": boxes_answer(1_000_000),
-    "ten thousand boxes": boxes_answer(10_000),
+    "a wall of brackets": "[{" * LONG,
+    "a wall of quotes": "\"'" * LONG,
+    "a wall of digits": "9" * (9 * LONG),
+    "a wall of words": "dog " * (2 * LONG),
+    "a million boxes": boxes_answer(10 * LONG),
+    "ten thousand boxes": boxes_answer(LONG // 10),
     "latex bomb": "$" + "{" * 400 + "x" + "}" * 400 + "^" * 100 + "$",
     "huge power": "$9^{9^{9^{9}}}$",
 }
@@ -191,6 +194,7 @@ def frames_of(media: Path) -> tuple[list[Image.Image], list[float]]:
     return [Image.fromarray(f) for f in clip.frames], [float(t) for t in clip.times]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real images and clips are not beside this checkout")
 def test_real_samples_score_one_on_their_own_truth_and_draw() -> None:
     samples = load_samples(REAL / "samples.json")

@@ -14,6 +14,7 @@ from onethinker.measure import masks as measure_masks
 from onethinker.sample import DataError
 from onethinker.sample.answer import Status, read_answer
 from onethinker.tasks import TASKS, score
+from tests.amount import many
 from tests.tasks.examples import respond, sample_of
 
 TASK = TASKS["pointing"]
@@ -34,7 +35,7 @@ def peer(said: np.ndarray, true: np.ndarray, inside: np.ndarray) -> tuple[float,
 def test_rates_are_molmos() -> None:
     rng = np.random.default_rng(2)
     some = 0
-    for _ in range(300):
+    for _ in range(many(300, 60)):
         true = rng.integers(100, 900, (rng.integers(0, 5), 2))
         near = true[rng.random(len(true)) < 0.8] + rng.normal(0, 40, 2).round()
         said = np.concatenate([near, rng.integers(0, 1000, (rng.integers(0, 3), 2))])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from onethinker.tasks import reading
 from onethinker.tasks.base import Malformed
 from onethinker.tasks.reading import NO_BOX, read_box, read_number, read_object, read_points, read_span, read_track
+from tests.amount import many
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_text_that_is_no_answer(text: str) -> None:
 JSON_LIKE = st.text(alphabet="{}[]:,\"'\\ \n0129.eE+-sab`\ud800", max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300, 40), deadline=None)
 @given(JSON_LIKE, st.booleans())
 def test_reading_gives_a_value_or_malformed(text: str, lenient: bool) -> None:
     try:
@@ -211,7 +212,7 @@ def test_reading_gives_a_value_or_malformed(text: str, lenient: bool) -> None:
     read_track(found, lenient=lenient)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100, 25), deadline=None)
 @given(
     st.dictionaries(st.text("abc", max_size=3), st.lists(st.integers(-9, 9) | st.floats(-9, 9), max_size=4), max_size=4)
 )

@@ -136,7 +136,7 @@ def launch(plan: dict[str, Any], folder: Path, *, fails: str = "", torchrun: boo
 
 @pytest.fixture(scope="module")
 def together(described, runs) -> list[dict[str, Any]]:
-    """The runs that the quick tests look at, in two processes."""
+    """The runs that the next tests look at, in two processes."""
     plan = {
         "sft-ddp": described("sft", "sft-ddp", "parallel=ddp"),
         "rl-fsdp": described("rl", "rl-fsdp", "parallel=fsdp"),
@@ -184,6 +184,7 @@ def assert_same_run(run: Path, peer: Path) -> None:
         torch.testing.assert_close(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "way"), [("sft", "ddp"), ("rl", "fsdp")])
 def test_two_processes_equal_one(kind, way, together, alone):
     """The other two pairs are among the slow ones below."""
@@ -193,6 +194,7 @@ def test_two_processes_equal_one(kind, way, together, alone):
         assert did[f"{kind}-{way}"]["kinds"] == ["DTensor" if way == "fsdp" else "Parameter"]
 
 
+@pytest.mark.slow
 def test_their_work_was_not_the_same(together, mixed, described):
     """What the comparison is to hold for: other lengths, fewer passes, text here and clips there, text alone."""
     first, second = (did["rl-fsdp"] for did in together)
@@ -207,6 +209,7 @@ def test_their_work_was_not_the_same(together, mixed, described):
     )
 
 
+@pytest.mark.slow
 def test_each_holds_half_of_every_weight(together, mini_model):
     for did in together:
         part = did["parts"]
@@ -217,11 +220,13 @@ def test_each_holds_half_of_every_weight(together, mini_model):
         assert part["answers with all"] and part["left"] == ["meta"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_of_two_is_the_same_to_the_bit(together, alone):
     assert torch.equal(weights(alone / "resumed"), weights(alone / "rl-fsdp"))
     assert lasting(alone / "resumed") == lasting(alone / "rl-fsdp")
 
 
+@pytest.mark.slow
 def test_one_goes_on_where_two_stopped(together, alone, described):
     two.train(**described("rl", "taken-over", "parallel=fsdp", copy=str(alone / "rl-fsdp")))
     assert_same_run(alone / "taken-over", alone / "rl-one")

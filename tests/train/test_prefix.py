@@ -15,6 +15,7 @@ from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import banned_ids, unwrap
 from onethinker.models.load import add_lora
 from onethinker.train.prefix import TokenGroup, answer_logps, microbatches, pack, slice_groups
+from tests.amount import many, thinned
 from tests.train.plain import plain_logps
 
 MIXES = {
@@ -47,7 +48,7 @@ def assert_same_gradients(found, expected, tolerance=1e-5):
         assert difference < tolerance, (name, float(difference))
 
 
-@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("mix", thinned(MIXES, "text", "mixed"))
 def test_equals_plain(mix, model, prompts, answers, mini_processor):
     options = {"banned": banned_ids(mini_processor.tokenizer), "temperature": 0.7}
     groups = groups_of(MIXES[mix], prompts, answers)
@@ -59,7 +60,7 @@ def test_equals_plain(mix, model, prompts, answers, mini_processor):
     assert any("visual" in name for name in found) == (mix != "text")
 
 
-@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("lora", thinned([False, True], True))
 def test_equals_plain_with_checkpointing(lora, model, prompts, answers):
     groups = groups_of(MIXES["all"], prompts, answers)
     if lora:
@@ -81,7 +82,7 @@ def test_equals_plain_with_checkpointing(lora, model, prompts, answers):
     assert again == 2, "the layer should run once forward and once more in the backward pass"
 
 
-@pytest.mark.parametrize("kind", ["image", "images", "video", "mixed"])
+@pytest.mark.parametrize("kind", thinned(["image", "images", "video", "mixed"], "mixed"))
 def test_prompt_and_media_pass_once(kind, model, prompts, answers):
     prompt = prompts[kind]
     passed = {}
@@ -110,7 +111,7 @@ def test_media_change_the_answer_and_train_the_tower(model, prompts, answers):
         assert (answer_logps(model, [TokenGroup(other, group.answers)], banned=[])[0] - logps).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.6])
+@pytest.mark.parametrize("temperature", thinned([1.0, 0.6], 0.6))
 def test_equals_the_rollout(temperature, model, encoder, requests, prompts):
     """The probabilities of sampling are those of training, so that the first ratio is 1."""
     engine = LocalEngine(model, encoder)
@@ -189,6 +190,7 @@ def test_generation_still_works_afterwards(model, encoder, requests, prompts, an
     assert [c.token_ids for c in first[0]] == [c.token_ids for c in second[0]]
 
 
+@pytest.mark.slow
 def test_flex_attention_equals(model, prompts, answers, monkeypatch):
     """FlexAttention's own way through the model, forward and uncompiled: all that it can do on a CPU."""
     monkeypatch.setattr(torch.nn.attention.flex_attention, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True)
@@ -206,7 +208,7 @@ def test_refuses_an_attention_that_cannot(model, prompts, answers):
         answer_logps(model, groups_of(["text"], prompts, answers), banned=[])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200, 25), deadline=None)
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 40), st.lists(st.integers(0, 30), min_size=1, max_size=6)), max_size=6),
     room=st.integers(1, 120),

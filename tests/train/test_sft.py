@@ -24,6 +24,7 @@ from onethinker.train.parallel import SINGLE_PROCESS
 from onethinker.train.roster import fingerprint
 from onethinker.train.sft import ExampleSource, _step, run_sft
 from onethinker.util.runs import RunError
+from tests.amount import thinned
 from tests.train.runs import assert_same, digest, lasting, rows
 
 
@@ -85,7 +86,7 @@ def test_accumulation_equals_one_batch(source, tiny, mini_processor):
     assert moved.mean() < 1e-6, "Adam's first step is lr·sign(gradient): only gradients near 0 may differ"
 
 
-@pytest.mark.parametrize("lora", [0, 2])
+@pytest.mark.parametrize("lora", thinned([0, 2], 2))
 def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
     recipe = tiny(f"lora.rank={lora}", "sft.optimizer.kind=muon", "sft.steps=2", "sft.batch=3")
     whole = run_sft(recipe, world, tmp_path / "whole")
@@ -252,7 +253,7 @@ def test_a_broken_picture_is_counted_named_and_left_out(broken, tiny, tmp_path, 
     assert "2 times a batch went without a sample that cannot be read" in said.out
 
 
-@pytest.mark.parametrize("how", ["as it is", "removed", "removed with its picture"])
+@pytest.mark.parametrize("how", thinned(["as it is", "removed", "removed with its picture"], "removed"))
 def test_a_run_goes_on_without_a_sample_that_cannot_be_read(how, broken, uninterrupted, tmp_path):
     """To the bit, whether the sample was met before it was removed or not."""
     samples, file, _ = broken

@@ -71,6 +71,7 @@ def test_equals_plain_and_the_rollout(model, groups, sampled, mini_processor) ->
     torch.testing.assert_close(shared[0], then, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", (False, True))
 def test_equals_plain_with_checkpointing(lora, model, groups) -> None:
     if lora:
@@ -126,6 +127,7 @@ def pictures(world) -> Samples:
     return Samples(tuple(s for s in world if s.modality == "image")[:6], world.root)
 
 
+@pytest.mark.slow
 def test_rl_over_turns_and_resumed_to_the_bit(pictures, calling, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
     from safetensors.torch import load_file

@@ -30,6 +30,7 @@ from onethinker.util.runs import (
     stamp,
     started,
 )
+from tests.amount import many
 
 CONFIG = {"kind": "sft", "recipe": {"lr": 1e-5, "betas": (0.9, 0.95), "budget": None}, "n": 3}
 
@@ -129,7 +130,7 @@ def test_rows_come_back(tmp_path: Path) -> None:
     assert log.rows() == [{"a": 0.5, "b": None, "c": {"d": [1, None]}, "7": 3}]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100, 20), deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers() | st.none()), max_size=5))
 def test_any_text_survives_with_line_separators_and_half_surrogates(rows: list[dict]) -> None:
     rows = [*rows, {"text": "a\u2028b\x85c\ud800d\r\n"}]

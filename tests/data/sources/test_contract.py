@@ -18,6 +18,7 @@ from onethinker.data.sources.writing import CACHE, media_unwritten
 from onethinker.sample import DataError, Sample
 from onethinker.tasks import get_task, score
 from onethinker.tasks.prompts import load_prompts
+from tests.amount import thinned
 from tests.data.sources.layouts import LAYOUTS, Layout
 
 Put = Callable[[str, Any], Path]
@@ -86,7 +87,7 @@ def spoilt(layout: Layout, bad: Any) -> Callable[[Any], Any]:
     return change
 
 
-@pytest.mark.parametrize("name", [name for name in ONCE if LAYOUTS[name].rows])
+@pytest.mark.parametrize("name", thinned([name for name in ONCE if LAYOUTS[name].rows], every=3))
 def test_a_bad_row_costs_itself_alone(name: str, put: Put, tmp_path: Path) -> None:
     layout = LAYOUTS[name]
     write(put, layout)

@@ -17,6 +17,7 @@ from onethinker.cli.data import data_app
 from onethinker.data.sources import SOURCES, read
 from onethinker.data.sources.convert import convert
 from onethinker.sample import DataError, load_samples
+from tests.amount import many
 
 Put = Callable[[str, Any], Path]
 
@@ -103,8 +104,8 @@ def test_links_that_lead_out_of_the_root_are_refused(charades: Path, tmp_path: P
 def test_the_list_of_sources_names_each_and_one_shows_its_layout() -> None:
     code, text = run("sources")
     assert code == 0 and len(text.splitlines()) == len(SOURCES) + 1
-    for source in SOURCES.values():
-        assert f"{source.name} · {source.task}" in text
+    assert [s.name for s in SOURCES.values() if f"{s.name} · {s.task}" not in text] == []
+    for source in list(SOURCES.values())[:: many(1, 20)]:
         code, alone = run("sources", source.name)
         assert code == 0 and alone.startswith(f"{source.name} · ")
         assert all(line.strip() in alone for line in source.layout.splitlines())

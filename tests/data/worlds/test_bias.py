@@ -16,6 +16,7 @@ from onethinker.data.worlds.teacher import see
 from onethinker.sample import Samples, load_samples
 from onethinker.sample.answer import read_answer
 from onethinker.tasks import get_task
+from tests.amount import many
 
 LEVEL = LEVELS[0]
 CIRCLE = Thing("circle", "purple", "small", (16, 16, 32, 32))
@@ -81,7 +82,7 @@ def test_counts_stop_and_the_thinking_says_so() -> None:
 
 @pytest.mark.parametrize("name", ANNOTATORS)
 def test_what_is_seen_stays_in_the_picture(name: str) -> None:
-    for i in range(200):
+    for i in range(many(200, 40)):
         scene = draw_clip(Random(i), LEVELS[2]) if i % 2 else draw_still(Random(i), LEVELS[2])
         for thing in see(scene, Random(i), LEVELS[2], 0.3, bias=ANNOTATORS[name]).things:
             for box in filter(None, map(thing.at, scene.times)):

@@ -20,6 +20,7 @@ from onethinker.data.worlds.scene import (
     with_ground,
 )
 from onethinker.media import open_clip, write_clip
+from tests.amount import many
 
 KINDS = (draw_still, draw_clip, draw_words, draw_digits, draw_plot)
 
@@ -28,7 +29,7 @@ KINDS = (draw_still, draw_clip, draw_words, draw_digits, draw_plot)
 @pytest.mark.parametrize("draw", KINDS)
 def test_no_false_alarm(difficulty, draw):
     level = LEVELS[difficulty]
-    for seed in range(60):
+    for seed in range(many(60, 6)):
         rng = Random(seed)
         scene = with_ground(rng, level, draw(rng, level))
         for frame in render(scene):
