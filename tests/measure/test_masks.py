@@ -158,7 +158,8 @@ def slow_f(pred: np.ndarray, true: np.ndarray) -> float:
 
 def test_boundary_f_is_its_definition():
     rng = np.random.default_rng(3)
-    pairs = [(random_mask(h, w, rng), random_mask(h, w, rng)) for h, w in [(1, 1), (1, 9), (20, 31), (60, 50)] * many(10, 2)]
+    sizes = [(1, 1), (1, 9), (20, 31), (60, 50)] * many(10, 2)
+    pairs = [(random_mask(h, w, rng), random_mask(h, w, rng)) for h, w in sizes]
     wide = np.zeros((40, 600), dtype=bool)
     wide[10:20, 100:400] = True
     pairs += [(wide, np.roll(wide, shift, (0, 1))) for shift in [(3, 3), (4, 3), (4, 4), (5, 1)]]
