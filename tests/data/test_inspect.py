@@ -80,6 +80,7 @@ def test_a_page_has_a_picture_for_every_task_and_an_error_where_there_is_none(wo
     assert "<script>" not in page
 
 
+@pytest.mark.slow
 def test_a_page_of_large_noisy_pictures_stays_small(tmp_path: Path) -> None:
     """Forty photographs at their worst: five megabytes at most, nothing wider than the page has use for."""
     folder, rng = tmp_path / "data", np.random.default_rng(0)

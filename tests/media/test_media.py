@@ -159,6 +159,7 @@ def test_rotation_is_honoured(tmp_path, rotation):
 
 
 @needs_real
+@pytest.mark.slow
 def test_same_frames_as_opencv_on_real_clips():
     reader = cv2.VideoCapture(str(REAL / "coffee.mp4"))
     theirs = {}
@@ -176,6 +177,7 @@ def test_same_frames_as_opencv_on_real_clips():
 
 
 @needs_real
+@pytest.mark.slow
 def test_seeking_gives_the_frames_of_a_whole_pass():
     times = np.linspace(0, 9.6, 15)
     sought, whole = open_clip(REAL / "dog.mp4", times=times[::7]), open_clip(REAL / "dog.mp4", times=times)

@@ -10,7 +10,7 @@ from onethinker.models.compat import cache_argument
 from onethinker.models.decode import Decoder
 from onethinker.models.forward import unwrap
 from onethinker.models.load import add_lora
-from tests.amount import many
+from tests.amount import many, thinned
 
 LENGTHS, ANSWERS = (7, 3, 11), 4
 
@@ -36,7 +36,7 @@ def plain(core, ids, prompt, written):
     return core.model(input_ids=text[None], use_cache=False).last_hidden_state[0, -1]
 
 
-@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("lora", thinned([False, True], True))
 @torch.no_grad()
 def test_equals_the_library_as_rows_leave(lora, mini_model):
     model = mini_model

@@ -19,6 +19,7 @@ from onethinker.recipes import SHIPPED, RecipeError, answering, override
 from onethinker.recipes.answering import answering_engine, asked_as
 from onethinker.recipes.base import Recipe, leaves
 from onethinker.sample import Sample, Samples, save_samples
+from tests.amount import thinned
 
 CHANGED: dict[str, tuple[object, str]] = {
     "seed": (5, "engine.seed"),
@@ -100,7 +101,7 @@ def evaluated(trained, data, media, tmp_path, monkeypatch):
     return call
 
 
-@pytest.mark.parametrize("key", CHANGED)
+@pytest.mark.parametrize("key", thinned(CHANGED, every=3))
 def test_a_key_takes_effect(key, evaluated):
     value, where = CHANGED[key]
     before, after = evaluated(name="before"), evaluated("--set", f"{key}={value}", name="after")

@@ -18,6 +18,7 @@ from onethinker.sample import to_published
 from onethinker.scoring.judge import Ask, Cached, ChatJudge, JudgeError, RewardJudge, make_judge, polar_text
 from onethinker.scoring.saved import score_file
 from onethinker.util.server import PATIENCE, Server, ServerError
+from tests.amount import thinned
 from tests.http_stub import HttpStub, Reply
 from tests.tasks.examples import respond, sample_of
 
@@ -80,11 +81,11 @@ def test_chat_judge_shows_question_reference_and_candidate_as_data(stub: Stub) -
 
 @pytest.mark.parametrize(
     "reply",
-    [
+    thinned([
         said("ten out of ten"), verdict(11), verdict(-1), verdict("NaN"), verdict("true"), verdict("1e999"), said(""),
         {}, [], None, {"choices": []}, {"choices": [{"message": {"content": None}}]}, b"not JSON", b"[" * 100_000,
         b"\xff", verdict("9" * 50),
-    ],
+    ], every=3),
 )  # fmt: skip
 def test_a_reply_without_a_verdict_is_asked_again_and_then_an_error(stub: Stub, reply: Any) -> None:
     stub.reply = in_turn((200, reply), (200, verdict(4)))
