@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import exp
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from onethinker.sample import DataError
 from onethinker.sample.answer import Status

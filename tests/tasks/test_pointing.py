@@ -34,8 +34,8 @@ def peer(said: np.ndarray, true: np.ndarray, inside: np.ndarray) -> tuple[float,
 
 def test_rates_are_molmos() -> None:
     rng = np.random.default_rng(2)
-    some = 0
-    for _ in range(many(300, 60)):
+    some, cases = 0, many(300, 60)
+    for _ in range(cases):
         true = rng.integers(100, 900, (rng.integers(0, 5), 2))
         near = true[rng.random(len(true)) < 0.8] + rng.normal(0, 40, 2).round()
         said = np.concatenate([near, rng.integers(0, 1000, (rng.integers(0, 3), 2))])
@@ -48,7 +48,7 @@ def test_rates_are_molmos() -> None:
         assert (metrics["precision"], metrics["recall"], metrics["F1"]) == pytest.approx(expected, abs=1e-9)
         assert found.accuracy >= metrics["F1"] - 1e-12, "the best matching is no worse than that by distance"
         some += 0 < found.accuracy < 1
-    assert some > 50
+    assert some > cases // 6
 
 
 def test_a_point_counts_inside_its_mask_at_the_nearest_pixel() -> None:

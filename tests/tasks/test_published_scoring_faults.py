@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from onethinker.engines.base import Completion
 from onethinker.sample.answer import Status, read_answer
