@@ -53,7 +53,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class Found:
-    """What a class came to. json, text: statuses in tasks of either sort. worst: processor seconds, task. broken: promises."""
+    """What a class came to. json, text: statuses in tasks of either sort. worst: processor seconds, task. broken:
+    promises."""
 
     cases: int = 0
     json: Counter[str] = field(default_factory=Counter)
