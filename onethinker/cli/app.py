@@ -25,6 +25,7 @@ from onethinker.cli.options import (
     MediaRoot,
     ModelOption,
     Out,
+    Ray,
     Set,
 )
 from onethinker.cli.recipe import recipe_app
@@ -36,7 +37,9 @@ from onethinker.util.plugins import load_plugins, plugin_first
 
 if TYPE_CHECKING:
     from onethinker.recipes import Recipe
-    from onethinker.sample import Samples
+    from onethinker.sample.stream import TrainingSet
+
+Workers = Annotated[int, typer.Option(help="With --ray: processes that train, each on a GPU where there are.", min=1)]
 
 app = typer.Typer(
     help="Train, measure and use one model that thinks over images and videos.",
@@ -131,12 +134,18 @@ def sft(
     attention: Attention = "",
     set_: Set = None,
     fresh: Fresh = False,
+    ray: Ray = "",
+    workers: Workers = 1,
 ) -> None:
     """Supervised fine-tuning on worked answers (`response`), the cold start. Resumes a run of the same config."""
     with kept(_not_begun):
         made, samples, folder = _training(
             "sft", recipe, model, data, media_root, limit, device, dtype, attention, set_, out
         )
+        if ray:
+            from onethinker.scale.ray import train_on_ray
+
+            return print(train_on_ray("sft", made, folder, address=ray, workers=workers, fresh=fresh))
         from onethinker.train.sft import run_sft
 
         _say_once(run_sft(made, samples, folder, fresh=fresh))
@@ -155,12 +164,18 @@ def rl(
     attention: Attention = "",
     set_: Set = None,
     fresh: Fresh = False,
+    ray: Ray = "",
+    workers: Workers = 1,
 ) -> None:
     """Reinforcement learning on scored answers (EMA-GRPO unless the recipe says otherwise). Resumes."""
     with kept(_not_begun):
         made, samples, folder = _training(
             "rl", recipe, model, data, media_root, limit, device, dtype, attention, set_, out
         )
+        if ray:
+            from onethinker.scale.ray import train_on_ray
+
+            return print(train_on_ray("rl", made, folder, address=ray, workers=workers, fresh=fresh))
         from onethinker.train.rl import run_rl
 
         _say_once(run_rl(made, samples, folder, fresh=fresh))
@@ -188,13 +203,13 @@ def _training(
     attention: str,
     assignments: list[str] | None,
     out: Path | None,
-) -> tuple[Recipe, Samples, Path]:
+) -> tuple[Recipe, TrainingSet, Path]:
     """The recipe with the flags applied, its samples and the run's folder, checked as far as can be without torch."""
     from onethinker.data.doubts import tell
     from onethinker.models.shipped import find_model, known_model
     from onethinker.recipes import RecipeError, load_recipe
     from onethinker.recipes.answering import FLAGS, flag_overrides
-    from onethinker.sample import load_samples
+    from onethinker.sample.stream import HEAD, open_training
     from onethinker.tasks.prompts import load_prompts
     from onethinker.train.advantage import make
     from onethinker.util.runs import check_writable
@@ -212,11 +227,10 @@ def _training(
     load_prompts(made.prompts)
     if kind == "rl":
         make(made.rl.algorithm, **made.rl.algorithm_options)
-    samples = load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False)
-    if made.data.difficulty:
-        samples = samples.of_difficulty(*made.data.difficulty)
+    data = made.data
+    samples = open_training(data.train, data.media_root, data.buffer, data.limit, data.difficulty)
     if os.environ.get("RANK", "0") == "0":
-        tell(samples)
+        tell(samples.head(HEAD))
     return made, samples, folder
 
 

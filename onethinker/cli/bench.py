@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from onethinker.cli.options import with_ray
+
 bench_app = typer.Typer(
     help="Studies at laptop scale: one report each, resumable, shared by all processes that see the folder.",
     no_args_is_help=True,
@@ -21,21 +23,12 @@ Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-N
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.steps=50")]
 
 
-def _with_ray(address: str) -> str:
-    """The address, once Ray is known to be here: a study would come to it only after its data are made."""
-    if address:
-        from onethinker.studies.cluster import import_ray
-
-        import_ray()
-    return address
-
-
 Ray = Annotated[
     str,
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        callback=_with_ray,
+        callback=with_ray,
         help="Hand the runs to Ray: `local` starts it on this machine, `auto` or ray://HOST:PORT joins a cluster, "
         "whose nodes must all see this working folder and --out.",
     ),

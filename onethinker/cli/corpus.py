@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from onethinker.cli.data import data_app
-from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Limit, MediaRoot, Prompts, Set
+from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Limit, MediaRoot, Prompts, Ray, Set
 
 __all__ = ["data_app"]
 
@@ -30,6 +30,7 @@ def build(
     ] = "link",
     fresh: Annotated[bool, typer.Option("--fresh", help="Build in a folder beside an existing one.")] = False,
     workers: Workers = 0,
+    ray: Ray = "",
     set_: Set = None,
 ) -> None:
     """Build a corpus of the data sets on disk: read, mix, write shards, card and page. Sources that are not there are
@@ -40,7 +41,7 @@ def build(
     if media not in ("link", "stay"):
         raise typer.BadParameter(f"{media!r}; expected link or stay", param_hint="--media")
     chosen = load_corpus_recipe(recipe, set_)
-    made = write(chosen, data_root, out, media=media, fresh=fresh, workers=workers)  # type: ignore[arg-type]
+    made = write(chosen, data_root, out, media=media, fresh=fresh, workers=workers, ray=ray)  # type: ignore[arg-type]
     for line in made.shortfalls:
         print(f"short: {line}")
     print(f"{made.samples:,} samples of {sum(s.taken > 0 for s in made.sources)} sources → {made.folder}")
@@ -59,6 +60,7 @@ def clean(
     out: Beside,
     media_root: MediaRoot = "",
     workers: Workers = 0,
+    ray: Ray = "",
     set_: Thresholds = None,
 ) -> None:
     """Leave out duplicates, near duplicates, broken media and faulty truths: a copy, and a page of what went and why.
@@ -70,7 +72,9 @@ def clean(
     from onethinker.corpus.clean import CleanConfig
     from onethinker.corpus.clean import clean as write
 
-    found = write(corpus, out, _thresholds(CleanConfig(), set_), media_root=media_root or None, workers=workers)
+    found = write(
+        corpus, out, _thresholds(CleanConfig(), set_), media_root=media_root or None, workers=workers, ray=ray
+    )
     for reason, count in found.reasons().items():
         print(f"{count:8,}  {reason}")
     print(f"{found.kept:,} of {found.samples:,} samples stay → {out}, page {out / 'report/clean.html'}")
@@ -83,6 +87,7 @@ def decontaminate(
     against: Annotated[list[Path], typer.Option(help="A folder with benchmarks, as `eval --data-root`; repeatable.")],
     media_root: MediaRoot = "",
     workers: Workers = 0,
+    ray: Ray = "",
     set_: Thresholds = None,
 ) -> None:
     """Leave out what is shared with the benchmarks on disk: pictures and clips by near duplicates, questions by runs of
@@ -91,7 +96,7 @@ def decontaminate(
     from onethinker.corpus.decontaminate import decontaminate as write
 
     chosen = _thresholds(DecontaminateConfig(), set_)
-    found = write(corpus, out, against, chosen, media_root=media_root or None, workers=workers)
+    found = write(corpus, out, against, chosen, media_root=media_root or None, workers=workers, ray=ray)
     for row in found.table:
         print(f"{row.samples:8,}  samples and {row.media} media of {row.source} are shared with {row.benchmark}")
     print(f"not on this disk: {len(found.absent)} of {len(found.absent) + len(found.read)} benchmarks")
@@ -127,6 +132,7 @@ def difficulty(
     device: Device = "",
     dtype: Dtype = "",
     attention: Attention = "",
+    ray: Ray = "",
     set_: Set = None,
 ) -> None:
     """How often a model answers each sample right, into `meta.difficulty`; asks only what is missing.
@@ -151,7 +157,7 @@ def difficulty(
     asks = recipe.evaluate
     drawn = Sampling(n=samples, temperature=asks.temperature, max_tokens=asks.max_tokens, seed=recipe.seed)
     words = load_prompts(recipe.prompts)
-    asked = Asked(answering_engine(recipe, engine), model, words, asks.budget, drawn, thresholds)
+    asked = Asked(answering_engine(recipe, engine, ray), model, words, asks.budget, drawn, thresholds)
     folder, root = out or corpus, Path(media_root) if media_root else None
     with kept(lambda: f"what was answered is kept in {folder}; the same command asks the rest"):
         made = measure_difficulty(corpus, folder, asked, media_root=root, limit=limit)

@@ -24,6 +24,7 @@ from onethinker.cli.options import (
     MediaRoot,
     Out,
     Prompts,
+    Ray,
     Set,
     Tools,
     named_tools,
@@ -67,6 +68,7 @@ def eval_(
     judge_kind: JudgeKind = "chat",
     judge_model: JudgeModel = "",
     intersect: Annotated[bool, typer.Option("--intersect", help="compare: questions that both have.")] = False,
+    ray: Ray = "",
     set_: Set = None,
 ) -> None:
     """Greedy answers to every question of --data or of the benchmarks of --suite, scored, with intervals.
@@ -93,7 +95,9 @@ def eval_(
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
     called = tool_overrides(named_tools(tools), knowledge)
-    target = EvalTarget(words[0], segmenter, [*flag_overrides(flags), *called, *(set_ or [])], engine, like=as_)
+    target = EvalTarget(
+        words[0], segmenter, [*flag_overrides(flags), *called, *(set_ or [])], engine, like=as_, ray=ray
+    )
     given = target.recipe().data
     _check_given(given, suite)
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")

@@ -48,6 +48,27 @@ Knowledge = Annotated[
 ]
 
 
+def with_ray(address: str) -> str:
+    """The address, once Ray is known to be here: the work would come to it only after its data are read."""
+    if address:
+        from onethinker.util.ray import import_ray
+
+        import_ray()
+    return address
+
+
+Ray = Annotated[
+    str,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        callback=with_ray,
+        help="Spread the work over Ray: `local` starts it on this machine, `auto` or ray://HOST:PORT joins a cluster, "
+        "whose nodes must all see this working folder and the data.",
+    ),
+]
+
+
 def named_tools(words: str) -> list[str]:
     """The names in `--tools a,b`."""
     return [name.strip() for name in words.split(",") if name.strip()]

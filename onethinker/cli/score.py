@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onethinker.cli.options import JudgeKind, JudgeModel, JudgeUrl
+from onethinker.cli.options import JudgeKind, JudgeModel, JudgeUrl, Ray
 from onethinker.util.terminal import counted
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def score(
     judge_kind: JudgeKind = "chat",
     judge_model: JudgeModel = "",
     judge_group: Annotated[bool, typer.Option("--judge-group", help="Grades relative to those of one id.")] = False,
+    ray: Ray = "",
 ) -> None:
     """Score saved responses without a model. Exit status 1 if a line could not be scored.
 
@@ -53,7 +54,14 @@ def score(
     elif judge_group or judge_model:
         raise JudgeError("--judge-group and --judge-model say how to ask a judge; name one with --judge")
     totals = score_file(
-        source, out, profile=profile, workers=workers, judge=asked, in_group=judge_group, report=_report(source)
+        source,
+        out,
+        profile=profile,
+        workers=workers,
+        judge=asked,
+        in_group=judge_group,
+        report=_report(source),
+        ray=ray,
     )
     if metrics:
         _print_metrics(totals, profile)

@@ -30,6 +30,7 @@ from onethinker.sample import Sample
 from onethinker.sample.shards import SHARDS, shard_files
 from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
+from onethinker.util.ray import joined_if
 from onethinker.util.runs import RunError, differences, free_beside, locked, read_json
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class _Place:
     media: Media
     rows_per_shard: int
     workers: int
+    ray: str
 
     @property
     def work(self) -> Path:
@@ -67,17 +69,19 @@ def build(
     media: Media = "link",
     fresh: bool = False,
     workers: int = 0,
+    ray: str = "",
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> Summary:
     """Build the corpus of a recipe from what lies below `data_root`, or go on where an earlier build of it ended.
 
     media: `link` gives every medium a second name below `out/media` (a copy on another disk); with `stay` paths are
-    relative to the data root. workers: processes that clean; 0 for the machine's cores. fresh: build in a folder beside
+    relative to the data root. workers: processes that clean; 0 for the machine's cores. ray: an
+    address of Ray, which cleans in their place. fresh: build in a folder beside
     `out` where that is taken. Sources that are not there are shortfalls; the rest is built. Raises RunError for a
     folder that holds something else, and where the disk is full; DataError where no source gives a sample.
     """
     folder = free_beside(Path(out)) if fresh else Path(out)
-    at = _Place(recipe, Path(data_root), folder, media, rows_per_shard, workers)
+    at = _Place(recipe, Path(data_root), folder, media, rows_per_shard, workers, ray)
     with locked(folder):
         if (whole := _finished(at)) is not None:
             print(f"{folder}: is built already; --fresh builds it anew beside it", file=sys.stderr)
@@ -200,7 +204,9 @@ def _sift(at: _Place, picked: Mapping[str, Pool]) -> dict[str, str]:
 
     root = at.out if at.media == "link" else at.data_root
     signatures = at.work / "signatures"
-    return sift(at.recipe, batches, root, at.out, at.data_root, signatures=signatures, workers=at.workers)
+    where = {"workers": at.workers, "ray": at.ray}
+    with joined_if(at.ray):
+        return sift(at.recipe, batches, root, at.out, at.data_root, signatures=signatures, **where)  # type: ignore[arg-type]
 
 
 def _unlink_others(at: _Place, picked: Mapping[str, Pool], taken: Mapping[str, NDArray[np.bool_]]) -> None:

@@ -33,6 +33,7 @@ from onethinker.sample import DataError
 from onethinker.sample.shards import SHARDS
 from onethinker.util.files import write_whole
 from onethinker.util.progress import bar
+from onethinker.util.ray import joined_if
 from onethinker.util.runs import RunError, locked
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def clean(
     folder, target, chosen = Path(corpus), Path(out), config or CleanConfig()
     root = Path(media_root) if media_root else (folder if folder.is_dir() else folder.parent)
     check_apart(folder, target)
-    with locked(target):
+    with locked(target), joined_if(ray):
         report = look(read_shards(folder), root, target / "signatures", chosen, workers=workers, ray=ray)
         keep = {(gone.source, gone.id) for gone in report.gone}
         write_kept(folder, root, target, keep, link=link)

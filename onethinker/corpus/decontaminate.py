@@ -29,6 +29,7 @@ from onethinker.evaluate.benchmarks import BENCHMARKS
 from onethinker.evaluate.suite import load, look
 from onethinker.sample import DataError, Sample, Samples
 from onethinker.util.files import write_whole
+from onethinker.util.ray import joined_if
 from onethinker.util.runs import locked
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def decontaminate(
     folder, target, chosen = Path(corpus), Path(out), config or DecontaminateConfig()
     root = Path(media_root) if media_root else (folder if folder.is_dir() else folder.parent)
     check_apart(folder, target)
-    with locked(target):
+    with locked(target), joined_if(ray):
         asked, absent = questions_of(against)
         if not asked:
             raise DataError(f"no benchmark below {', '.join(map(str, against))}; `onethinker eval --list` says where")

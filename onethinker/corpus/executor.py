@@ -1,4 +1,4 @@
-"""Stages over batches of rows, in local processes: the same rows in the same order for any number of them."""
+"""Stages over batches of rows, in local processes or on Ray: the same rows in the same order for any number of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, cast
 
 from onethinker.sample import DataError
+from onethinker.util.ray import map_in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,16 +28,19 @@ def map_batches(
 ) -> Iterator[pa.RecordBatch]:
     """`stage(batch)` of each batch, lazily and in order.
 
-    workers: local processes; 0 for the machine's cores, 1 for this process. A worker that is killed, for want of memory
-    say, costs its batches another attempt. Raises DataError where one batch kills ATTEMPTS of them.
+    workers: local processes; 0 for the machine's cores, 1 for this process. ray: an address of Ray, whose processors
+    are then the workers (`util.ray`). A worker that is killed, for want of memory say, costs its batches another
+    attempt. Raises DataError, on Ray RunError, where one batch kills ATTEMPTS of them.
     """
-    if ray:
-        raise DataError(f"--ray {ray}: stages run in local processes only; leave it out")
     source = iter(batches)
     first = list(islice(source, 2))
     count = workers or os.cpu_count() or 1
-    if count == 1 or len(first) < 2:  # nothing to share
+    if len(first) < 2 or (count == 1 and not ray):  # nothing to share
         yield from map(stage, chain(first, source))
+        return
+    if ray:
+        root = getattr(stage, "root", None)
+        yield from map_in_order(stage, chain(first, source), ray, sees=[root] if root else [])
         return
     yield from _in_processes(stage, chain(first, source), count)
 

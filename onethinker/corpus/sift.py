@@ -18,7 +18,7 @@ SHARED = "shared with a benchmark"
 
 def sift(
     recipe: CorpusRecipe, batches: Callable[[], Iterator[pa.RecordBatch]], root: Path, out: Path, data_root: Path, *,
-    signatures: Path, workers: int = 0,
+    signatures: Path, workers: int = 0, ray: str = "",
 ) -> dict[str, str]:  # fmt: skip
     """Id → why the candidate goes. batches: gives all of them, media below `root`. out: whose `report/` gets the pages.
 
@@ -30,18 +30,18 @@ def sift(
         from onethinker.corpus import clean
         from onethinker.corpus.pairs import write_clean_page
 
-        report = clean.look(batches(), root, signatures, clean.CleanConfig(), workers=workers)
+        report = clean.look(batches(), root, signatures, clean.CleanConfig(), workers=workers, ray=ray)
         gone |= {each.id: each.reason for each in report.gone}
         write_whole(out / clean.REPORT, report.to_json())
         write_clean_page(report, root, out / "report/clean.html")
     if recipe.decontaminate:
-        gone = _shared(batches, root, out, data_root, signatures, workers) | gone
+        gone = _shared(batches, root, out, data_root, signatures, workers, ray) | gone
     return gone
 
 
 def _shared(
     batches: Callable[[], Iterator[pa.RecordBatch]], root: Path, out: Path, data_root: Path, signatures: Path,
-    workers: int,
+    workers: int, ray: str,
 ) -> dict[str, str]:  # fmt: skip
     from onethinker.corpus import decontaminate
     from onethinker.corpus.pairs import write_contamination_page
@@ -51,7 +51,7 @@ def _shared(
         print(f"no benchmark below {data_root}: nothing to decontaminate against", file=sys.stderr)
         return {}
     config = decontaminate.DecontaminateConfig()
-    found = decontaminate.compare(batches(), root, asked, signatures, config, workers=workers)
+    found = decontaminate.compare(batches(), root, asked, signatures, config, workers=workers, ray=ray)
     found.absent = absent
     write_whole(out / decontaminate.REPORT, found.to_json())
     write_contamination_page(found, (root, decontaminate.HERE), out / "report/contamination.html")

@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from onethinker.engines.base import Part, Request, Turn, disarm_response
-from onethinker.engines.lru import LRUCache
 from onethinker.media import Clip, MediaBudget, open_clip, open_image
+from onethinker.util.lru import LRUCache
 
 PIXELS = ("pixel_values", "pixel_values_videos")
 GRIDS = ("image_grid_thw", "video_grid_thw")

@@ -25,7 +25,8 @@ class EvalTarget:
     """A model to evaluate and the way it is asked, see `asked_as`.
 
     segmenter: `none` leaves masks out. assignments: overrides of its recipe, such as `evaluate.sampled=4`, flags
-    included. like: a recipe or checkpoint that says how it is asked, where it does not itself.
+    included. like: a recipe or checkpoint that says how it is asked, where it does not itself. ray: an address of Ray,
+    whose GPUs or processors answer.
     """
 
     model: str
@@ -34,6 +35,7 @@ class EvalTarget:
     engine_name: str = ""
     judge: Judge | None = None
     like: str = ""
+    ray: str = ""
 
     def evaluate(self, samples: Samples, folder: Path, data: str, benchmark: Benchmark | None = None) -> None:
         """Say what is odd about the questions, ask every one and write the folder; of a benchmark as it says."""
@@ -74,7 +76,7 @@ class EvalTarget:
         """Made once, when how it is asked has been said."""
         recipe = self.recipe()
         self.asked_as.tell(recipe)
-        return answering_engine(recipe, self.engine_name)
+        return answering_engine(recipe, self.engine_name, self.ray)
 
     @cached_property
     def masks(self) -> Segmenter | None:

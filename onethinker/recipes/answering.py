@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from onethinker.engines import make_engine
-from onethinker.engines.base import Engine
+from onethinker.engines.base import Engine, EngineError
 from onethinker.media import MediaBudget
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes import SHIPPED, load_recipe, trained_with
@@ -140,9 +141,25 @@ def _sizes(budget: MediaBudget) -> str:
     )
 
 
-def answering_engine(recipe: Recipe, engine: str = "") -> Engine:
-    """The engine of `recipe.model` with its tools, decoding `evaluate.batch` answers at a time. engine: a name, guessed
-    if empty."""
+def answering_engine(recipe: Recipe, engine: str = "", ray: str = "") -> Engine:
+    """The engine of `recipe.model` with its tools, decoding `evaluate.batch` answers at a time.
+
+    engine: a name, guessed if empty. ray: an address of Ray, whose GPUs or processors then have an engine each. Raises
+    EngineError for a server with Ray.
+    """
+    if not ray:
+        return _engine(recipe, engine)
+    from onethinker.engines.ray import RayEngine
+
+    if recipe.model.base.startswith(("http://", "https://")):
+        raise EngineError(
+            f"--ray with {recipe.model.base}: one process asks a server as fast as it answers; start more of the "
+            "server's replicas behind its address, and leave --ray out"
+        )
+    return RayEngine(partial(_engine, recipe, engine), ray, recipe.model.device)
+
+
+def _engine(recipe: Recipe, engine: str) -> Engine:
     config = recipe.model
     made = make_engine(
         config.base, engine or None, device=config.device, dtype=config.dtype, attention=config.attention,

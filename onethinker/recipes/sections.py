@@ -87,6 +87,11 @@ class DataConfig(Section):
         "train only on samples whose pass rate, as `data difficulty` measured it, lies within [low, high]; one without "
         "is left out",
     )
+    buffer: PositiveInt = key(
+        16_384,
+        "rows that shards are shuffled among: a set in Parquet shards of more rows, in tars or at a URL is read as "
+        "training needs it",
+    )
     max_unreadable: Share = key(
         0.05, "share of the samples, but at least one, that SFT may find unreadable before it stops"
     )
@@ -244,7 +249,7 @@ class EvalConfig(Section):
 
 
 class Recipe(Section):
-    """A whole run. All keys but `name`, `watch` and `parallel` decide what comes out."""
+    """A whole run. All keys but `name`, `watch`, `parallel` and `checkpoints` decide what comes out."""
 
     name: str = Field(description="the recipe's name, for people and default folders")
     watch: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = key(
@@ -253,6 +258,9 @@ class Recipe(Section):
     parallel: Literal["ddp", "fsdp"] = key(
         "ddp",
         "how the processes that torchrun starts hold the model: a copy each (ddp) or a part of every weight (fsdp)",
+    )
+    checkpoints: str = key(
+        "", "path or URL, such as s3://bucket/run, to which checkpoints and log are copied and from which a run goes on"
     )
     seed: int = key(0, "of everything random: order of samples, sampled answers, weights built from nothing")
     tools: ToolsConfig = section(ToolsConfig, "what the model may call while it thinks")
@@ -268,7 +276,7 @@ class Recipe(Section):
     def as_kept(self) -> dict[str, Any]:
         """All keys under the names that config.json of a run or a study has had since version 0.1, so that its folder
         is known again. Without those that came later and decide nothing of what comes out."""
-        tree = self.model_dump(exclude={"data": {"max_unreadable"}})
+        tree = self.model_dump(exclude={"data": {"max_unreadable", "buffer"}, "checkpoints": True})
         if tree["data"]["difficulty"] is None:
             del tree["data"]["difficulty"]
         tree["rl"]["rows"] = tree["rl"].pop("decode_batch_size")
@@ -280,8 +288,8 @@ class Recipe(Section):
         """Of `as_kept` what a run must share with its resumption: where it is logged, how processes hold the model and
         where servers are may differ."""
         tree = self.as_kept()
-        for name in ("watch", "parallel"):
-            del tree[name]
+        for name in ("watch", "parallel", "checkpoints"):
+            tree.pop(name, None)
         for name in ("server", "handover", "engine_options"):
             del tree["rl"][name]
         del tree["rl"]["judge"]["url"]

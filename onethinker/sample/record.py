@@ -116,6 +116,23 @@ class Samples(Sequence[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.items)
 
+    # What training asks of samples, loaded or streamed (`stream.SampleStream`).
+
+    def name_of(self, position: int) -> str:
+        """What a message calls a sample."""
+        return self.items[position].id
+
+    def prefetch(self, positions: Sequence[int]) -> None:
+        """Be ready to read these: their media are files."""
+
+    def head(self, count: int) -> Samples:
+        """What a first look is taken at: all of them, since they are loaded."""
+        return self
+
+    def column(self, name: str) -> list[Any]:
+        """A field of every sample."""
+        return [getattr(sample, name) for sample in self.items]
+
     def of_task(self, *tasks: str) -> Samples:
         return replace(self, items=tuple(s for s in self.items if s.task in tasks))
 

@@ -36,6 +36,11 @@ def _find(name: str, modality: str, names: tuple[str, ...]) -> str | None:
     return next((task.name for task in found if modality in task.modalities), found[-1].name if found else None)
 
 
+def own_names() -> list[str]:
+    """Our names of all tasks."""
+    return list(onethinker.list_tasks())
+
+
 def known_names() -> list[str]:
     """The published names, each once."""
     names = [published_name(task) for task in onethinker.list_tasks()]

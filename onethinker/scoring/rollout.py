@@ -10,6 +10,7 @@ from onethinker.engines.base import Completion, Engine, Request, Sampling
 from onethinker.media import MediaBudget
 from onethinker.sample import Sample, Samples
 from onethinker.sample.answer import Answer, read_answer
+from onethinker.sample.stream import SampleStream
 from onethinker.scoring.judge import Judge
 from onethinker.scoring.scores import score_many
 from onethinker.tasks import get_task
@@ -54,7 +55,7 @@ class Rollout:
         } | ({"turns": [turn.row() for turn in self.completion.turns]} if self.completion.turns else {})
 
 
-def make_request(sample: Sample, samples: Samples, prompts: PromptSet, budget: MediaBudget) -> Request:
+def make_request(sample: Sample, samples: Samples | SampleStream, prompts: PromptSet, budget: MediaBudget) -> Request:
     """The prompt of a sample with its media resolved under the data's root. Raises DataError."""
     text = get_task(sample.task).prompt(sample, prompts)
     return Request(sample.id, text, tuple(sample.paths(samples.root)), budget, prompts.system)
@@ -83,7 +84,7 @@ def score_completions(
 
 
 def ask_all(
-    samples: Samples,
+    samples: Samples | SampleStream,
     engine: Engine,
     prompts: PromptSet,
     budget: MediaBudget,
@@ -98,7 +99,7 @@ def ask_all(
 
 
 def roll_out(
-    samples: Samples,
+    samples: Samples | SampleStream,
     engine: Engine,
     prompts: PromptSet,
     budget: MediaBudget,

@@ -38,6 +38,7 @@ from onethinker.util.files import replacing
 from onethinker.util.interrupt import signals_kept_from_children
 from onethinker.util.plugins import load_plugins
 from onethinker.util.progress import bar
+from onethinker.util.ray import map_in_order
 
 MAX_LINE = 64 << 20
 """Bytes of one line; a longer one is an error and is skipped without being held in memory."""
@@ -93,10 +94,12 @@ def score_file(
     judge: Judge | None = None,
     in_group: bool = False,
     report: Any = None,
+    ray: str = "",
 ) -> MetricTotals:
     """Score every line of `source` into `out`; returns the counts and the metrics' sums.
 
-    workers: processes; 0 takes the machine's, or one for a small file. judge: grades free-text answers instead of
+    workers: processes; 0 takes the machine's, or one for a small file. ray: an address of Ray, whose
+    processors are then the workers. judge: grades free-text answers instead of
     ROUGE. in_group: a judge's grades are normalised among neighbouring lines of one sample.
     report(line, message): called for each line in error, in order. Memory is bounded by the workers, not by the file.
     Raises ScoreError, FileNotFoundError.
@@ -112,7 +115,7 @@ def score_file(
         bar("scored MB", _megabytes(size)) as advance,
     ):
         read = 0
-        for done in _scored(read_lines(source, MAX_LINE), profile, workers, judge, in_group):
+        for done in _scored(read_lines(source, MAX_LINE), profile, ray or workers, judge, in_group):
             written.write(done.text)
             totals.add(done.totals)
             for line, message in done.problems:
@@ -128,7 +131,7 @@ def _megabytes(size: int) -> int:
 
 
 def _scored(
-    lines: Iterator[Line], profile: RewardProfile, workers: int, judge: Judge | None, in_group: bool
+    lines: Iterator[Line], profile: RewardProfile, workers: int | str, judge: Judge | None, in_group: bool
 ) -> Iterator[Done]:
     chunks = _chunks(lines)
     if judge is None:
@@ -226,8 +229,12 @@ def score_chunk(chunk: Sequence[Line], profile: RewardProfile) -> Done:
     return _finish(score_lines(read), profile, size)
 
 
-def _in_order(work: Any, chunks: Iterable[list[Line]], workers: int, *given: Any) -> Iterator[Any]:
-    """`work(chunk, *given)` of each chunk, in order; a few chunks a worker are under way at a time."""
+def _in_order(work: Any, chunks: Iterable[list[Line]], workers: int | str, *given: Any) -> Iterator[Any]:
+    """`work(chunk, *given)` of each chunk, in order; a few chunks a worker are under way at a time. workers: processes,
+    or an address of Ray."""
+    if isinstance(workers, str):
+        yield from map_in_order(lambda chunk: work(chunk, *given), chunks, workers)
+        return
     if workers <= 1:
         for chunk in chunks:
             yield work(chunk, *given)

@@ -7,18 +7,14 @@ task whose node is lost starts again elsewhere, from the run's last checkpoint.
 
 from __future__ import annotations
 
-import os
-import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import ModuleType
 from typing import Any
 
 from onethinker.studies.cells import WAIT, Work, console, is_finished, run_cell
-from onethinker.util.plugins import VARIABLE, load_plugins
+from onethinker.util.ray import Here, environment, has_gpus, joined, marked
 from onethinker.util.runs import RunError
 
 
@@ -33,9 +29,9 @@ def run_on_ray(out: Path, cells: Mapping[str, Work], address: str, device: str) 
     if not waiting:
         return
     errors: dict[str, str] = {}
-    with _joined(address) as ray, NamedTemporaryFile(dir=out, prefix=".ray-") as mark:
+    with joined(address) as ray, marked(out) as here:
         task = ray.remote(**_needs(ray, device))(work_on)
-        shared = ray.put(dict(cells)), out, Path(mark.name).absolute(), Path.cwd()
+        shared = ray.put(dict(cells)), out, here
         running = {task.remote(name, *shared): name for name in waiting}
         console.print(f"{len(waiting)} of {len(cells)} cells go to Ray at {address}")
         while running:
@@ -57,32 +53,13 @@ def run_on_ray(out: Path, cells: Mapping[str, Work], address: str, device: str) 
         raise failure(errors, len(cells))
 
 
-def work_on(name: str, cells: Mapping[str, Work], out: Path, mark: Path, here: Path) -> bool:
-    """In a worker: whether the cell is finished; False, after a while, where another process holds it.
-
-    mark: a file that the driver keeps in `out`. here: the driver's working folder, from which its paths count.
-    """
-    load_plugins()
-    for folder, sign in ((mark.parent, mark), (here, here)):
-        if not sign.exists():
-            raise RunError(
-                f"the worker on {platform.node()} does not see {folder}; start the study in a folder, and with an "
-                "--out, on storage that all nodes of the cluster see under the same path"
-            )
-    os.chdir(here)
+def work_on(name: str, cells: Mapping[str, Work], out: Path, here: Here) -> bool:
+    """In a worker: whether the cell is finished; False, after a while, where another process holds it."""
+    here.enter()
     if run_cell(out, name, cells[name], "on Ray"):
         return True
     time.sleep(WAIT)
     return False
-
-
-def import_ray() -> ModuleType:
-    """Ray, or RunError that names the install."""
-    try:
-        import ray
-    except ImportError as error:
-        raise RunError(f"--ray needs Ray ({error}); `pip install 'onethinker[ray]'`, or leave --ray out") from error
-    return ray
 
 
 def failure(errors: Mapping[str, str], cells: int) -> RunError:
@@ -91,29 +68,6 @@ def failure(errors: Mapping[str, str], cells: int) -> RunError:
     return RunError("\n  ".join([f"{len(errors)} of {cells} cells failed; the same command tries them again", *lines]))
 
 
-@contextmanager
-def _joined(address: str) -> Iterator[ModuleType]:
-    """Ray while it is joined. On the way out, by Ctrl-C too, this driver's tasks end with it; their cells resume. A Ray
-    that this process had joined before is used as it is, and kept."""
-    ray = import_ray()
-    if ray.is_initialized():
-        yield ray
-        return
-    try:
-        ray.init(address, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
-        raise RunError(
-            f"no Ray at {address} ({error}); `ray start --head` starts one, --ray local its own, and a cluster that "
-            "wants Ray's token needs RAY_AUTH_MODE=token here"
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
 def _needs(ray: ModuleType, device: str) -> dict[str, Any]:
     """What a task asks of the node that it runs on."""
-    gpus = 1 if device.startswith(("auto", "cuda")) and ray.cluster_resources().get("GPU") else 0
-    threads = {name: os.environ[name] for name in ("OMP_NUM_THREADS", VARIABLE) if name in os.environ}
-    return {"num_cpus": 1, "num_gpus": gpus, "runtime_env": {"env_vars": threads}}
+    return {"num_cpus": 1, "num_gpus": int(has_gpus(ray, device)), "runtime_env": environment()}

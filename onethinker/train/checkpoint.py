@@ -16,18 +16,25 @@ from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
 from onethinker.train.card import write_card
 from onethinker.train.distributed import checkpoint_weights, full_tensors, load_optimizer_state
+from onethinker.train.mirror import STATE, Mirror
 from onethinker.train.optimizer import Optimizer
 from onethinker.train.parallel import SINGLE_PROCESS, Processes
 from onethinker.util.files import replacing_folder
 from onethinker.util.runs import RunError
-
-STATE = "trainer.pt"
 
 
 def folders(run: Path) -> list[Path]:
     """The run's whole checkpoints, oldest first."""
     found = [p for p in (run / "checkpoints").glob("step-*") if p.suffix == "" and (p / STATE).exists()]
     return sorted(found, key=lambda p: int(p.name.removeprefix("step-")))
+
+
+def found(run: Path, recipe: Recipe, processes: Processes = SINGLE_PROCESS) -> list[Path]:
+    """`folders` for a run that begins or goes on, with the last one of the copy elsewhere, where that is later. All
+    processes must call it."""
+    if recipe.checkpoints:
+        processes.run_on_main(lambda: bool(Mirror(recipe.checkpoints, run).pull(folders(run))))
+    return folders(run)
 
 
 def save_checkpoint(
@@ -43,7 +50,8 @@ def save_checkpoint(
 ) -> Path:
     """Write aside, move in whole, then drop all but the last `keep`. A full disk leaves the earlier ones usable.
 
-    All processes of a run must call it; the leading one writes, what one process alone would write.
+    All processes of a run must call it; the leading one writes, what one process alone would write, and copies it to
+    the recipe's `checkpoints`.
     """
     target = run / "checkpoints" / f"step-{step:06d}"
     weights = checkpoint_weights(model, processes.is_main)
@@ -54,6 +62,8 @@ def save_checkpoint(
         **state,
     }
     processes.run_on_main(lambda: _write(target, model, processor, recipe, weights, everything))
+    if recipe.checkpoints:
+        processes.run_on_main(lambda: bool(Mirror(recipe.checkpoints, run).push(target, keep)))
     if processes.is_main:
         for old in folders(run)[:-keep]:
             shutil.rmtree(old)

@@ -15,8 +15,9 @@ from onethinker.engines.base import Engine, Sampling, written
 from onethinker.engines.encode import Encoder, Prompt
 from onethinker.media import MediaBudget
 from onethinker.recipes.base import Recipe, RLConfig
-from onethinker.sample import Sample, Samples
+from onethinker.sample import Sample
 from onethinker.sample.answer import Status
+from onethinker.sample.stream import TrainingSet
 from onethinker.scoring.judge import Judge
 from onethinker.scoring.rollout import Rollout, make_request, roll_out
 from onethinker.tasks import get_task
@@ -122,7 +123,7 @@ class Collector:
     go on with the same groups in the order of the draw.
     """
 
-    samples: Samples
+    samples: TrainingSet
     engine: Engine
     sampler: Sampler
     prompts: PromptSet
@@ -179,8 +180,8 @@ class Collector:
 
     def _length(self, position: int) -> int | ValueError:
         """Tokens of the prompt at this position, which is held from now on, or why there is none."""
-        sample = self.samples[position]
         try:
+            sample = self.samples[position]
             get_task(sample.task).truth(sample)  # before it is asked: a run is not to end over one row
             request = make_request(sample, self.samples, self.prompts, self.recipe.media)
             return len(self.step_prompts.hold(position, request))
@@ -190,8 +191,9 @@ class Collector:
     def _short_enough(self, positions: Sequence[int], found: StepGroups) -> list[int]:
         """Prompts that cannot be read and those beyond the limit are counted and left out; the others are held."""
         fit = []
+        self.samples.prefetch(positions)
         for position, length in zip(positions, map_ahead(self._length, positions), strict=True):
-            name = self.samples[position].id
+            name = self.samples.name_of(position)
             if isinstance(length, ValueError):
                 found.unreadable += 1
                 found.problem = f"sample {name}: {length}"

@@ -114,7 +114,7 @@ SINGLE_PROCESS = Processes()
 
 
 def join_processes() -> Processes:
-    """Those that torchrun started, joined on the first call, or this one alone.
+    """Those that torchrun or Ray Train started, joined on the first call, or this one alone.
 
     On GPUs the process takes the one of its local rank, which `cuda` means from then on.
     """
@@ -122,9 +122,9 @@ def join_processes() -> Processes:
         return SINGLE_PROCESS
     import torch.distributed as dist
 
-    if not dist.is_initialized():
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if not dist.is_initialized():  # Ray Train has joined them by now
         dist.init_process_group(timeout=COLLECTIVE_TIMEOUT)
         atexit.register(dist.destroy_process_group)
     return Processes(dist.get_rank(), dist.get_world_size())

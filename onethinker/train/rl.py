@@ -17,8 +17,8 @@ from onethinker.engines.encode import Encoder
 from onethinker.models.forward import banned_ids
 from onethinker.recipes.base import Recipe
 from onethinker.recipes.tools import recipe_prompts, with_recipe_tools
-from onethinker.sample import Samples
 from onethinker.sample.answer import Status
+from onethinker.sample.stream import TrainingSet
 from onethinker.train import checkpoint
 from onethinker.train.advantage import make
 from onethinker.train.algorithms.base import Algorithm, Candidate
@@ -42,7 +42,9 @@ from onethinker.util.interrupt import finish_step
 from onethinker.util.plugins import plugin_identity
 
 
-def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
+def run_rl(
+    recipe: Recipe, samples: TrainingSet, out: Path, *, fresh: bool = False, stop_after: int | None = None
+) -> Path:
     """Train as the recipe says, from `recipe.model.base`; return the folder of the trained model.
 
     The same call resumes a killed run, exactly. stop_after: leave after this many steps of the schedule, for tests.
@@ -57,9 +59,9 @@ def run_rl(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, 
         return _train(recipe, samples, folder, stop_after, processes)
 
 
-def _train(recipe: Recipe, samples: Samples, out: Path, stop_after: int | None, processes: Processes) -> Path:
+def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | None, processes: Processes) -> Path:
     config = recipe.rl
-    saved = checkpoint.folders(out)
+    saved = checkpoint.found(out, recipe, processes)
     model, processor = prepare_model(
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,

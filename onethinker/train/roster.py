@@ -7,7 +7,8 @@ A run goes on as itself with the samples that it began with, in their order. It 
 - after a sample was removed that cannot be read: each step that meets it goes without it, removed or not, so that no
   step changes. Batches count by the samples that the run began with (`RUN/roster.jsonl`).
 
-Samples that can be read and are gone, others that came, and another order are another run.
+Samples that can be read and are gone, others that came, and another order are another run. Of a set that is streamed
+there is no roster: its shards, as they are, are the run's.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
 from onethinker.sample import DataError, Sample, Samples, resolve_under
+from onethinker.sample.stream import SampleStream, TrainingSet
 from onethinker.train.parallel import Processes
 from onethinker.util.files import write_whole
 from onethinker.util.runs import JsonLines, RunError
@@ -42,25 +44,27 @@ class Entry:
 
 @dataclass(frozen=True)
 class Roster:
-    """entries: what the run began with. positions: where each is among the samples at hand, None if it is gone.
-    fingerprint: of what it began with, as part of the run's identity."""
+    """entries: what the run began with, none of a stream. positions: where each is among the samples at hand, None if
+    it is gone. fingerprint: of what it began with, as part of the run's identity."""
 
     entries: tuple[Entry, ...]
-    positions: tuple[int | None, ...]
+    positions: Sequence[int | None]
     fingerprint: dict[str, Any]
 
     def save(self, run: Path) -> None:
         """Write it once, when the run begins."""
-        if not (run / ROSTER).exists():
+        if self.entries and not (run / ROSTER).exists():
             lines = (json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in self.entries)
             write_whole(run / ROSTER, "".join(lines))
 
 
-def roster_of(samples: Samples, run: Path) -> Roster:
+def roster_of(samples: TrainingSet, run: Path) -> Roster:
     """What the run in this folder began with, where only unreadable ones of it are gone; else these.
 
     Raises RunError if there are no samples.
     """
+    if isinstance(samples, SampleStream):
+        return new_roster(samples)
     contents, began = list(map(_content, samples)), _read(run / ROSTER)
     now = _entries(samples, contents)
     positions = _places(began, now)
@@ -73,8 +77,10 @@ def roster_of(samples: Samples, run: Path) -> Roster:
     return _beginning(samples, contents)
 
 
-def new_roster(samples: Samples) -> Roster:
+def new_roster(samples: TrainingSet) -> Roster:
     """That of a run that begins with these. Raises RunError if there are none."""
+    if isinstance(samples, SampleStream):
+        return Roster((), range(len(samples)), samples.identity())
     return _beginning(samples, list(map(_content, samples)))
 
 
@@ -92,8 +98,11 @@ def allowed(share: float, count: int) -> int:
     return max(1, int(share * count)) if share else 0
 
 
-def fingerprint(samples: Samples) -> dict[str, Any]:
-    """What a run was trained on: questions, truths and worked answers, in order. Raises RunError if there are none."""
+def fingerprint(samples: TrainingSet) -> dict[str, Any]:
+    """What a run was trained on: questions, truths and worked answers, in order, or a stream's shards. Raises RunError
+    if there are none."""
+    if isinstance(samples, SampleStream):
+        return samples.identity()
     return _fingerprint(samples, map(_content, samples))
 
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.sample import Sample
+from onethinker.sample import DataError
+from onethinker.sample.stream import SampleStream, TrainingSet
 from onethinker.tasks import statistics_of
+
+KINDS = ("uniform", "task_balanced", "modality_balanced", "curriculum")
 
 
 class Sampler:
@@ -20,20 +23,21 @@ class Sampler:
     `pass_rate` counts, where it has one.
     """
 
-    def __init__(self, kind: str, samples: Sequence[Sample], seed: int) -> None:
-        keys = {
-            "uniform": lambda s: "all",
-            "curriculum": lambda s: "all",
-            "task_balanced": lambda s: s.task,
-            "modality_balanced": lambda s: "video" if s.modality.startswith("video") else "image",
-        }
-        if kind not in keys:
-            raise ValueError(f"sampler {kind!r}; expected one of {', '.join(keys)}")
+    def __init__(self, kind: str, samples: TrainingSet, seed: int) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"sampler {kind!r}; expected one of {', '.join(KINDS)}")
         self.kind, self.samples, self.seed = kind, samples, seed
+        self._task_of: list[str | None] = samples.column("task")
+        keys: Sequence[str | None] = ["all"] * len(samples)
+        if kind == "task_balanced":
+            keys = self._task_of
+        elif kind == "modality_balanced":
+            keys = ["video" if (name or "").startswith("video") else "image" for name in samples.column("modality")]
         self.pools: dict[str, list[int]] = {}
-        for position, sample in enumerate(samples):
-            self.pools.setdefault(keys[kind](sample), []).append(position)
-        self.tasks = sorted({sample.task for sample in samples})
+        for position, key in enumerate(keys):
+            if key is not None:  # a row of a stream that is no sample, and has no task
+                self.pools.setdefault(key, []).append(position)
+        self.tasks = sorted({task for task in self._task_of if task is not None})
         self.drawn = dict.fromkeys(self.pools, 0)
         self.turn = 0
         self.accuracy: dict[str, float] = {}
@@ -62,8 +66,17 @@ class Sampler:
         if (pool, epoch) not in self._orders:
             key = [self.seed, list(self.pools).index(pool), epoch]
             self._orders = {k: v for k, v in self._orders.items() if k[0] != pool}
-            self._orders[pool, epoch] = np.random.default_rng(key).permutation(len(members))
-        return members[self._orders[pool, epoch][place]]
+            self._orders[pool, epoch] = self._order(members, key)
+        return int(self._orders[pool, epoch][place])
+
+    def _order(self, members: Sequence[int], seed: Sequence[int]) -> np.ndarray:
+        """A pool's positions for an epoch: all at random, of a large stream as far as its buffer reaches."""
+        if not isinstance(self.samples, SampleStream) or self.samples.fits:
+            return np.array(members)[np.random.default_rng(seed).permutation(len(members))]
+        belongs = np.zeros(len(self.samples), dtype=bool)
+        belongs[members] = True
+        order = self.samples.order(seed)
+        return order[belongs[order]]
 
     def _chances(self, weights: Mapping[str, float]) -> dict[str, float]:
         """How likely a sample of each task is taken; tasks that have no weight yet always are."""
@@ -72,14 +85,19 @@ class Sampler:
         return {task: 1.0 if w is None or top <= 0 else w / top for task, w in found.items()}
 
     def _takes(self, position: int, chances: Mapping[str, float]) -> bool:
-        sample = self.samples[position]
-        chance = chances[sample.task]
-        if self.accuracy.get(sample.id, self._known(sample)) in (0.0, 1.0):
+        task = self._task_of[position]
+        chance = 1.0 if task is None else chances[task]
+        if self.kind == "curriculum" and self._known(position) in (0.0, 1.0):
             chance *= 0.25
         return chance >= 1.0 or np.random.default_rng([self.seed, 7, self.turn]).random() < chance
 
-    def _known(self, sample: Sample) -> float:
-        rate = sample.pass_rate if self.kind == "curriculum" else None
+    def _known(self, position: int) -> float:
+        """How often the sample was right when last tried, or before; 0.5 where that is not known."""
+        try:
+            sample = self.samples[position]
+        except DataError:
+            return 0.5  # of a stream; whoever asks it counts it as unreadable
+        rate = self.accuracy.get(sample.id, sample.pass_rate)
         return 0.5 if rate is None else rate
 
     def state_dict(self) -> dict[str, Any]:

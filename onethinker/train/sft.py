@@ -18,7 +18,8 @@ from onethinker.models.load import add_lora, freeze, load
 from onethinker.models.threads import set_threads
 from onethinker.recipes.base import Recipe, sft_steps
 from onethinker.recipes.tools import recipe_prompts, recipe_tools
-from onethinker.sample import DataError, Samples
+from onethinker.sample import DataError, Sample
+from onethinker.sample.stream import SampleStream, TrainingSet
 from onethinker.scoring.rollout import make_request
 from onethinker.tools.call import answer_call
 from onethinker.train import checkpoint
@@ -79,7 +80,7 @@ class ExampleSource:
     """
 
     def __init__(
-        self, samples: Samples, recipe: Recipe, encoder: Encoder, positions: Sequence[int | None] | None = None
+        self, samples: TrainingSet, recipe: Recipe, encoder: Encoder, positions: Sequence[int | None] | None = None
     ) -> None:
         self.samples, self.encoder, self.recipe = samples, encoder, recipe
         self.positions = range(len(samples)) if positions is None else positions
@@ -91,6 +92,8 @@ class ExampleSource:
     def __getitem__(self, index: int) -> Example:
         sample = self.samples[index]
         request = make_request(sample, self.samples, self.prompts, self.recipe.sft.budget or self.recipe.media)
+        if not sample.meta.get("response"):
+            raise DataError(_lacks_answer(sample))
         last = [*self.encoder.encode_text(sample.meta["response"]), self.stop]
         answer: Sequence[int] | AnswerTokens = last
         if self.tools and (calls := sample.meta.get("turns")):
@@ -103,15 +106,18 @@ class ExampleSource:
         self.problems, examples = {}, []
         present = [position for i in indices if (position := self.positions[i]) is not None]
         self.gone = len(indices) - len(present)
+        self.samples.prefetch(present)
         for position in present:
             try:
                 examples.append(self[position])
             except (ValueError, OSError) as error:
-                self.problems[self.samples[position].id] = str(error)
+                self.problems[self.samples.name_of(position)] = str(error)
         return [e for e in examples if len(e) <= self.recipe.sft.max_tokens]
 
 
-def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False, stop_after: int | None = None) -> Path:
+def run_sft(
+    recipe: Recipe, samples: TrainingSet, out: Path, *, fresh: bool = False, stop_after: int | None = None
+) -> Path:
     """Train as the recipe says and return the folder of the trained model. The same call resumes a killed run.
 
     stop_after: leave after this many steps of the schedule, for tests.
@@ -126,28 +132,36 @@ def run_sft(recipe: Recipe, samples: Samples, out: Path, *, fresh: bool = False,
         return _train(recipe, samples, roster, folder, stop_after, processes)
 
 
-def _check_answers(samples: Samples) -> None:
-    """Raises DataError where a sample has no worked answer."""
+def _check_answers(samples: TrainingSet) -> None:
+    """Raises DataError where a sample has no worked answer; of a stream the first, others when their turn comes."""
+    if isinstance(samples, SampleStream):
+        if not (first := samples[0]).meta.get("response"):
+            raise DataError(f"{_lacks_answer(first)}; SFT needs one on every sample, RL does not")
+        return
     lacking = [sample for sample in samples if not sample.meta.get("response")]
     if lacking:
         raise DataError(
-            f"sample {lacking[0].id} ({lacking[0].source or 'no source'}) has no worked answer in meta['response'], "
+            f"{_lacks_answer(lacking[0])}, "
             f"and so {len(lacking)} of {len(samples)}; SFT needs one on every sample, in a chat the assistant's last "
             "turn; RL does not"
         )
 
 
+def _lacks_answer(sample: Sample) -> str:
+    return f"sample {sample.id} ({sample.source or 'no source'}) has no worked answer in meta['response']"
+
+
 def _train(
-    recipe: Recipe, samples: Samples, roster: Roster, out: Path, stop_after: int | None, processes: Processes
+    recipe: Recipe, samples: TrainingSet, roster: Roster, out: Path, stop_after: int | None, processes: Processes
 ) -> Path:
     config = recipe.sft
-    saved = checkpoint.folders(out)
+    saved = checkpoint.found(out, recipe, processes)
     state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
     model, processor = prepare_model(
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
-    source, count = ExampleSource(samples, recipe, Encoder(processor), roster.positions), len(roster.entries)
+    source, count = ExampleSource(samples, recipe, Encoder(processor), roster.positions), len(roster.positions)
     distributed = DistributedModel(model, processes, recipe.parallel)
     optimizer = make_optimizer(model, config.optimizer)
     if saved:
@@ -160,7 +174,8 @@ def _train(
     last = min(steps, stop_after or steps)
     logger = metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main)
     with logger as note, finish_step("SFT") as asked:
-        for indices in sft_batches(count, config.batch, recipe.seed, last, step):
+        order = samples.order if isinstance(samples, SampleStream) else None
+        for indices in sft_batches(count, config.batch, recipe.seed, last, step, order):
             began = time.perf_counter()
             examples = source.batch(processes.shard(indices))
             missing = unreadable.count(step, source.problems, source.gone)

@@ -71,8 +71,3 @@ def test_batches_are_taken_as_they_are_needed() -> None:
     next(results)
     assert len(taken) <= 2 + AHEAD * 2
     results.close()  # type: ignore[attr-defined]  # a generator: ends the processes
-
-
-def test_ray_is_refused() -> None:
-    with pytest.raises(DataError, match="--ray"):
-        next(map_batches(Doubled(), BATCHES, ray="local"))

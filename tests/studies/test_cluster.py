@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from onethinker.cli.bench import bench_app
 from onethinker.studies.cells import cell_row, run_cells
 from onethinker.studies.cluster import failure, run_on_ray, work_on
+from onethinker.util.ray import Here
 from onethinker.util.runs import RunError, locked
 
 
@@ -85,7 +86,7 @@ def test_a_worker_that_does_not_see_the_folder_says_so_and_writes_nothing(tmp_pa
     for mark, here in ((out / ".ray-x", tmp_path), (tmp_path, elsewhere)):
         folder = out if here == tmp_path else elsewhere
         with pytest.raises(RunError, match=f"does not see {folder};.*all nodes"):
-            work_on("one", {"one": lambda folder: {}}, out, mark, here)
+            work_on("one", {"one": lambda folder: {}}, out, Here(mark, here))
     assert not list(out.iterdir())
 
 
@@ -93,7 +94,7 @@ def test_a_worker_leaves_a_held_cell_for_later(tmp_path: Path, monkeypatch: pyte
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
     monkeypatch.chdir(tmp_path)
-    shared = ({"one": lambda folder: {}}, tmp_path, tmp_path, tmp_path)
+    shared = ({"one": lambda folder: {}}, tmp_path, Here(tmp_path, tmp_path))
     with locked(tmp_path / "cells/one"):
         assert not work_on("one", *shared)
     assert work_on("one", *shared)

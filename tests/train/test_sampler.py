@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from onethinker.sample import Sample
+from onethinker.sample import Sample, Samples
 from onethinker.train.sampler import Sampler
 
 TASKS = ("ocr", "math", "tracking", "caption")
-SAMPLES = [
+ITEMS = [
     Sample(f"s{i}", TASKS[min(i // 5, 3)], "video" if i % 7 == 0 else "image", "?", "", media=("m.png",))
     for i in range(30)
 ]
+SAMPLES = Samples(tuple(ITEMS), Path())
 
 
 def tasks_of(positions) -> Counter:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from onethinker.engines.lru import LRUCache
+from onethinker.util.lru import LRUCache
 
 
 def test_made_once_though_many_want_it_at_once():

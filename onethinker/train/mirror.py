@@ -1,0 +1,94 @@
+"""A copy of a run elsewhere: its checkpoints and log on any path that fsspec knows, such as `s3://bucket/run`.
+
+    config.json, metrics.jsonl, roster.jsonl …   as in the run's folder
+    checkpoints/step-000020/…                    `trainer.pt` last: a checkpoint without it is half of one
+
+A run that has no checkpoint of its own, or older ones, goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from onethinker.util.files import replacing, replacing_folder
+from onethinker.util.runs import CONFIG, METRICS, RunError, differences, read_json
+
+STATE = "trainer.pt"
+"""The file of a checkpoint that says that it is whole."""
+FILES = (CONFIG, METRICS, "roster.jsonl", "unreadable.jsonl")
+"""Of the run's folder, beside the checkpoints."""
+
+
+class Mirror:
+    """The copy at `url` of the run in `run`. Its methods raise RunError where the file system does not do as asked."""
+
+    def __init__(self, url: str, run: Path) -> None:
+        import fsspec
+
+        self.url, self.run = url, run
+        with self._told("opened"):
+            self._fs, base = fsspec.core.url_to_fs(url)
+        self._base = base.rstrip("/")
+
+    def push(self, folder: Path, keep: int) -> None:
+        """Copy a checkpoint and the log, then drop all but the last `keep` there."""
+        with self._told("written"):
+            target = f"{self._base}/checkpoints/{folder.name}"
+            files = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.name == STATE)
+            for file in files:
+                self._put(file, f"{target}/{file.relative_to(folder).as_posix()}")
+            for name in FILES:
+                if (self.run / name).exists():
+                    self._put(self.run / name, f"{self._base}/{name}")
+            for step in self._steps()[:-keep]:
+                self._fs.rm(f"{self._base}/checkpoints/{step}", recursive=True)
+
+    def pull(self, own: Sequence[Path]) -> None:
+        """Fetch the last checkpoint and the log, where the run's folder has none as late. own: its checkpoints, oldest
+        first. Raises RunError for a copy of another run."""
+        with self._told("read"):
+            steps = self._steps()
+            if not steps or (own and own[-1].name >= steps[-1]):
+                return
+            there = json.loads(self._fs.cat_file(f"{self._base}/{CONFIG}"))
+            if changed := differences(there, read_json(self.run / CONFIG)):
+                lines = "\n  ".join(changed)
+                raise RunError(f"{self.url} holds a run with another config:\n  {lines}\nname another place")
+            self._get_log()
+            source = f"{self._base}/checkpoints/{steps[-1]}"
+            with replacing_folder(self.run / "checkpoints" / steps[-1]) as aside:
+                for file in self._fs.find(source):
+                    target = aside / file.removeprefix(source).lstrip("/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    self._fs.get_file(file, str(target))
+
+    def _get_log(self) -> None:
+        for name in FILES[1:]:
+            if self._fs.exists(f"{self._base}/{name}"):
+                with replacing(self.run / name) as aside:
+                    self._fs.get_file(f"{self._base}/{name}", str(aside))
+
+    def _put(self, file: Path, target: str) -> None:
+        self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+        self._fs.put_file(str(file), target)
+
+    def _steps(self) -> list[str]:
+        """The whole checkpoints there, oldest first."""
+        self._fs.invalidate_cache()
+        found = self._fs.glob(f"{self._base}/checkpoints/step-*/{STATE}")
+        return sorted(str(path).split("/")[-2] for path in found)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except RunError:
+            raise
+        except Exception as error:  # each file system has errors of its own
+            raise RunError(
+                f"checkpoints={self.url}: cannot be {what} ({type(error).__name__}: {error}); the run's own folder is "
+                "whole, the same command goes on from it"
+            ) from error
