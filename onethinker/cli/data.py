@@ -37,10 +37,22 @@ def world(
         ),
     ] = "published",
     zeroshot: Annotated[int, typer.Option(help="Also N questions of types that no training data has.")] = 0,
+    needs: Annotated[
+        str,
+        typer.Option(
+            help="In place of the tasks, questions that need a tool, by commas: zoom (words and shapes too small to be "
+            "read), look (events between the frames), search (an invented table of facts, OUT/knowledge)."
+        ),
+    ] = "",
 ) -> None:
     """Write a procedural world: real PNG and MP4 files with exact truth for the published tasks and others."""
-    from onethinker.data.worlds import build_world, build_zeroshot, tasks_named
+    from onethinker.data.worlds import WorldError, build_needs, build_world, build_zeroshot, needs_named, tasks_named
 
+    if needs:
+        if zeroshot or tasks != "published" or teacher_bias != "none":
+            raise WorldError("--needs has questions of its own: leave --tasks, --teacher-bias and --zeroshot out")
+        print(build_needs(out, n, seed, difficulty, needs=needs_named(needs), teacher_error=teacher_error, test=test))
+        return
     build_world(
         out, n, seed, difficulty, tasks=tasks_named(tasks), teacher_error=teacher_error, teacher_bias=teacher_bias,
         test=test, workers=workers,
