@@ -89,6 +89,28 @@ def biased(
 
 
 @bench_app.command()
+def tools(
+    model: Model = "mini-sft",
+    quick: Quick = False,
+    seeds: Seeds = None,
+    out: Out = None,
+    known: Annotated[
+        Path | None, typer.Option(help="A study.json of the same study from elsewhere, whose runs are taken over.")
+    ] = None,
+    ray: Ray = "",
+    set_: Set = None,
+) -> None:
+    """Questions that need a closer look, another look or a look-up: with tools and without, as much seen by both."""
+    from onethinker.studies.tools import bench_tools
+
+    page = bench_tools(
+        _folder(out, "tools", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
+        assignments=set_ or (), command=_command(), known=known, ray=ray,
+    )  # fmt: skip
+    print(page)
+
+
+@bench_app.command()
 def transfer(
     model: Model = "mini-sft",
     quick: Quick = False,

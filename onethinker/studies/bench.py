@@ -17,7 +17,7 @@ from onethinker.recipes.answering import answering_engine
 from onethinker.recipes.tools import recipe_prompts
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.segment import make_segmenter
-from onethinker.studies.cells import Row, Work, cell_row, rounded, run_cells
+from onethinker.studies.cells import CELL, Row, Work, cell_folder, cell_row, is_finished, rounded, run_cells
 from onethinker.studies.cluster import run_on_ray
 from onethinker.train.advantage import make
 from onethinker.train.checkpoint import STATE
@@ -226,3 +226,13 @@ def write_study(bench: Bench, cells: Collection[str], results: Row) -> Path:
     }
     write_whole(file, json.dumps(rounded(head | results), ensure_ascii=False, separators=(",", ":")))
     return file
+
+
+def take_known(bench: Bench, known: Path) -> None:
+    """Make the cells of another machine's `study.json` this folder's finished ones."""
+    study = json.loads(known.read_text(encoding="utf-8"))
+    if study.get("study") != bench.name or study["settings"] | {"seeds": 0} != bench.settings() | {"seeds": 0}:
+        raise RecipeError(f"{known}: a study of other settings; leave --known out or take the same --set and --model")
+    for name, row in study["rows"].items():
+        if not is_finished(bench.out, name):
+            write_whole(cell_folder(bench.out, name) / CELL, json.dumps(row))

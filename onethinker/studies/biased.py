@@ -19,7 +19,6 @@ cells are not run again there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,7 @@ import numpy as np
 
 from onethinker.data.worlds import build_world
 from onethinker.models.shipped import seen_pictures
-from onethinker.recipes import Recipe, RecipeError, override
+from onethinker.recipes import Recipe, override
 from onethinker.sample import Samples, load_samples
 from onethinker.scoring.results import RESULTS, current, score_of
 from onethinker.studies.bench import (
@@ -40,16 +39,15 @@ from onethinker.studies.bench import (
     only,
     open_bench,
     refuse,
+    take_known,
     train_and_evaluate,
     write_study,
 )
 from onethinker.studies.cells import (
-    CELL,
     Row,
     Work,
     cell_folder,
     cell_row,
-    is_finished,
     run_cells,
     seeds_done,
 )
@@ -59,7 +57,6 @@ from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.scores import read_scores
 from onethinker.train.advantage import ALGORITHMS
 from onethinker.train.sft import run_sft
-from onethinker.util.files import write_whole
 from onethinker.util.runs import JsonLines
 
 ARMS = ("ema_grpo", "grpo", "dr_grpo", "batch_std", "task_batch_std", "mt_grpo", "g2rpo")
@@ -99,7 +96,7 @@ def bench_biased(
         command=command, ray=ray, annotator=ANNOTATOR,
     )  # fmt: skip
     if known:
-        _take(bench, known)
+        take_known(bench, known)
     recipe, train, test = _prepare(bench, quick)
     targets = {sample.id: sample.task for sample in test}
 
@@ -215,13 +212,3 @@ def contrasts_of(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
 def held_out(row: Mapping[str, Any]) -> float:
     """The headline metric of greedy answers, mean over tasks."""
     return fmean(row["scores"]["headline"].values())
-
-
-def _take(bench: Bench, known: Path) -> None:
-    """Make the cells of another machine's `study.json` this folder's finished ones."""
-    study = json.loads(known.read_text(encoding="utf-8"))
-    if study.get("study") != bench.name or study["settings"] | {"seeds": 0} != bench.settings() | {"seeds": 0}:
-        raise RecipeError(f"{known}: a study of other settings; leave --known out or take the same --set and --model")
-    for name, row in study["rows"].items():
-        if not is_finished(bench.out, name):
-            write_whole(cell_folder(bench.out, name) / CELL, json.dumps(row))

@@ -82,7 +82,7 @@ def test_small_marks_are_seen_in_the_crop_alone() -> None:
         assert np.abs(seen(one) - seen(two)).max() < 40
         assert np.abs(crop(one) - crop(two)).max() > 150
     ink = np.abs(crop(words[0]) - 238).sum(-1) > 200
-    assert (ink[17:31, 3:13] == glyph("H", 2)).mean() > 0.95 and (ink[17:31, 19:29] == glyph("E", 2)).mean() > 0.95
+    assert (ink[17:31, 3:13] == glyph("H", 2)).mean() > 0.85 and (ink[17:31, 19:29] == glyph("E", 2)).mean() > 0.85
 
 
 def test_brief_events_lie_between_the_frames(train: Samples) -> None:

@@ -1,0 +1,229 @@
+"""`onethinker bench tools`: does a model that may look closer, look again or look something up answer more?
+
+Questions of `data world --needs zoom,look,search` and of the plain world, in one pool. Two arms start from the same
+checkpoint, learn from the same questions with the same seeds by SFT on worked answers and then by RL, and differ in
+one thing. `tools` sees little, and may call `zoom`, `look` and `search` for more. `none` has no tools, learns the
+teacher's last turn alone, and is shown from the start at least as many visual tokens as the other has together with
+the pictures of one call: pictures of 96² for 64² twice, 16 frames for 6 and five of a look.
+
+Contrasts, fixed before the first run (see `contrasts` for the rule), all of greedy answers to the same held-out
+questions: `tools` minus `none` after RL on each kind of question and on the plain world, and after RL minus after SFT
+in the mean over the three kinds, in each arm. Only described: calls by kind, single tasks, visual tokens.
+
+A cell's row holds all that the page needs of it, so a `study.json` can be continued on another machine (`known`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from onethinker.data.worlds import build_needs, build_world
+from onethinker.engines.encode import Encoder
+from onethinker.models.load import load
+from onethinker.models.shipped import seen_pictures
+from onethinker.recipes import Recipe, override
+from onethinker.recipes.tools import recipe_prompts
+from onethinker.sample import Sample, Samples, load_samples
+from onethinker.scoring.results import RESULTS, current, is_error
+from onethinker.scoring.rollout import make_request
+from onethinker.studies.bench import (
+    Bench,
+    Sizes,
+    evaluate_model,
+    open_bench,
+    refuse,
+    take_known,
+    train_and_evaluate,
+    write_study,
+)
+from onethinker.studies.cells import Row, Work, cell_row, run_cells, seeds_done
+from onethinker.studies.contrasts import contrast_row, paired
+from onethinker.studies.pages.index import write_study_page
+from onethinker.train.sft import run_sft
+from onethinker.util.runs import JsonLines
+
+TOOLS, NONE = "tools", "none"
+KINDS = ("zoom", "look", "search")
+PLAIN, MEAN = "plain", "mean of the three"
+ARMS = {
+    TOOLS: ("image_pixels=4096", "frame_pixels=4096", "max_frames=6"),
+    NONE: ("image_pixels=9216", "frame_pixels=4096", "max_frames=16"),
+}
+"""Arm → its budget."""
+USES = ("tools.names=[zoom,look,search]", "tools.turns=3")
+
+SFT = ("sft.batch=16", "sft.optimizer.schedule=linear", "sft.optimizer.lr=2e-3", "sft.optimizer.matrix_lr=2.5e-3",
+       "sft.save_every=50")  # fmt: skip
+FULL = ("sft.steps=150", "rl.sampler=uniform", "rl.steps=12", "rl.prompts=24", "rl.minibatch=24", "rl.group=6",
+        "rl.optimizer.lr=3e-4", "evaluate.sampled=1")  # fmt: skip
+QUICK = ("sft.steps=4", "rl.sampler=uniform", "rl.steps=2", "rl.prompts=6", "rl.minibatch=6", "rl.group=3",
+         "evaluate.sampled=1")  # fmt: skip
+FULL_SIZES, QUICK_SIZES = (Sizes(600, 180), Sizes(195, 65)), (Sizes(12, 6), Sizes(13, 13))
+"""Of the world that needs tools and of the plain one."""
+MEASURED = 4
+"""Questions of a kind whose visual tokens are counted."""
+
+
+def bench_tools(
+    out: Path,
+    model: str = "mini-sft",
+    *,
+    seeds: int = 5,
+    quick: bool = False,
+    assignments: Sequence[str] = (),
+    command: str = "",
+    known: Path | None = None,
+    ray: str = "",
+) -> Path:
+    """Run or resume the study in `out` and return its page. known: a `study.json` of the same study, whose cells are
+    taken as they are. Raises RecipeError for a `known` of other settings."""
+    refuse(assignments, ("tools.names", "tools.knowledge"), "this study sets the tools")
+    needs, plain = QUICK_SIZES if quick else FULL_SIZES
+    sizes = {"needs": [needs.train, needs.test], "plain": [plain.train, plain.test]}
+    bench = open_bench(
+        "tools", out, model, seeds=seeds, quick=quick, assignments=[*SFT, *(QUICK if quick else FULL), *assignments],
+        command=command, ray=ray, worlds=sizes,
+    )  # fmt: skip
+    bench = replace(bench, sizes=Sizes(needs.train + plain.train, needs.test + plain.test))
+    if known:
+        take_known(bench, known)
+    train, test = _data(bench, needs, plain)
+
+    def work(arm: str, seed: int) -> Work:
+        recipe = override(bench.recipe, [*arm_settings(arm, out), f"seed={seed}"])
+        return lambda folder: _cell(folder, recipe, train, test)
+
+    # Seed by seed, so that a study that is stopped early has whole seeds.
+    bench.run({f"{arm}/seed-{seed}": work(arm, seed) for seed in range(seeds) for arm in ARMS})
+    return write_study_page(write_results(bench))
+
+
+def arm_settings(arm: str, out: Path) -> list[str]:
+    """What an arm's recipe changes."""
+    budget = [f"{section}.{value}" for section in ("media", "evaluate.budget") for value in ARMS[arm]]
+    return [
+        *budget,
+        *(USES if arm == TOOLS else ()),
+        *([f"tools.knowledge={out / 'needs' / 'knowledge'}"] * (arm == TOOLS)),
+    ]
+
+
+def _data(bench: Bench, needs: Sizes, plain: Sizes) -> tuple[Samples, Samples]:
+    """Training and held-out questions of both worlds."""
+
+    def build(_: Path) -> Row:
+        build_needs(bench.out / "needs", needs.train, seed=0, validation=1, test=needs.test)
+        build_world(bench.out / "plain", plain.train, seed=1, validation=1, test=plain.test)
+        return {}
+
+    run_cells(bench.out, {"worlds": build})
+    seen = seen_pictures(bench.recipe.model.base)
+    return _both(bench.out, "train", frozenset()), _both(bench.out, "test", frozenset(seen))
+
+
+def _both(out: Path, split: str, seen: frozenset[str]) -> Samples:
+    rows = [
+        replace(sample, id=f"{world}-{sample.id}", media=tuple(f"{world}/{split}/{name}" for name in sample.media))
+        for world in ("needs", "plain")
+        for sample in load_samples(out / world / split)
+    ]
+    return Samples(tuple(s for s in rows if seen.isdisjoint(Path(name).stem for name in s.media)), out)
+
+
+def kind_of(sample: Sample) -> str:
+    return str(sample.meta.get("needs", PLAIN))
+
+
+# ---- what a cell does and keeps ---------------------------------------------------------------------------------
+
+
+def _cell(folder: Path, recipe: Recipe, train: Samples, test: Samples) -> Row:
+    """SFT, the held-out questions, RL, and the questions again."""
+    start = str(run_sft(recipe, train, folder / "sft"))
+    evaluate_model(folder / "eval-sft", recipe, start, test)
+    row = train_and_evaluate(folder, override(recipe, [f"model.base={start}"]), train, test)
+    kinds = {sample.id: (kind_of(sample), sample.task) for sample in test}
+    steps = JsonLines(folder / "rl" / "metrics.jsonl").rows()
+    return row | {
+        "sft": answered(folder / "eval-sft", kinds),
+        "rl": answered(folder / "eval", kinds),
+        "sft_loss": [round(step["loss"], 4) for step in JsonLines(folder / "sft" / "metrics.jsonl").rows()],
+        "reward": [round(step["reward"], 4) for step in steps],
+        "visual": visual_tokens(recipe, test),
+    }
+
+
+def answered(folder: Path, kinds: Mapping[str, tuple[str, str]]) -> Row:
+    """Of an evaluation's greedy answers by kind of question: how many, their mean accuracy (on the plain world over its
+    tasks), the share of answers that called each tool, and the mean number of pictures that tools gave."""
+    rows: dict[str, list[Row]] = {}
+    for row in current(JsonLines(folder / RESULTS).rows()).values():
+        if row["decoding"] == "greedy" and not is_error(row):
+            rows.setdefault(kinds[row["id"]][0], []).append(row)
+    found: Row = {"n": {}, "accuracy": {}, "calls": {}, "pictures": {}}
+    for kind in (*KINDS, PLAIN):
+        of_kind = rows.get(kind, [])
+        if not of_kind:
+            continue
+        by_task: dict[str, list[float]] = {}
+        for row in of_kind:
+            by_task.setdefault(kinds[row["id"]][1] if kind == PLAIN else "", []).append(row["accuracy"])
+        turns = [row.get("turns", []) for row in of_kind]
+        found["n"][kind] = len(of_kind)
+        found["accuracy"][kind] = fmean(fmean(values) for values in by_task.values())
+        found["calls"][kind] = {name: fmean(any(t["tool"] == name for t in ts) for ts in turns) for name in KINDS}
+        found["pictures"][kind] = fmean(sum(t["response"].count("[picture ") for t in ts) for ts in turns)
+    return found
+
+
+def visual_tokens(recipe: Recipe, test: Samples) -> dict[str, float]:
+    """Mean visual tokens of a prompt by kind, of the first few questions of each."""
+    encoder, prompts = Encoder(load(recipe.model.base, device="cpu")[1]), recipe_prompts(recipe)
+    found: dict[str, float] = {}
+    for kind in (*KINDS, PLAIN):
+        some = [sample for sample in test if kind_of(sample) == kind][:MEASURED]
+        counts = [int((encoder.encode(make_request(s, test, prompts, recipe.media)).types_T > 0).sum()) for s in some]
+        if counts:
+            found[kind] = fmean(counts)
+    return found
+
+
+# ---- results ----------------------------------------------------------------------------------------------------
+
+
+def write_results(bench: Bench) -> Path:
+    """`OUT/study.json` of the seeds that both arms have finished."""
+    done = min(len(seeds_done(bench.out, arm)) for arm in ARMS)
+    names = [f"{arm}/seed-{seed}" for seed in range(done) for arm in ARMS]
+    rows = {name: cell_row(bench.out, name) for name in names}
+    arms = {arm: [rows[f"{arm}/seed-{seed}"] for seed in range(done)] for arm in ARMS}
+    results = {"rows": rows, "contrasts": contrasts_of(arms), "sft_steps": bench.recipe.sft.steps}
+    return write_study(replace(bench, seeds=done), names, results)
+
+
+def contrasts_of(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """What the study compares."""
+
+    def of(arm: str, stage: str, kind: str) -> list[float]:
+        return [accuracy(row[stage], kind) for row in arms[arm]]
+
+    found = [
+        contrast_row(TOOLS, NONE, kind, "headline", paired(of(TOOLS, "rl", kind), of(NONE, "rl", kind)))
+        for kind in (*KINDS, PLAIN)
+    ]
+    return found + [
+        contrast_row(
+            f"{arm}, after RL", f"{arm}, after SFT", MEAN, "headline", paired(of(arm, "rl", MEAN), of(arm, "sft", MEAN))
+        )
+        for arm in ARMS
+    ]
+
+
+def accuracy(stage: Mapping[str, Any], kind: str) -> float:
+    """0–1. kind: one of them, the plain world, or the mean of the three."""
+    values: Mapping[str, float] = stage["accuracy"]
+    return fmean(values[k] for k in KINDS) if kind == MEAN else values[kind]
