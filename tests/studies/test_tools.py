@@ -42,11 +42,11 @@ def test_the_contrasts_are_those_of_a_hand() -> None:
 
 
 def test_its_page_says_what_was_counted() -> None:
+    settings = {"model": "m", "seeds": 2, "train": 5, "steps": 3, "prompts": 2, "group": 2, "rollouts": 12, "lr": 1e-3}
     study = {
         "rows": {f"{arm}/seed-{seed}": r for arm, rows in ARMS.items() for seed, r in enumerate(rows)},
-        "contrasts": contrasts_of(ARMS), "sft_steps": 9, "command": "c", "commits": [], "machines": [],
-        "at": "", "hours": 1, "cells": 4, "notes": [], "settings": {"model": "m", "seeds": 2, "train": 5, "steps": 3, "prompts": 2, "group": 2,
-                                              "rollouts": 12, "lr": 1e-3},
+        "contrasts": contrasts_of(ARMS), "sft_steps": 9, "command": "c", "commits": [], "machines": [], "at": "",
+        "hours": 1, "cells": 4, "notes": [], "settings": settings,
     }  # fmt: skip
     written = page(study)["README.md"]
     assert "| with tools − without | words and shapes too small (zoom) | Greedy answers | +65.0 [" in written
