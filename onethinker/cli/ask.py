@@ -67,7 +67,10 @@ def ask(
     tools: Tools = "",
     knowledge: Knowledge = "",
     save_turns: Annotated[
-        Path | None, typer.Option("--save-turns", help="Write the pictures that tools gave back in this folder.")
+        Path | None,
+        typer.Option(
+            "--save-turns", help="Write the pictures that tools gave back in this folder, and all turns as one picture."
+        ),
     ] = None,
     samples: Annotated[
         int, typer.Option(help="Answers to sample, of which the one is shown that the others agree with most.", min=1)

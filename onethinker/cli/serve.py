@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Prompts, Set
+from onethinker.cli.options import (
+    As,
+    Attention,
+    Device,
+    Dtype,
+    EngineOption,
+    Knowledge,
+    Prompts,
+    Set,
+    Tools,
+    named_tools,
+)
 
 
 def serve(
@@ -36,6 +47,8 @@ def serve(
     device: Device = "",
     dtype: Dtype = "",
     attention: Attention = "",
+    tools: Tools = "",
+    knowledge: Knowledge = "",
     set_: Set = None,
 ) -> None:
     """Serve a model: typed answers at /v1/ask, OpenAI's chat at /v1/chat/completions, questions batched as they come.
@@ -47,4 +60,5 @@ def serve(
     start(
         model, host, port, token, name=name, media_root=media_root, hosts=tuple(allow_host or ()), limits=limit or [],
         engine=engine, like=as_, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
+        tools=named_tools(tools), knowledge=knowledge,
     )  # fmt: skip

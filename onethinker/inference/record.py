@@ -37,10 +37,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from onethinker.engines.base import Turn
 from onethinker.measure.masks import encode
 
 if TYPE_CHECKING:
-    from onethinker.engines.base import Turn
     from onethinker.inference.result import Result
 
 SCHEMA, VERSION = "onethinker.result", 1
@@ -76,14 +76,21 @@ def record_of(result: Result, masks: bool = True) -> dict[str, Any]:
         "tokens": result.tokens,
         "seconds": round(result.seconds, 4),
         "agreement": result.agreement,
-        "turns": [_turn(turn) for turn in result.turns],
+        "turns": [turn_row(turn) for turn in result.turns],
         "convention": CONVENTION,
     }
 
 
-def _turn(turn: Turn) -> dict[str, Any]:
+def turn_row(turn: Turn) -> dict[str, Any]:
+    """A turn with its call, as plain JSON values."""
     response = [{"png": base64.b64encode(p).decode()} if isinstance(p, bytes) else p for p in turn.response]
     return {"text": turn.text, "tool": turn.tool, "failed": turn.failed, "response": response}
+
+
+def read_turn(row: Mapping[str, Any]) -> Turn:
+    """A turn of a record again."""
+    response = tuple(base64.b64decode(p["png"]) if isinstance(p, Mapping) else p for p in row["response"])
+    return Turn(row["text"], response, row["tool"], row["failed"])
 
 
 def _media(result: Result) -> list[dict[str, Any]]:

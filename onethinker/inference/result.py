@@ -20,7 +20,7 @@ from onethinker.engines.base import Turn
 from onethinker.inference import drawing, exports
 from onethinker.inference.fields import Boxes, Masks, Points, Size
 from onethinker.inference.record import record_of
-from onethinker.media import MediaBudget, MediaInfo, is_clip, probe
+from onethinker.media import MediaBudget, MediaInfo, is_clip, probe, write_image
 from onethinker.media.memory import MediaFolder
 from onethinker.sample import Sample
 from onethinker.sample.answer import Answer, Status
@@ -99,8 +99,14 @@ class Result:
     def problem(self) -> str:
         return self.reading.problem
 
+    def transcript(self) -> Image.Image:
+        """The answer turn by turn as one picture: each call, and the pictures and passages that it gave back."""
+        from onethinker.inference.transcript import transcript
+
+        return transcript(self)
+
     def save_turns(self, folder: str | Path) -> list[Path]:
-        """Write the pictures that tools gave back, `turn-K-N.png`, and return their paths."""
+        """Write the pictures that tools gave back, `turn-K-N.png`, and `transcript.png`; return the former's paths."""
         files = [
             Path(folder) / f"turn-{k}-{n}.png"
             for k, turn in enumerate(self.turns, start=1)
@@ -109,6 +115,7 @@ class Result:
         for file, picture in zip(files, (p for turn in self.turns for p in turn.pictures), strict=True):
             with replacing(file) as aside:
                 aside.write_bytes(picture)
+        write_image(Path(folder) / "transcript.png", self.transcript())
         return files
 
     # ---- fields -------------------------------------------------------------------------------------------------

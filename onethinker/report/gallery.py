@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from onethinker.engines.base import Request
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe
 from onethinker.report.read import Evaluation, ResultRow
 from onethinker.sample import DataError, Sample, Samples, load_samples
@@ -23,9 +24,13 @@ from onethinker.segment import Segmenter, make_segmenter
 from onethinker.segment.answers import masks_of
 from onethinker.segment.base import Mask
 from onethinker.tasks import get_task
+from onethinker.tools import make_tools
+from onethinker.tools.call import answer_call
 
 _MARKS = re.compile(r"<(?:image|video)>\s*")
 
+SHOWING = ("zoom", "look")
+"""Tools that give pictures back."""
 RIGHT = 0.5
 """An answer counts as right from this accuracy on."""
 FRAMES = 4
@@ -75,6 +80,16 @@ class View:
     pictures: tuple[Picture, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A turn of the drawn answer that called a tool: its words, the passages or times that came back, its pictures."""
+
+    tool: str
+    text: str
+    response: str
+    pictures: tuple[Picture, ...]
+
+
 @dataclass(frozen=True)
 class Card:
     """One question with its answers, of which the last is the one that is drawn.
@@ -87,6 +102,7 @@ class Card:
     answers: tuple[Answer, ...]
     views: tuple[View, ...]
     problem: str = ""
+    turns: tuple[Called, ...] = ()
 
     @property
     def last(self) -> Answer:
@@ -158,10 +174,26 @@ def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 
         topic = str(benchmark["title"]) if benchmark else get_task(sample.task).title
         answers = tuple(Answer(label, by_id[sample.id]) for label, by_id in rows if sample.id in by_id)
         try:
-            cards.append(Card(sample, topic, answers, views(sample, samples.root, answers[-1].row, segmenter)))
+            drawn = views(sample, samples.root, answers[-1].row, segmenter)
+            turns = turns_of(sample, samples.root, answers[-1].row, evaluations[-1].budget)
+            cards.append(Card(sample, topic, answers, drawn, turns=turns))
         except (DataError, MediaError) as error:
             cards.append(Card(sample, topic, answers, (), str(error)))
     return cards
+
+
+def turns_of(sample: Sample, root: Path, row: ResultRow, budget: MediaBudget) -> tuple[Called, ...]:
+    """The turns of an answer that called tools. Their pictures are no part of the row: tools are pure, and give them
+    again. budget: that of the evaluation."""
+    request, found = Request(sample.id, "", tuple(sample.paths(root)), budget), list[Called]()
+    for turn in row.get("turns", ()):
+        pictures: tuple[Picture, ...] = ()
+        if "[picture " in turn["response"]:
+            again = answer_call(turn["text"], request, make_tools(SHOWING))
+            opened = (Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGB") for png in again.pictures)
+            pictures = tuple(_picture(picture, None) for picture in opened)
+        found.append(Called(turn["tool"], turn["text"], turn["response"], pictures))
+    return tuple(found)
 
 
 _APART = ("Spatial", "Spatial-temporal", "Tracking", "Segmentation")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onethinker.media import MediaBudget
 from onethinker.scoring.results import Row as ResultRow
 from onethinker.scoring.results import answers_of, read_summary
 from onethinker.util.runs import JsonLines, RunError, read_json
@@ -40,6 +41,11 @@ class Evaluation:
     @property
     def is_control(self) -> bool:
         return self.name.startswith("control")
+
+    @property
+    def budget(self) -> MediaBudget:
+        """How large the media were that the model saw."""
+        return MediaBudget.model_validate(self.summary["config"].get("budget", {}))
 
     @property
     def tasks(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -64,11 +65,20 @@ def describe(row: dict[str, Any], width: int = 100) -> str:
     numbers = [f"{name} {_number(row[name])}" for name in ("accuracy", "reward", "advantage")]
     head = [f"step {row['step']}", str(row["id"]), str(row["task"]), f"answer {row['index']}", str(row["status"])]
     lines = ["─" * width, printable("  ".join([*head, *numbers, f"{row['tokens']} tokens, {row['finish']}"]))]
-    for name in ("question", "truth", "response"):
-        body = printable(str(row[name])).splitlines() or [""]
+    for name, words in _parts(row):
+        body = printable(words).splitlines() or [""]
         folded = [part for line in body for part in textwrap.wrap(line, width - 10, drop_whitespace=False) or [""]]
         lines += [f"{name if first else '':9} {part}" for first, part in zip((True, *[False] * len(folded)), folded)]
     return "\n".join(lines)
+
+
+def _parts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is told of a rollout, each with its name: turns that called a tool stand before the response."""
+    yield from ((name, str(row[name])) for name in ("question", "truth"))
+    for turn in json.loads(row.get("turns") or "[]"):
+        yield "calls", turn["text"]
+        yield turn["tool"][:9] or "fails", turn["response"]
+    yield "response", str(row["response"])
 
 
 def _number(value: float | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker.inference import Result
+from onethinker.inference.record import read_turn, turn_row
 from onethinker.media import MediaInfo
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
@@ -20,7 +21,7 @@ def told_of(sample: Sample, completion: Any, model: str) -> dict[str, Any]:
     return {
         "task": sample.task, "modality": sample.modality, "question": sample.question, "options": list(sample.options),
         "meta": dict(sample.meta), "response": completion.text, "finish": completion.finish, "model": model,
-        "tokens": completion.tokens, "seconds": completion.seconds,
+        "tokens": completion.tokens, "seconds": completion.seconds, "turns": [turn_row(t) for t in completion.turns],
     }  # fmt: skip
 
 
@@ -34,6 +35,7 @@ def result_of(told: dict[str, Any], files: Sequence[Path], media: Sequence[dict[
     result = Result(
         sample, tuple(files), told["response"], answer, get_task(sample.task).read(sample, answer),
         ("",) * len(files), told["model"], told["tokens"], told["seconds"],
+        turns=tuple(map(read_turn, told["turns"])),
     )  # fmt: skip
     result.__dict__["infos"] = tuple(MediaInfo(**{key: about[key] for key in _INFO}) for about in media)
     return result

@@ -35,6 +35,8 @@ def start(
     dtype: str,
     attention: str,
     overrides: Sequence[str],
+    tools: Sequence[str] = (),
+    knowledge: str = "",
 ) -> None:
     """Load the model and serve it until a signal ends it. Raises ServeError and what loading raises."""
     if missing := [module for module in _NEEDS if find_spec(module) is None]:
@@ -61,7 +63,7 @@ def start(
             model = find_model(model)
         loaded = load_model(
             model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
-            overrides=overrides, like=like,
+            overrides=overrides, like=like, tools=tools, knowledge=knowledge,
         )  # fmt: skip
         called = name or _called(model)
         app = make_app(

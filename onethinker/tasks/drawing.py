@@ -136,7 +136,7 @@ class Picture:
         draw = ImageDraw.Draw(whole)
         self._draw_spans(draw, width, height + 4)
         for row, (line, ink) in enumerate(lines):
-            draw.text((6, height + strip + 2 + row * self.row), line, fill=_light(ink), font=_font(self.letter))
+            draw.text((6, height + strip + 2 + row * self.row), line, fill=_light(ink), font=face(self.letter))
         return whole
 
     def _near(self) -> float:
@@ -149,7 +149,7 @@ class Picture:
         taken = [_grown(box.rect, 5) for box in self._boxes]
         taken += [_grown((x, y, x, y), 15) for (x, y), _, _ in self._points]
         taken += [rect for mask, _, _ in self._masks for rect in _reach(mask, frame.size)]
-        draw, font, homeless = ImageDraw.Draw(frame), _font(self.letter), []
+        draw, font, homeless = ImageDraw.Draw(frame), face(self.letter), []
         for box in self._boxes:
             if not box.label:
                 continue
@@ -169,7 +169,7 @@ class Picture:
         if not self._spans:
             return
         ends = [e for _, e, colour in self._spans if colour == TRUTH]
-        last, font = max([*self.seconds, *ends, 1e-3]), _font(self.letter)
+        last, font = max([*self.seconds, *ends, 1e-3]), face(self.letter)
 
         def across(second: float) -> int:
             return round(min(max(second / last, 0.0), 1.0) * (width - 1))
@@ -238,7 +238,7 @@ def _enlarged(frame: Image.Image) -> Image.Image:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def face(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans 2.37, shipped whole with its licence: Pillow's own font has no letters beyond ASCII."""
     return ImageFont.truetype(Path(__file__).with_name("fonts") / "DejaVuSans.ttf", size)
 

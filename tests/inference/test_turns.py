@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from onethinker.engines.base import Turn
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model
+from onethinker.inference.record import read_turn, turn_row
 from onethinker.media import MediaBudget
 from onethinker.tasks.prompts import load_prompts
 from onethinker.tools import make_tools
@@ -33,6 +37,30 @@ def test_a_result_holds_its_turns(tmp_path) -> None:
     (file,) = result.save_turns(tmp_path / "turns")
     assert base64.b64decode(turn["response"][0]["png"]) == file.read_bytes()
     assert Image.open(file).getpixel((0, 0)) == (255, 0, 0)
+    drawn = Image.open(tmp_path / "turns" / "transcript.png").convert("RGB")
+    reds = sum(pixel == (255, 0, 0) for pixel in drawn.getdata())
+    assert drawn.width == 860 and reds > 2 * 290**2  # the picture, and the region that zoom gave back
+    assert read_turn(turn) == result.turns[0]
+
+
+def test_passages_are_drawn_and_times_stand_below_their_frames(tmp_path) -> None:
+    def drawn(*response) -> Image.Image:
+        engine = ScriptedEngine(lambda request, _: DONE)
+        result = model(engine).ask(PICTURE, "Which colour?", task="ocr")
+        return replace(
+            result, turns=(Turn("<think>x</think>" + call("look", start=0, end=1), response, "look"),)
+        ).transcript()
+
+    none, passage = drawn(""), drawn("[a#1] " + "words " * 60)
+    assert passage.height > none.height + 60
+    png = base64.b64decode(turn_row(Turn("", (_png(),)))["response"][0]["png"])
+    assert drawn("<1.0 seconds>", png, "<2.0 seconds>", png).height == drawn("<1.0 seconds>", png).height - 150
+
+
+def _png() -> bytes:
+    made = io.BytesIO()
+    PICTURE.save(made, "PNG")
+    return made.getvalue()
 
 
 def test_of_several_answers_the_agreed_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,14 @@ def test_a_folder_without_rollouts(tmp_path: Path) -> None:
     pq.write_table(pa.table({"other": [1]}), tmp_path / "rollouts" / "1.parquet")
     with pytest.raises(RunError, match="does not hold rollouts"):
         list(read_rollouts(tmp_path, Wanted(task="ocr")))
+
+
+def test_turns_stand_before_the_response() -> None:
+    turns = [{"text": "<think>small</think>CALL", "tool": "search", "failed": False, "response": "[a#1] marns"}]
+    lines = describe(row(turns=json.dumps(turns))).splitlines()
+    said = [line for line in lines if line.startswith(("calls", "search", "response"))]
+    assert said == [
+        "calls     <think>small</think>CALL",
+        "search    [a#1] marns",
+        "response  <think>so</think><answer>STOP</answer>",
+    ]

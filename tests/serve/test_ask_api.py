@@ -10,9 +10,15 @@ import time
 import pytest
 from PIL import Image
 
-from onethinker.media import probe
+from onethinker.engines.scripted import ScriptedEngine
+from onethinker.inference import Model
+from onethinker.media import MediaBudget, probe
 from onethinker.tasks import TASKS
+from onethinker.tasks.prompts import load_prompts
+from onethinker.tools import make_tools
+from onethinker.tools.engine import ToolEngine
 from tests.serve.conftest import detail, scripted_model
+from tests.tools.conftest import call
 
 
 def data_url(file, kind="image/png") -> str:
@@ -208,3 +214,21 @@ def test_the_openapi_names_every_path_and_an_example(client):
     assert body["application/json"]["examples"]["picture"]["value"]["task"] == "spatial_grounding"
     assert body["multipart/form-data"]["schema"]["properties"]["media"]["items"]["format"] == "binary"
     assert paths["/v1/ask"]["post"]["responses"]["429"]["content"]["application/problem+json"]
+
+
+def test_turns_come_with_their_pictures(make_client, media) -> None:
+    engine = ScriptedEngine(
+        lambda request, _: (
+            "<think>t</think><answer>red</answer>" if request.turns else call("zoom", box=[0, 0, 500, 500])
+        )
+    )
+    model = Model(ToolEngine(engine, make_tools(["zoom"])), load_prompts("short"), MediaBudget(), 64)
+    client = make_client(model, name="tools")
+    told = client.post(
+        "/v1/ask", data={"question": "Which?", "task": "ocr"}, files={"media": media["square"].read_bytes()}
+    ).json()
+    (turn,) = told["result"]["turns"]
+    assert turn["tool"] == "zoom" and told["result"]["answer"] == "red"
+    assert Image.open(io.BytesIO(base64.b64decode(turn["response"][0]["png"]))).width == 256  # 32 pixels, enlarged
+    assert client.get(f"/v1/results/{told['id']}").json()["result"] == told["result"]
+    assert client.get(told["drawing"]).status_code == 200

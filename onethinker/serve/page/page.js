@@ -143,7 +143,7 @@ async function* events(stream) {
 // ---- the answer ---------------------------------------------------------------------------------------------------
 
 function clear() {
-  for (const id of ["problem", "stage", "said", "links", "span"]) $(id).hidden = true;
+  for (const id of ["problem", "stage", "said", "links", "span", "turns"]) $(id).hidden = true;
   for (const id of ["thinking", "text", "status", "task-said"]) $(id).textContent = "";
   $("empty").hidden = false;
   state.run += 1;
@@ -167,9 +167,25 @@ async function finish(reply, run) {
   $("text").textContent = answer;
   $("task-said").textContent = `asked as ${task.replaceAll("_", " ")}${inferred ? ` (${inferred})` : ""}`;
   $("status").textContent = `${status === "ok" ? "" : `${status.replace("_", " ")}: ${problem} · `}${reply.seconds.toFixed(2)} s · ${reply.usage.completion_tokens} tokens`;
+  turns(reply.result.turns ?? []);
   location.replace(`#result=${reply.id}`);
   links(reply);
   if (reply.media.length) await stage(reply, run);
+}
+
+// Each turn that called a tool: its words, and the passages and pictures that came back.
+function turns(all) {
+  const line = (name, words, kind) => Object.assign(document.createElement(name), { textContent: words, className: kind });
+  $("turns").replaceChildren(...all.flatMap((turn) => {
+    const back = document.createElement("div");
+    back.className = "back";
+    for (const part of turn.response) {
+      if (typeof part === "string") back.append(line("p", part.trim(), turn.failed ? "problem" : "passage"));
+      else back.append(Object.assign(new Image(), { src: `data:image/png;base64,${part.png}`, alt: `shown by ${turn.tool}` }));
+    }
+    return [line("h2", turn.tool || "call", ""), line("p", turn.text.replace(/<\/?(think|tool_call)>/g, " ").trim(), "thinking"), back];
+  }));
+  $("turns").hidden = !all.length;
 }
 
 function links(reply) {
