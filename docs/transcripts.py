@@ -1,7 +1,7 @@
 """Draws answers turn by turn, one a tool, into docs/images: `python docs/transcripts.py [MODEL]`.
 
-MODEL: a checkpoint that was trained with the tools, such as a cell's of `onethinker bench tools`; the first right answer
-of each kind is drawn. Without one it is the world's teacher that answers, whose calls the tools really answer.
+MODEL: a checkpoint that was trained with the tools, such as a cell's of `onethinker bench tools`; the first right
+answer of each kind is drawn. Without one it is the world's teacher that answers, whose calls the tools really answer.
 """
 
 from __future__ import annotations
