@@ -80,8 +80,11 @@ def main() -> None:
             flush=True,
         )
     if told.draw:
-        perfect = {"as it should be": [(0.0, 0.0), (100.0, 100.0)]}
-        drawn = lines("Accuracy of the consensus, %, by the agreement of its answers", bins | perfect, "as it should be",
+        perfect, title = (
+            {"as it should be": [(0.0, 0.0), (100.0, 100.0)]},
+            "Accuracy, %, by the agreement of the answers",
+        )
+        drawn = lines(title, bins | perfect, "as it should be",
                       "agreement, %, mean of ten bins")  # fmt: skip
         write_whole(told.draw / "calibration.svg", drawn)
         drawn = lines(

@@ -18,7 +18,7 @@ import base64
 import io
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +135,14 @@ def frame_parts(path: str, budget: MediaBudget) -> list[Part]:
     return parts
 
 
-def response_parts(turn: Turn) -> list[Part]:
+def response_parts(turn: Turn, prepared: Iterator[Image.Image] | None = None) -> list[Part]:
     """A tool's response as the message of a user: what Qwen's chat template makes of a tool's message, token for token,
-    and any other server takes, where a tool's message may hold no picture or wants an id."""
+    and any other server takes, where a tool's message may hold no picture or wants an id. prepared: its pictures as
+    they are sent, where that is not as the tool gave them."""
     parts = [text_part("<tool_response>\n")]
     for part in turn.response:
         if isinstance(part, bytes):
-            parts.append(_png_part(part))
+            parts.append(image_part(next(prepared)) if prepared else _png_part(part))
         else:
             parts.append(text_part(disarm_response(part)))
     return [*parts, text_part("\n</tool_response>")]

@@ -20,6 +20,8 @@ from functools import partial
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from PIL.Image import Image
+
 from onethinker.engines.base import Capability, Completion, EngineError, Finish, OnText, Request, Sampling
 from onethinker.engines.content import CLIPS, Part, chat_turns, response_parts
 from onethinker.engines.spoken import Spoken
@@ -146,11 +148,15 @@ class OpenAIEngine:
         body["messages"][at:at] = earlier
         return body | options
 
-    def _chat(self, request: Request, content: list[Part], sampling: Sampling) -> dict[str, Any]:
+    def _chat(
+        self, request: Request, content: list[Part], sampling: Sampling, prepared: Iterator[Image] | None = None
+    ) -> dict[str, Any]:
+        """prepared: the pictures of tools' responses, where they are not sent as they are."""
         messages: list[dict[str, Any]] = [{"role": "system", "content": request.system}] if request.system else []
         messages.append({"role": "user", "content": content})
         for turn in request.turns:
-            messages += [{"role": "assistant", "content": turn.text}, {"role": "user", "content": response_parts(turn)}]
+            response = response_parts(turn, prepared)
+            messages += [{"role": "assistant", "content": turn.text}, {"role": "user", "content": response}]
         return {
             "model": self.model,
             "messages": messages,

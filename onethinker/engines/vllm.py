@@ -15,11 +15,13 @@ prompt must be, token for token, the one that training sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from PIL.Image import Image
 
 from onethinker.engines.base import Capability, Completion, EngineError, Request, Sampling
 from onethinker.engines.content import Part, image_part, sequence_part, sequence_times, text_part
@@ -128,12 +130,13 @@ class VllmServer(OpenAIEngine):
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         inputs = self.encoder.inputs(request)
         times = _times(request, inputs)
-        content = self._content(request, inputs)
+        images = iter(inputs.images)  # the question's, then those of tools' responses
+        content = self._content(request, inputs, images)
         asked = {"logprobs": True, "return_token_ids": True, "logit_bias": self.bans, "media_io_kwargs": times}
-        return self._chat(request, content, sampling) | asked
+        return self._chat(request, content, sampling, images) | asked
 
-    def _content(self, request: Request, inputs: Inputs) -> list[Part]:
-        images, clips, content = iter(inputs.images), iter(inputs.clips), list[Part]()
+    def _content(self, request: Request, inputs: Inputs, images: Iterator[Image]) -> list[Part]:
+        clips, content = iter(inputs.clips), list[Part]()
         for kind, words in request.parts():
             if kind == "text":
                 content.append(text_part(words))

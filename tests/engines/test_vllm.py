@@ -9,6 +9,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from onethinker.engines import make_engine
-from onethinker.engines.base import EngineError, Request, Sampling
+from onethinker.engines.base import Completion, EngineError, Request, Sampling
 from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine
 from onethinker.engines.vllm import BAN, VISION, ExpansionError, VllmServer
@@ -29,9 +30,12 @@ from onethinker.models.weights import merged_weights
 from onethinker.recipes import SHIPPED
 from onethinker.scoring.rollout import make_request
 from onethinker.tasks.prompts import load_prompts
+from onethinker.tools import make_tools
+from onethinker.tools.engine import ToolEngine
 from onethinker.train.rl import run_rl
 from onethinker.util.server import Server
 from tests.http_stub import HttpStub, Reply
+from tests.tools.conftest import Caller, call
 
 SERVER, MODEL = os.environ.get("ONETHINKER_VLLM_SERVER", ""), os.environ.get("ONETHINKER_VLLM_MODEL", "")
 real = pytest.mark.skipif(
@@ -315,6 +319,48 @@ def test_a_real_server_answers_as_the_local_engine(world, tmp_path):
     assert any(mine[0].token_ids != other[0].token_ids for mine, other in zip(expected, others, strict=True))
     handed = merged_weights(model)
     engine.sync_weights()
+
+
+class Spelled(Caller):
+    """Calls are among the answer's tokens, as a model's own are: a server is told earlier turns as text."""
+
+    def __init__(self, engine: Any, encoder: Encoder) -> None:
+        def says(request: Request) -> str:
+            clip = request.media[0].suffix == ".mp4"
+            return call("look", start=0, end=1, fps=2) if clip else call("zoom", box=[0, 100, 700, 450])
+
+        super().__init__(engine, says, times=2)
+        self.encoder = encoder
+
+    def _called(self, request: Request, answer: int, made: Completion) -> Completion:
+        told = super()._called(request, answer, made)
+        if told is made:
+            return made
+        ids = (*self.encoder.encode_text(told.text), self.encoder.tokenizer.eos_token_id)
+        return replace(told, token_ids=ids, logps=(0.0,) * len(ids), tokens=len(ids))
+
+
+@pytest.mark.slow
+@real
+def test_a_real_server_answers_over_turns_as_the_local_engine(world, tmp_path):
+    """Calls of zoom and look, whose pictures stand between the turns and need not have sides of whole tokens: the same
+    tokens and log-probabilities."""
+    torch.set_num_threads(1)
+    model, processor = load(MODEL, device="cpu")
+    encoder = Encoder(processor)
+    server = VllmServer.connect(SERVER, encoder, lambda: merged_weights(model), tmp_path / "handover")
+    server.sync_weights()
+    prompts, budget = load_prompts("short"), SHIPPED["mini"].media
+    requests = [make_request(sample, world, prompts, budget) for sample in world.items[:13]]
+    mine, theirs = (
+        answered(ToolEngine(Spelled(engine, encoder), make_tools(["zoom", "look"])), *requests, max_tokens=32)
+        for engine in (LocalEngine(model, encoder), server)
+    )
+    for one, other in zip(mine, theirs, strict=True):
+        assert len(one[0].turns) == len(other[0].turns) == 2 and not other[0].error
+        assert [t.response for t in one[0].turns] == [t.response for t in other[0].turns]
+        assert one[0].token_ids == other[0].token_ids
+        assert one[0].logps == pytest.approx(other[0].logps, abs=1e-4)
 
 
 @pytest.mark.slow

@@ -195,6 +195,16 @@ def test_two_processes_equal_one(kind, way, together, alone):
 
 
 @pytest.mark.slow
+def test_two_processes_with_tools_equal_one(described, runs):
+    """Pictures that zoom gives back in every second answer, and calls that nothing can answer, on text alone."""
+    launch({"tools": described("rl", "tools-two", "tools.names=[zoom]")}, runs / "plan-tools")
+    two.train(**described("rl", "tools-one", "tools.names=[zoom]"))
+    assert_same_run(runs / "tools-two", runs / "tools-one")
+    (first, _), used = lasting(runs / "tools-one"), "tools/used"
+    assert first[used] > 0.3 and 0 < first["tools/failed"] < 1
+
+
+@pytest.mark.slow
 def test_their_work_was_not_the_same(together, mixed, described):
     """What the comparison is to hold for: other lengths, fewer passes, text here and clips there, text alone."""
     first, second = (did["rl-fsdp"] for did in together)

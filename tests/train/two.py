@@ -34,6 +34,7 @@ from onethinker.train import experience, rl, rollout_engine, sft
 from onethinker.train.distributed import DistributedModel
 from onethinker.train.parallel import Processes, join_processes
 from onethinker.train.prefix import TokenGroup
+from tests.tools.conftest import Caller, call
 
 
 def scored(rollout: Any) -> Any:
@@ -55,9 +56,20 @@ class TalkativeEngine(LocalEngine):
         self.stops |= set(range(8, 1288, 5))
 
 
+def calling(make: Any) -> Any:
+    """`make_rollout_engine`, whose every second answer calls zoom once."""
+
+    def made(*args: Any, **kwargs: Any) -> rollout_engine.RolloutEngine:
+        found = make(*args, **kwargs)
+        zooms = Caller(found.engine, lambda request: call("zoom", box=[0, 0, 500, 500]))
+        return rollout_engine.RolloutEngine(zooms, found.ready, found.exact)
+
+    return made
+
+
 @contextmanager
-def watched(dies_at: int | None) -> Iterator[dict[str, Any]]:
-    """Rewards and lengths as above; yields what this process did: kinds of parameters, decoding steps, passes."""
+def watched(dies_at: int | None, calls: bool = False) -> Iterator[dict[str, Any]]:
+    """Rewards and lengths as above, and calls of a tool where wanted; yields what this process did: kinds of parameters, decoding steps, passes."""
     seen: dict[str, Any] = {"kinds": set(), "decoding": 0, "blank": 0, "passes": 0, "updates": 0}
     update, step, blank, logps = sft.update, decode.Decoder.step, DistributedModel.dummy_logps, DistributedModel.logps
 
@@ -76,6 +88,7 @@ def watched(dies_at: int | None) -> Iterator[dict[str, Any]]:
         return counted
 
     with (
+        patch.object(rl, "make_rollout_engine", (calling if calls else lambda make: make)(rl.make_rollout_engine)),
         patch.object(experience, "roll_out", lucky_roll_out),
         patch.object(rollout_engine, "LocalEngine", TalkativeEngine),
         patch.object(rl, "update", counting_update),
@@ -105,8 +118,9 @@ def train(
         later = shutil.ignore_patterns("step-000002*")
         processes.run_on_main(lambda: bool(shutil.copytree(copy, out, ignore=later)))
     run = {"sft": sft.run_sft, "rl": rl.run_rl}[kind]
-    with watched(dies_at) as seen:
-        run(Recipe.model_validate_json(recipe), load_samples(data), Path(out))
+    told = Recipe.model_validate_json(recipe)
+    with watched(dies_at, bool(told.tools.names)) as seen:
+        run(told, load_samples(data), Path(out))
     return seen | {"kinds": sorted(seen["kinds"])}
 
 
