@@ -72,6 +72,7 @@ def watched(dies_at: int | None, calls: bool = False) -> Iterator[dict[str, Any]
     """Rewards and lengths as above, and calls of a tool where wanted; yields what this process did: kinds of parameters, decoding steps, passes."""
     seen: dict[str, Any] = {"kinds": set(), "decoding": 0, "blank": 0, "passes": 0, "updates": 0}
     update, step, blank, logps = sft.update, decode.Decoder.step, DistributedModel.dummy_logps, DistributedModel.logps
+    make = rl.make_rollout_engine
 
     def counting_update(model: Any, *args: Any) -> float:
         seen["updates"] += 1
@@ -88,7 +89,7 @@ def watched(dies_at: int | None, calls: bool = False) -> Iterator[dict[str, Any]
         return counted
 
     with (
-        patch.object(rl, "make_rollout_engine", (calling if calls else lambda make: make)(rl.make_rollout_engine)),
+        patch.object(rl, "make_rollout_engine", calling(make) if calls else make),
         patch.object(experience, "roll_out", lucky_roll_out),
         patch.object(rollout_engine, "LocalEngine", TalkativeEngine),
         patch.object(rl, "update", counting_update),
