@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -54,7 +55,7 @@ def timed(kind: Any, run: Callable[[], Any]) -> float:
 
     with patch.object(kind, "update", noting):
         run()
-    return median(b - a for a, b in zip(ends, ends[1:], strict=False))
+    return median(b - a for a, b in pairwise(ends))
 
 
 def measured(arm: str, recipe: Recipe, samples: Samples, out: Path) -> tuple[float, float]:
