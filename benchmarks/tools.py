@@ -88,9 +88,8 @@ def main() -> None:
                  f"rl.group={told.group}", "rl.max_tokens=48", "rl.filter_groups=false", "watch=[]"],
             )  # fmt: skip
             learned, trained = measured(arm, recipe, samples, out / arm)
-            print(
-                f"{arm}: SFT {1 / learned:.2f} steps/s ({learned:.2f} s), RL {1 / trained:.3f} steps/s ({trained:.2f} s)"
-            )
+            print(f"{arm}: SFT {1 / learned:.3f} steps/s ({learned:.2f} s)", end=", ")
+            print(f"RL {1 / trained:.3f} steps/s ({trained:.2f} s)", flush=True)
 
 
 if __name__ == "__main__":

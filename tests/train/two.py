@@ -69,8 +69,8 @@ def calling(make: Any) -> Any:
 
 @contextmanager
 def watched(dies_at: int | None, calls: bool = False) -> Iterator[dict[str, Any]]:
-    """Rewards and lengths as above, and calls of a tool where wanted; yields what this process did: kinds of parameters,
-    decoding steps, passes."""
+    """Rewards and lengths as above, and calls of a tool where wanted; yields what this process did: kinds of
+    parameters, decoding steps, passes."""
     seen: dict[str, Any] = {"kinds": set(), "decoding": 0, "blank": 0, "passes": 0, "updates": 0}
     update, step, blank, logps = sft.update, decode.Decoder.step, DistributedModel.dummy_logps, DistributedModel.logps
     make = rl.make_rollout_engine
