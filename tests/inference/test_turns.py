@@ -12,7 +12,8 @@ from PIL import Image
 from onethinker.engines.base import Turn
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model
-from onethinker.inference.record import read_turn, turn_row
+from onethinker.inference.record import read_turn
+from onethinker.inference.transcript import SIDE, SMALL
 from onethinker.media import MediaBudget
 from onethinker.tasks.prompts import load_prompts
 from onethinker.tools import make_tools
@@ -53,8 +54,8 @@ def test_passages_are_drawn_and_times_stand_below_their_frames(tmp_path) -> None
 
     none, passage = drawn(""), drawn("[a#1] " + "words " * 60)
     assert passage.height > none.height + 60
-    png = base64.b64decode(turn_row(Turn("", (_png(),)))["response"][0]["png"])
-    assert drawn("<1.0 seconds>", png, "<2.0 seconds>", png).height == drawn("<1.0 seconds>", png).height - 150
+    one, two = drawn("<1.0 seconds>", _png()), drawn("<1.0 seconds>", _png(), "<2.0 seconds>", _png())
+    assert one.height - two.height == SIDE - SMALL
 
 
 def _png() -> bytes:
