@@ -21,7 +21,7 @@ from onethinker.data.worlds.needs.look import COUNTS, filmed
 from onethinker.data.worlds.needs.search import facts
 from onethinker.data.worlds.needs.zoom import marked
 from onethinker.data.worlds.scene import Level, Scene, Thing, WorldError, draw_still
-from onethinker.engines.encode import _within
+from onethinker.engines.encode import within_budget
 from onethinker.media import MediaBudget, open_clip, open_image
 from onethinker.sample import Samples, load_samples
 from onethinker.scoring.rollout import make_request
@@ -71,7 +71,7 @@ def test_small_marks_are_seen_in_the_crop_alone() -> None:
     scene = Scene(64, (Thing("circle", "red", "small", (16, 16, 32, 32)),))
 
     def seen(picture: np.ndarray) -> np.ndarray:
-        return np.asarray(_within(Image.fromarray(picture[0]), MORE.image_pixels, 16), int)
+        return np.asarray(within_budget(Image.fromarray(picture[0]), MORE.image_pixels, 16), int)
 
     def crop(picture: np.ndarray) -> np.ndarray:
         return np.asarray(cropped(Image.fromarray(picture[0]), (250, 500, 312.5, 562.5), SEEN.image_pixels), int)
