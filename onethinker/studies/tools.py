@@ -58,11 +58,11 @@ USES = ("tools.names=[zoom,look,search]", "tools.turns=3")
 
 SFT = ("sft.batch=16", "sft.optimizer.schedule=linear", "sft.optimizer.lr=2e-3", "sft.optimizer.matrix_lr=2.5e-3",
        "sft.save_every=50")  # fmt: skip
-FULL = ("sft.steps=150", "rl.sampler=uniform", "rl.steps=12", "rl.prompts=24", "rl.minibatch=24", "rl.group=6",
+FULL = ("sft.steps=100", "rl.sampler=uniform", "rl.steps=8", "rl.prompts=16", "rl.minibatch=16", "rl.group=6",
         "rl.optimizer.lr=3e-4", "evaluate.sampled=1")  # fmt: skip
 QUICK = ("sft.steps=4", "rl.sampler=uniform", "rl.steps=2", "rl.prompts=6", "rl.minibatch=6", "rl.group=3",
          "evaluate.sampled=1")  # fmt: skip
-FULL_SIZES, QUICK_SIZES = (Sizes(600, 180), Sizes(195, 65)), (Sizes(12, 6), Sizes(13, 13))
+FULL_SIZES, QUICK_SIZES = (Sizes(600, 120), Sizes(195, 52)), (Sizes(12, 6), Sizes(13, 13))
 """Of the world that needs tools and of the plain one."""
 MEASURED = 4
 """Questions of a kind whose visual tokens are counted."""
