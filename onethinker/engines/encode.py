@@ -164,8 +164,9 @@ class Encoder:
         arguments: dict[str, Any] = {**inputs.sizes}
         if inputs.images:
             arguments["images"] = inputs.images
-        if inputs.clips:
-            arguments |= {"videos": inputs.clips, "video_metadata": inputs.metadata}
+        if inputs.clips:  # within the options for clips: where there are any, transformers 5.9 reads those alone
+            of_clips = inputs.sizes["videos_kwargs"] | {"video_metadata": inputs.metadata}
+            arguments |= {"videos": inputs.clips, "videos_kwargs": of_clips}
         with self._tokenizer_lock:  # a tokenizer serves one thread at a time
             encoded = self.processor(
                 text=[inputs.text], return_tensors="pt", return_mm_token_type_ids=True, **arguments

@@ -94,15 +94,18 @@ class Queue:
         return list_of_dict_to_tensordict([{f: r[f] for f in select_fields if f in r} for r in rows])
 
     def kv_batch_put(self, keys: list[str], partition_id: str, fields: Any) -> Any:
+        from transfer_queue import KVBatchMeta
+
         for name in fields.keys():  # noqa: SIM118
             for key, value in zip(keys, fields[name].unbind()):
                 self.rows[key][name] = value
-        return SimpleNamespace(keys=keys, partition_id=partition_id)
+        return KVBatchMeta(partition_id=partition_id, keys=keys, tags=[{} for _ in keys])
 
 
 def batch_of(step: int, queue: Queue) -> tuple[Any, np.ndarray, list[str], list[str]]:
     """Ten groups of four answers of several tasks and one row of padding; their rewards, uids and tasks."""
     import torch
+    from transfer_queue import KVBatchMeta
 
     rng = np.random.default_rng(step)
     names = ["math", "tracking", "temporal_grounding", "caption", "open_ended", "ocr"]
@@ -123,7 +126,7 @@ def batch_of(step: int, queue: Queue) -> tuple[Any, np.ndarray, list[str], list[
             "response_mask": torch.ones(length, dtype=torch.int64), "rm_scores": scores,
         }  # fmt: skip
     tags = [*({"is_padding": False} for _ in keys), {"is_padding": True}]
-    return SimpleNamespace(keys=[*keys, "pad_0_0"], partition_id="train", tags=tags), np.array(rewards), uids, tasks
+    return KVBatchMeta(partition_id="train", keys=[*keys, "pad_0_0"], tags=tags), np.array(rewards), uids, tasks
 
 
 def trainer_of(config: Any, name: str, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -215,9 +218,7 @@ def test_the_reward_manager_scores_a_batch_with_a_broken_answer(config: Any, wor
         name: np.array([of_id[sample.id][name] for sample in chosen], dtype=object)
         for name in ("data_source", "reward_model", "extra_info")
     }
-    results = asyncio.new_event_loop().run_until_complete(
-        worker.compute_score_batch(DataProto.from_dict(batch, fields))
-    )
+    results = worker.loop.run_until_complete(worker.compute_score_batch(DataProto.from_dict(batch, fields)))
     for sample, response, result in zip(chosen, responses, results, strict=True):
         expected = score(sample, response)
         assert tuple(result["reward_extra_info"]) == KEYS

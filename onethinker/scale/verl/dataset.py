@@ -31,7 +31,7 @@ Clip = tuple[np.ndarray, dict[str, Any]]
 Media = tuple[list[Image.Image] | None, list[Clip] | None, None]
 
 
-class OneThinkerDataset(RLHFDataset):  # type: ignore[misc]
+class OneThinkerDataset(RLHFDataset):
     """verl: `data.custom_cls.path=pkg://onethinker.scale.verl.dataset`, budget in `data.media_budget`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
