@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo mini test check check-all docs clean
+.PHONY: install demo mini test check check-all docs docs-site clean
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
@@ -25,11 +25,15 @@ check: $(STAMP)  ## style, types, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check-all: check  ## everything, slow tests too
+check-all: check docs-site  ## everything, slow tests and the site too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 docs: $(STAMP)  ## the generated pages
 	$(BIN)/python docs/build.py
 
+docs-site: $(STAMP)  ## the docs as a site -> site/index.html, every warning an error
+	$(BIN)/python -m pip install -q -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info

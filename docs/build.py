@@ -12,6 +12,7 @@ from typing import Any
 
 import typer.main
 from safetensors import safe_open
+from task_pages import task_pages
 
 from onethinker.cli.app import app
 from onethinker.corpus.recipe import CorpusRecipe, DifficultyConfig, FilterConfig, SourceConfig
@@ -53,7 +54,8 @@ def tasks_page() -> str:
 BENCHMARKS_HEAD = """\
 # Benchmarks
 
-The 31 benchmarks of the paper (arXiv 2512.03043; RefCOCO's splits are rows of their own) and its six unseen tasks.
+The 31 benchmarks of the paper (arXiv 2512.03043; RefCOCO's splits are rows of their own), its six unseen tasks, and
+what is none of the paper's.
 `onethinker eval --list` shows which of them are on your disk and where the others are expected below `--data-root`
 (`ONETHINKER_DATA`, `data` unless given): ✓ where the first questions and their media open, ! with the reason where a
 set is there and does not open, – where it is not there, with what it lacks. `onethinker eval MODEL --suite NAMES` runs
@@ -279,6 +281,7 @@ PAGES = {
     "serve.md": serve_page,
     "results/README.md": results_index,
     **results_pages(),
+    **task_pages(),
 }
 
 

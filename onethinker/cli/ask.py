@@ -99,7 +99,7 @@ def ask(
         like=as_, segmenter=segmenter, tools=named_tools(tools), knowledge=knowledge, samples=samples,
     )  # fmt: skip
     if rows is not None:
-        raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops))
+        raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops, allow_host or ()))
     with tempfile.TemporaryDirectory(prefix="onethinker-") as folder:
         files = local_files(media[:-1], allow_host or (), Path(folder))
         result = answer_one(loaded, Question(files or None, media[-1], task, option or ()), json, draw, save_crops)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +19,7 @@ from onethinker.media import MediaError
 from onethinker.sample.answer import Status
 from onethinker.tasks import get_task
 from onethinker.tools.engine import ToolEngine
-from onethinker.util.fetch import check_host, fetch, is_address
+from onethinker.util.fetch import FetchError, check_host, fetch, is_address
 from onethinker.util.interrupt import kept
 from onethinker.util.progress import bar
 from onethinker.util.served import say
@@ -71,8 +73,16 @@ def answer_one(model: Model, question: Question, as_json: bool, draw: Path | Non
     return result
 
 
-def answer_many(model: Model, rows: Sequence[Row], out: Path | None, draw: Path | None, crops: Path | None) -> int:
-    """Answer each row: its record is a line of `out`, or of the terminal. The exit status, 1 if any is not in form."""
+def answer_many(
+    model: Model,
+    rows: Sequence[Row],
+    out: Path | None,
+    draw: Path | None,
+    crops: Path | None,
+    hosts: Sequence[str] = (),
+) -> int:
+    """Answer each row: its record is a line of `out`, or of the terminal. The exit status, 1 if any is not in form.
+    hosts: those whose addresses rows may name, fetched before the model is asked."""
     keys = {row.id: row_key(model, row) for row in rows}
     answers = Answers(out, keys) if out else None
     left = [row for row in rows if not answers or row.id not in answers.lines]
@@ -90,13 +100,29 @@ def answer_many(model: Model, rows: Sequence[Row], out: Path | None, draw: Path 
             print(json.dumps(record, ensure_ascii=True), flush=True)
         advance(note=f"{bad} not in form" if bad else "")
 
-    with kept(lambda: _going_on(answers)), bar("ask", len(rows), len(rows) - len(left)) as advance:
-        answer_rows(model, left, take)
+    with (
+        kept(lambda: _going_on(answers)),
+        tempfile.TemporaryDirectory(prefix="onethinker-") as folder,
+        bar("ask", len(rows), len(rows) - len(left)) as advance,
+    ):
+        answer_rows(model, [_fetched(row, hosts, Path(folder) / str(n)) for n, row in enumerate(left)], take)
     if answers:
         answers.finish()
         bad = sum(json.loads(line)["status"] != Status.OK for line in answers.lines.values())
         print(f"{len(rows)} answers, {bad} not in form → {out}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def _fetched(row: Row, hosts: Sequence[str], folder: Path) -> Row:
+    """The row with its addresses' files; one that cannot be had is the row's fault alone."""
+    media = row.question.media
+    if row.problem or not isinstance(media, list) or not any(is_address(str(medium)) for medium in media):
+        return row
+    try:
+        folder.mkdir()
+        return replace(row, question=replace(row.question, media=local_files(list(map(str, media)), hosts, folder)))
+    except FetchError as error:
+        return replace(row, problem=str(error))
 
 
 def _going_on(answers: Answers | None) -> str:

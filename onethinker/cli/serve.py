@@ -31,6 +31,17 @@ def serve(
         str, typer.Option(envvar="ONETHINKER_TOKEN", help="Asked of every request (Authorization: Bearer TOKEN).")
     ] = "",
     name: Annotated[str, typer.Option(help="What the model is called over HTTP; its own name unless given.")] = "",
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Another model, asked by its name or on the page side by side; repeat it."),
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="A folder of runs whose rollouts and reports the page shows.")
+    ] = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(help="A live source that the page may ask about, as `onethinker watch` takes it; repeat it."),
+    ] = None,
     media_root: Annotated[Path | None, typer.Option(help="A folder whose files requests may name.")] = None,
     allow_host: Annotated[
         list[str] | None,
@@ -58,7 +69,8 @@ def serve(
     from onethinker.serve.start import start
 
     start(
-        model, host, port, token, name=name, media_root=media_root, hosts=tuple(allow_host or ()), limits=limit or [],
-        engine=engine, like=as_, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
+        model, host, port, token, name=name, beside=beside or [], runs=runs, sources=watch or [],
+        media_root=media_root, hosts=tuple(allow_host or ()), limits=limit or [], engine=engine, like=as_,
+        prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
         tools=named_tools(tools), knowledge=knowledge,
     )  # fmt: skip

@@ -44,6 +44,12 @@ def write_report(
     return file
 
 
+def policy() -> str:
+    """What a report may load: pictures within it, its styles, and its one script, by its hash."""
+    allowed = base64.b64encode(hashlib.sha256(asset(HERE, "report.js").encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
+
+
 def report_html(run: Run, *, each: int = 3, refresh: float | None = None) -> str:
     """The whole page of a run, as `write_report` writes it."""
     pages = templates(HERE)
@@ -51,10 +57,9 @@ def report_html(run: Run, *, each: int = 3, refresh: float | None = None) -> str
     measured, script = Suite.of(run.suite), asset(HERE, "report.js")
     cards, absent = _gallery(run, measured, each)
     gains = stage_gains(run.evaluations)
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = pages.get_template("report.html")
     return page.render(
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'",
+        policy=policy(),
         style=colours() + asset(HERE, "report.css"),
         script=script,
         title=f"OneThinker · {run.folder.resolve().name}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from onethinker.inference import Model
+from onethinker.inference.watch.sources import Source
 from onethinker.serve.ask_api import ask_routes
 from onethinker.serve.guard import OPEN_PATHS, Guard
 from onethinker.serve.limits import Limits
+from onethinker.serve.live import Live
+from onethinker.serve.live_api import live_routes
 from onethinker.serve.openai_api import openai_routes
 from onethinker.serve.page_routes import OPEN as PAGE_PATHS
 from onethinker.serve.page_routes import page_routes
 from onethinker.serve.problems import PROBLEM_JSON, Problem, is_openai_path
 from onethinker.serve.records import Health, OpenAIError, ProblemDetails
+from onethinker.serve.runs import Runs
+from onethinker.serve.runs_api import REPORTS, runs_routes
 from onethinker.serve.service import Service
 
 ABOUT = """Ask a model about pictures and clips: boxes, spans, tracks, masks and words as typed JSON.
@@ -43,27 +49,40 @@ def make_app(
     host: str = "127.0.0.1",
     media_root: Path | None = None,
     hosts: tuple[str, ...] = (),
-    root: str = "",
+    roots: Mapping[str, str] | None = None,
+    beside: Mapping[str, Model] | None = None,
+    runs: Path | None = None,
+    sources: Sequence[Source] = (),
 ) -> Guard:
     """The ASGI application of one model; `.service` is what it shares with pages of its own.
 
     token: asked of every request but health checks. host: where it is to listen. media_root: the folder whose files
-    requests may name. hosts: those whose addresses requests may name. root: the shipped name, folder or hub id of the
-    weights, empty where another server has them.
+    requests may name. hosts: those whose addresses requests may name. roots: by the models' names, where the weights of
+    each are: a shipped name, a folder or a hub id. beside: other models that may be asked by their names. runs: a
+    folder whose runs may be looked at. sources: live ones that may be watched.
     """
     limits = limits or Limits()
-    service = Service(model, name, limits, media_root, hosts, root)
+    service = Service({name: model, **(beside or {})}, limits, media_root, hosts, roots or {})
+    live = Live(service, sources)
     app = FastAPI(
         title="OneThinker", description=ABOUT, version=_version(), docs_url=None, redoc_url=None,
-        lifespan=_lifespan(service),
+        lifespan=_lifespan(service, live),
     )  # fmt: skip
     app.state.service = service
     _answer_problems(app)
-    app.include_router(ask_routes(service, _responses(PROBLEM_JSON, ProblemDetails)))
+    problems = _responses(PROBLEM_JSON, ProblemDetails)
+    app.include_router(ask_routes(service, problems))
     app.include_router(openai_routes(service, _responses("application/json", OpenAIError)))
-    app.include_router(page_routes(service))
+    if runs is not None:
+        app.include_router(runs_routes(service, Runs(runs, limits, media_root), problems))
+    if sources:
+        app.include_router(live_routes(service, live, problems))
+    app.include_router(page_routes(service, runs is not None, bool(sources)))
     _add_health(app, service)
-    return Guard(app, limits, service.metrics, token, host, OPEN_PATHS | PAGE_PATHS, retry_after=lambda: service.pace)
+    return Guard(
+        app, limits, service.metrics, token, host, OPEN_PATHS | PAGE_PATHS, (REPORTS,),
+        retry_after=lambda: service.pace,
+    )  # fmt: skip
 
 
 def _responses(kind: str, model: type[BaseModel]) -> dict[int | str, Any]:
@@ -78,13 +97,16 @@ def _version() -> str:
     return version("onethinker")
 
 
-def _lifespan(service: Service) -> Any:
+def _lifespan(service: Service, live: Live) -> Any:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        keeping = asyncio.create_task(live.keep())
         try:
             yield
         finally:
+            keeping.cancel()
+            live.close()
             await service.close()
 
     return lifespan
@@ -132,10 +154,11 @@ def _add_health(app: FastAPI, service: Service) -> None:
     )
     async def readyz() -> JSONResponse:
         """Whether questions are taken: 503 while it drains, or where the engine is lost."""
-        failure = "draining" if service.draining else service.batcher.failure
+        failure = "draining" if service.draining else service.failure
         told = Health(
-            status=failure or "ok", model=service.name, batching=service.batcher.way, waiting=service.batcher.waiting
-        )
+            status=failure or "ok", model=service.first.name, models=list(service.models),
+            batching=service.first.batcher.way, waiting=service.waiting,
+        )  # fmt: skip
         return JSONResponse(told.model_dump(), 503 if failure else 200)
 
     @app.get("/metrics", tags=["health"], operation_id="metrics", response_class=Response)

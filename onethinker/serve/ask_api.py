@@ -114,7 +114,7 @@ async def _ask(service: Service, request: Request, verb: str) -> Response:
 
 async def _answer(service: Service, asked: Asked, media: list[Any], verb: str) -> Response:
     async with service.prepared(asked, media, verb) as (kept, prepared):
-        (completion,) = await service.complete(Ticket(prepared.request, prepared.sampling))
+        (completion,) = await service.complete(prepared.served, Ticket(prepared.request, prepared.sampling))
         made = await service.answered(kept, prepared, completion)
     return Response(made.model_dump_json(), media_type="application/json")
 
@@ -125,7 +125,7 @@ async def _events(service: Service, asked: Asked, media: list[Any], verb: str) -
         yield _event("start", {"id": kept.id, "task": prepared.sample.task})
         try:
             ticket = Ticket(prepared.request, prepared.sampling)
-            async for piece in service.pieces(ticket, prepared.sample.task, prepared.began):
+            async for piece in service.pieces(prepared.served, ticket, prepared.sample.task, prepared.began):
                 if piece.text:
                     yield _event("delta", {"text": piece.text})
                 if piece.completion is not None:

@@ -70,9 +70,20 @@ class Decoders:
     async def prepare(self, file: Path, out: Path, kind: str, budget: dict[str, Any], name: str) -> dict[str, Any]:
         """Check an upload and write what the engine opens. kind: image, video or any. name: what to call it in a
         complaint. Raises Problem."""
-        bounds = {key: getattr(self.limits, key) for key in ("pixels", "frames", "seconds")}
-        job = {"do": "prepare", "file": str(file), "out": str(out), "kind": kind, "budget": budget, **bounds}
+        job = {"do": "prepare", "file": str(file), "out": str(out), "kind": kind, "budget": budget, **self._bounds()}
         return await self.run(job, name)
+
+    async def look(self, file: Path, name: str) -> dict[str, Any]:
+        """What a file is, as `prepare` says it; nothing is written. Raises Problem."""
+        return await self.run({"do": "look", "file": str(file), "kind": "any", **self._bounds()}, name)
+
+    async def thumb(self, file: Path, out: Path, name: str) -> Path:
+        """A small JPEG of a picture or a clip. Raises Problem."""
+        job = {"do": "thumb", "file": str(file), "out": str(out), "kind": "any", **self._bounds()}
+        return Path((await self.run(job, name))["path"])
+
+    def _bounds(self) -> dict[str, Any]:
+        return {key: getattr(self.limits, key) for key in ("pixels", "frames", "seconds")}
 
     async def run(self, job: dict[str, Any], name: str) -> dict[str, Any]:
         """The reply to a job. Raises Problem."""

@@ -55,7 +55,7 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """app: what it stands before. token: asked of every path but the open ones; empty where only this machine can
     reach the server, whose requests must then name it as such: a page on the web that resolves its own name to
-    127.0.0.1 must not. host: where the server listens."""
+    127.0.0.1 must not. host: where the server listens. open_below: beginnings of paths whose names are secrets."""
 
     app: App
     limits: Limits
@@ -63,6 +63,7 @@ class Guard:
     token: str = ""
     host: str = "127.0.0.1"
     open_paths: frozenset[str] = OPEN_PATHS
+    open_below: tuple[str, ...] = ()
     under_way: int = 0
     open_bytes: int = 0
     retry_after: Callable[[], float] = field(default=lambda: 1.0)
@@ -91,7 +92,7 @@ class Guard:
     def _check(self, scope: MutableMapping[str, Any], counted: bool) -> None:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
         self._check_place(headers)
-        if self.token and scope["path"] not in self.open_paths:
+        if self.token and not (scope["path"] in self.open_paths or scope["path"].startswith(self.open_below)):
             self._check_token(headers.get(b"authorization", ""))
         length = headers.get(b"content-length", "")
         if length.isdigit() and int(length) > self.limits.request_bytes:

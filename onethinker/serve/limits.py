@@ -32,3 +32,11 @@ class Limits(BaseModel):
     result_seconds: float = Field(3600.0, gt=0, description="seconds for which a result can be fetched again")
     results: int = Field(5000, gt=0, description="results kept; the oldest go first")
     result_bytes: int = Field(4 << 30, gt=0, description="bytes of all results kept; the oldest go first")
+    report_bytes: int = Field(
+        64 << 20, gt=0, description="bytes of a run's report, of one step's rollouts, or of its data"
+    )
+    watches: int = Field(4, ge=0, description="live sources watched at one time")
+    watch_seconds: float = Field(3600.0, gt=0, description="seconds for which a source is watched")
+    watch_idle: float = Field(60.0, gt=0, description="seconds after which a watch that nobody follows ends")
+    watch_questions: int = Field(8, gt=0, description="questions of one watch")
+    listeners: int = Field(64, gt=0, description="who may follow one watch")

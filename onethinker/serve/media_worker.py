@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe, write_clip, write_image
 from onethinker.media.decode import IMAGE_FORMATS
@@ -23,6 +24,7 @@ from onethinker.media.write import write_exact_clip
 
 SHOWN_PIXELS = 1280 * 960
 """Of a picture that is shown or drawn on."""
+THUMB_PIXELS = 160 * 160
 
 
 class _Refused(Exception):
@@ -37,24 +39,43 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
     """Check an upload and write what the engine is to open. job: file, kind (image, video or any), out (a folder and a
     name's beginning), budget, pixels, frames, seconds."""
     file = Path(job["file"])
+    about = look(job)
+    if about["kind"] == "image":
+        return about | {"path": str(write_image(Path(job["out"] + ".ppm"), open_image(file)))}
+    budget = MediaBudget(**job["budget"])
+    return about | {"path": str(_write_frames(file, Path(job["out"] + ".mov"), budget, about["duration"]))}
+
+
+def look(job: dict[str, Any]) -> dict[str, Any]:
+    """Check a file and say what it is. job: as of `prepare`, without out and budget."""
+    file = Path(job["file"])
     _check_kind(file)
     _check_header(file, job)
     clip = job["kind"] == "video" or (job["kind"] != "image" and is_clip(file))
     if not clip:
         picture = open_image(file)
-        out = write_image(Path(job["out"] + ".ppm"), picture)
         about = {"width": picture.width, "height": picture.height, "duration": 0.0, "frames": 1, "fps": 0.0}
-        return {"path": str(out), "kind": "image", **about}
+        return {"kind": "image", **about}
     info = probe(file)
     _check_size(info.width, info.height, job)
     if info.frames > job["frames"]:
         raise _Refused("too_large", f"a clip of {info.frames:,} frames; at most {job['frames']:,} are taken")
     if info.duration > job["seconds"]:
         raise _Refused("too_large", f"a clip of {info.duration:,.0f} s; at most {job['seconds']:g} s are taken")
-    budget = MediaBudget(**job["budget"])
-    out = _write_frames(file, Path(job["out"] + ".mov"), budget, info.duration)
     about = {"duration": info.duration, "frames": info.frames, "fps": info.fps}
-    return {"path": str(out), "kind": "clip", "width": info.width, "height": info.height, **about}
+    return {"kind": "clip", "width": info.width, "height": info.height, **about}
+
+
+def thumb(job: dict[str, Any]) -> dict[str, Any]:
+    """Write a small JPEG of a picture, or of a clip's first frame. job: as of `look`, and out."""
+    file, out = Path(job["file"]), Path(job["out"] + ".jpg")
+    if look(job)["kind"] == "image":
+        picture = open_image(file, THUMB_PIXELS)
+    else:
+        first = open_clip(file, MediaBudget(frame_pixels=THUMB_PIXELS, max_frames=1)).frames[0]
+        picture = Image.fromarray(first)
+    picture.save(out, "JPEG", quality=85)
+    return {"path": str(out)}
 
 
 def _write_frames(file: Path, out: Path, budget: MediaBudget, duration: float) -> Path:
@@ -113,8 +134,6 @@ def _check_kind(file: Path) -> None:
 
 def _check_header(file: Path, job: dict[str, Any]) -> None:
     """A picture's size before any of it is decoded."""
-    from PIL import Image
-
     try:
         with Image.open(file, formats=IMAGE_FORMATS) as picture:
             _check_size(*picture.size, job)
@@ -142,6 +161,8 @@ def _check_size(width: int, height: int, job: dict[str, Any]) -> None:
 
 JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "prepare": prepare,
+    "look": look,
+    "thumb": thumb,
     "show": show,
     "draw": draw,
     "record": record,

@@ -25,7 +25,7 @@ from onethinker.sample.marks import escape, unescape
 from onethinker.serve.batching import Piece, Ticket
 from onethinker.serve.openai_records import CHAT_EXAMPLE, ChatAsked, ChatMessage, ImagePart, TextPart, VideoPart
 from onethinker.serve.problems import Problem
-from onethinker.serve.service import Service, usage
+from onethinker.serve.service import Served, Service, usage
 from onethinker.serve.uploads import Form, read_body, until_left, validated
 from onethinker.util.served import OURS
 
@@ -37,6 +37,7 @@ TASK = "chat"
 class _Chat:
     """One chat request under way."""
 
+    served: Served
     asked: ChatAsked
     ticket: Ticket
     id: str
@@ -53,12 +54,15 @@ def openai_routes(service: Service, responses: dict[int | str, Any]) -> APIRoute
 
     @router.get("/v1/models", operation_id="models")
     async def models() -> dict[str, Any]:
-        """The model that answers here."""
-        card = {
-            "id": service.name, "object": "model", "created": started, "owned_by": OURS, "root": service.root,
-            "max_output_tokens": max(service.limits.max_tokens, service.model.max_tokens),
-        }  # fmt: skip
-        return {"object": "list", "data": [card]}
+        """The models that answer here."""
+        cards = [
+            {
+                "id": name, "object": "model", "created": started, "owned_by": OURS, "root": served.root,
+                "max_output_tokens": max(service.limits.max_tokens, served.model.max_tokens),
+            }
+            for name, served in service.models.items()
+        ]  # fmt: skip
+        return {"object": "list", "data": cards}
 
     body = {"schema": _inlined(ChatAsked.model_json_schema()), "example": CHAT_EXAMPLE}
 
@@ -98,13 +102,12 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(service: Service, asked: ChatAsked) -> None:
-    if asked.model != service.name:
-        raise Problem(404, f"there is no model {asked.model[:100]!r} here; ask {service.name!r}", param="model")
+    served = service.find(asked.model)
     if field := asked.refused():
         raise Problem(400, f"{field}: not served here; leave it out", param=field)
     if asked.top_logprobs and not asked.logprobs:
         raise Problem(400, "top_logprobs: wants logprobs to be true", param="top_logprobs")
-    if asked.logprobs and "logps" not in service.model.engine.capabilities:
+    if asked.logprobs and "logps" not in served.model.engine.capabilities:
         raise Problem(400, "logprobs: the engine behind this server gives none; leave it out", param="logprobs")
     if (asked.n or 1) > service.limits.answers:
         raise Problem(400, f"n: at most {service.limits.answers} answers, came {asked.n}", param="n")
@@ -113,25 +116,25 @@ def _check(service: Service, asked: ChatAsked) -> None:
 @asynccontextmanager
 async def _prepared(service: Service, asked: ChatAsked) -> AsyncIterator[_Chat]:
     """The chat with its media decoded; their folder goes with it. Raises Problem."""
-    wanted = asked.max_completion_tokens or asked.max_tokens
+    served, wanted = service.find(asked.model), asked.max_completion_tokens or asked.max_tokens
     if wanted:
-        service.check_tokens(wanted)
+        service.check_tokens(served, wanted)
     said = _read_messages(asked.messages)
     if sum(map(len, (said.system, said.text, *(text for _, text in said.history)))) > service.limits.question:
         raise Problem(400, f"messages: at most {service.limits.question:,} characters are taken", param="messages")
     kept = service.store.begin()
     try:
-        budget = service.model.budget
+        budget = served.model.budget
         found = await service.intake.take(kept, list(said.media), budget, said.kinds)
         files = tuple(Path(about["path"]) for about in found)
         sampling = Sampling(
             n=asked.n or 1, temperature=1.0 if asked.temperature is None else asked.temperature,
-            top_p=asked.top_p or 1.0, max_tokens=wanted or service.model.max_tokens,
+            top_p=asked.top_p or 1.0, max_tokens=wanted or served.model.max_tokens,
             seed=secrets.randbits(31) if asked.seed is None else asked.seed,
         )  # fmt: skip
         request = EngineRequest("ask", said.text, files, budget, said.system, said.history)
         ticket = Ticket(request, sampling, stop=asked.stops, top=asked.top_logprobs or 0, each=bool(asked.logprobs))
-        yield _Chat(asked, ticket, f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), time.perf_counter())
+        yield _Chat(served, asked, ticket, f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), time.perf_counter())
     finally:
         kept.remove()
 
@@ -186,9 +189,9 @@ async def _answer(service: Service, asked: ChatAsked) -> Response:
     async with _prepared(service, asked) as chat:
         made: dict[int, Completion] = {}
         logprobs: dict[int, list[dict[str, Any]]] = {}
-        async with service.asking(chat.ticket):
+        async with service.asking(chat.served, chat.ticket):
             async for piece in chat.ticket.pieces():
-                logprobs.setdefault(piece.answer, []).extend(_logprobs(service, chat, piece))
+                logprobs.setdefault(piece.answer, []).extend(_logprobs(chat, piece))
                 if piece.completion is not None:
                     made[piece.answer] = piece.completion
     _note(service, chat, list(made.values()))
@@ -212,8 +215,8 @@ async def _events(service: Service, asked: ChatAsked) -> AsyncIterator[str]:
             yield _chunk(head, index, {"role": "assistant", "content": ""})
         made: list[Completion] = []
         try:
-            async for piece in service.pieces(chat.ticket, TASK, chat.began):
-                entries = _logprobs(service, chat, piece)
+            async for piece in service.pieces(chat.served, chat.ticket, TASK, chat.began):
+                entries = _logprobs(chat, piece)
                 if piece.text or entries:
                     told = {"logprobs": {"content": entries, "refusal": None}} if asked.logprobs else {}
                     yield _chunk(head, piece.answer, {"content": piece.text}, **told)
@@ -247,11 +250,11 @@ async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
         yield event
 
 
-def _logprobs(service: Service, chat: _Chat, piece: Piece) -> list[dict[str, Any]]:
+def _logprobs(chat: _Chat, piece: Piece) -> list[dict[str, Any]]:
     """Of each of the piece's tokens: its text, log-probability and likeliest others."""
     if not chat.asked.logprobs:
         return []
-    tokenizer = getattr(service.model.engine, "tokenizer", None)
+    tokenizer = getattr(chat.served.model.engine, "tokenizer", None)
     top = piece.top or ((),) * len(piece.token_ids)
     return [
         _token(tokenizer, token, logp) | {"top_logprobs": [_token(tokenizer, *other) for other in others]}

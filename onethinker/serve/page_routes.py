@@ -22,7 +22,9 @@ from onethinker.serve.problems import Problem
 from onethinker.serve.service import Service
 from onethinker.tasks import get_task
 
-FILES = {"page.css": "text/css", "page.js": "text/javascript", "draw.js": "text/javascript"}
+FILES = {"page.css": "text/css"} | dict.fromkeys(
+    ("page.js", "server.js", "panel.js", "draw.js", "live.js", "runs.js"), "text/javascript"
+)
 OPEN = frozenset(("/", *(f"/page/{name}" for name in FILES)))
 """Paths that say nothing of anyone and are therefore given without a token, which the page then asks for."""
 POLICY = (
@@ -69,9 +71,9 @@ class Examples:
         return self.samples[number].paths(self.samples.root)[0]
 
 
-def page_routes(service: Service) -> APIRouter:
-    """The router of the page, which is no part of the API."""
-    router, examples = APIRouter(include_in_schema=False), Examples(service.model.knows_only_worlds)
+def page_routes(service: Service, runs: bool, live: bool) -> APIRouter:
+    """The router of the page, which is no part of the API. runs, live: whether it shows runs and live sources."""
+    router, examples = APIRouter(include_in_schema=False), Examples(service.first.model.knows_only_worlds)
     folder = files("onethinker.serve") / "page"
 
     def shown(name: str, kind: str) -> Response:
@@ -81,6 +83,10 @@ def page_routes(service: Service) -> APIRouter:
     @router.get("/")
     async def page() -> Response:
         return shown("index.html", "text/html")
+
+    @router.get("/page/views")
+    async def views() -> dict[str, Any]:
+        return {"models": list(service.models), "runs": runs, "live": live}
 
     @router.get("/page/examples")
     async def listed() -> list[dict[str, Any]]:

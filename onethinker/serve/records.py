@@ -30,6 +30,7 @@ class Asked(BaseModel):
         description="Pictures and clips: data URLs (data:image/png;base64,…), or where the server allows it "
         "addresses (https://…) and paths under its media root",
     )
+    model: str = Field("", max_length=200, description="One of /v1/models; the first unless given")
     max_tokens: int | None = Field(None, ge=1, description="Tokens of an answer at most; the model's own unless given")
     temperature: float = Field(
         0.0, ge=0, le=2, allow_inf_nan=False, description="0 takes the likeliest token each time"
@@ -96,10 +97,12 @@ class OpenAIError(BaseModel):
 
 
 class Health(BaseModel):
-    """status: ok, or why not. batching: continuous, at once or between batches."""
+    """status: ok, or why not. model: the first of the models. batching: its way, continuous, at once or between
+    batches."""
 
     status: str
     model: str
+    models: list[str]
     batching: str
     waiting: int
 

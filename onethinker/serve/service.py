@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from onethinker.engines.base import Completion, Request, Sampling
@@ -78,9 +79,21 @@ def question_of(asked: Asked, verb: str) -> Question:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A question that is ready for the engine."""
+class Served:
+    """One of the models behind a server. name: what it is called over HTTP. root: where its weights are, by which a
+    client finds its recipe; empty where another server has them."""
 
+    name: str
+    model: Model
+    batcher: Batcher
+    root: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A question that is ready for the engine of one model."""
+
+    served: Served
     sample: Sample
     request: Request
     sampling: Sampling
@@ -89,26 +102,32 @@ class Prepared:
 
 
 class Service:
-    """name: what the model is called over HTTP. root: where its weights are, by which a client finds its recipe."""
+    """models: by the names that they are called over HTTP; who names none asks the first. roots: where the weights of
+    each are."""
 
     def __init__(
         self,
-        model: Model,
-        name: str,
+        models: Mapping[str, Model],
         limits: Limits,
         media_root: Path | None = None,
         hosts: tuple[str, ...] = (),
-        root: str = "",
+        roots: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.model, self.name, self.limits, self.root = model, name, limits, root
+        self.limits = limits
         self.metrics, self.store, self.decoders = Metrics(), Store(limits), Decoders(limits)
         self.fetcher = Fetcher(limits, hosts)
         self.intake = Intake(limits, self.decoders, self.fetcher, self.metrics, media_root)
-        self.batcher = Batcher(model.engine, limits.batch, self.metrics.batches.observe)
+        self.models = {
+            name: Served(
+                name, model, Batcher(model.engine, limits.batch, self.metrics.batches.observe), roots.get(name, "")
+            )
+            for name, model in models.items()
+        }
+        self.first = next(iter(self.models.values()))
         self.draining = False
         self.pace = 1.0
         """Seconds an answer takes, of late."""
-        self.metrics.watch("queue", "Questions that wait for the engine", lambda: self.batcher.waiting)
+        self.metrics.watch("queue", "Questions that wait for the engine", lambda: self.waiting)
         self.metrics.watch("results_bytes", "Bytes of the results kept", lambda: self.store.size)
         self.metrics.watch("decoders_lost", "Decoding processes lost to a file", lambda: self.decoders.replaced)
 
@@ -116,9 +135,29 @@ class Service:
         await self.decoders.start()
 
     async def close(self) -> None:
-        self.batcher.close()
+        for served in self.models.values():
+            served.batcher.close()
         await self.decoders.close()
         self.store.close()
+
+    def find(self, name: str) -> Served:
+        """The model of that name, the first for none. Raises Problem."""
+        if not name:
+            return self.first
+        if name not in self.models:
+            here = ", ".join(map(repr, self.models))
+            raise Problem(404, f"there is no model {name[:100]!r} here; ask {here}", param="model")
+        return self.models[name]
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are not with an engine yet."""
+        return sum(served.batcher.waiting for served in self.models.values())
+
+    @property
+    def failure(self) -> str:
+        """Why an engine can answer nothing more, empty while all can."""
+        return next((s.batcher.failure for s in self.models.values() if s.batcher.failure), "")
 
     # ---- a question on our own paths ----------------------------------------------------------------------------
 
@@ -127,16 +166,17 @@ class Service:
         self, asked: Asked, media: list[str | bytes | Path], verb: str = ""
     ) -> AsyncIterator[tuple[Kept, Prepared]]:
         """The question with its media checked and decoded; its folder goes unless it is kept. Raises Problem."""
-        self._check(asked)
+        self.check(asked)
+        served = self.find(asked.model)
         began, kept = time.perf_counter(), self.store.begin()
         try:
-            found = await self.intake.take(kept, media, self.model.budget)
-            yield kept, await asyncio.to_thread(self._question, asked, found, verb, began)
+            found = await self.intake.take(kept, media, served.model.budget)
+            yield kept, await asyncio.to_thread(self._question, served, asked, found, verb, began)
         finally:
             if not kept.answer:
                 await asyncio.to_thread(kept.remove)
 
-    def _check(self, asked: Asked) -> None:
+    def check(self, asked: Asked) -> None:
         """What can be known to be wrong before anything is decoded. Raises Problem."""
         length = len(asked.question) + sum(map(len, asked.options))
         if length > self.limits.question:
@@ -149,14 +189,15 @@ class Service:
             except TaskError as error:
                 raise Problem(422, f"task: {error.args[0]}", param="task") from None
         if asked.max_tokens is not None:
-            self.check_tokens(asked.max_tokens)
+            self.check_tokens(self.find(asked.model), asked.max_tokens)
 
-    def check_tokens(self, wanted: int) -> None:
-        most = max(self.limits.max_tokens, self.model.max_tokens)
+    def check_tokens(self, served: Served, wanted: int) -> None:
+        most = max(self.limits.max_tokens, served.model.max_tokens)
         if wanted > most:
             raise Problem(422, f"max_tokens: {wanted:,}; at most {most:,} are written here", param="max_tokens")
 
-    def _question(self, asked: Asked, media: list[dict[str, Any]], verb: str, began: float) -> Prepared:
+    def _question(self, served: Served, asked: Asked, media: list[dict[str, Any]], verb: str, began: float) -> Prepared:
+        model = served.model
         files = tuple(Path(about["path"]) for about in media)
         found = Given(files, ("",) * len(files), tuple(about["kind"] == "clip" for about in media), MediaFolder())
         try:
@@ -164,27 +205,27 @@ class Service:
             if sample.modality not in get_task(sample.task).modalities:  # without media
                 takes = ", ".join(get_task(sample.task).modalities)
                 raise Problem(422, f"media: {sample.task} takes {takes}, came {sample.modality}", param="media")
-            text = get_task(sample.task).prompt(sample, self.model.prompts)
+            text = get_task(sample.task).prompt(sample, model.prompts)
         except (MediaError, DataError, PromptError) as error:
             raise Problem(422, str(error)) from None
         sampling = Sampling(
             temperature=asked.temperature, top_p=asked.top_p, seed=asked.seed,
-            max_tokens=asked.max_tokens or self.model.max_tokens,
+            max_tokens=asked.max_tokens or model.max_tokens,
         )  # fmt: skip
-        request = Request("ask", text, files, self.model.budget, self.model.prompts.system)
-        return Prepared(sample, request, sampling, media, began)
+        request = Request("ask", text, files, model.budget, model.prompts.system)
+        return Prepared(served, sample, request, sampling, media, began)
 
     async def answered(self, kept: Kept, prepared: Prepared, completion: Completion) -> Answered:
         """The reply, and its result kept under its id. Raises Problem."""
         sample, media = prepared.sample, prepared.media
-        told = told_of(sample, completion, self.model.engine.identity)
+        told = told_of(sample, completion, prepared.served.model.engine.identity)
         if get_task(sample.task).masks and media:
             record = (await self.decoders.run({"do": "record", **_shown(told, media)}, "media"))["record"]
         else:
             record = result_of(told, prepared.request.media, media).record()
         seconds = time.perf_counter() - prepared.began
         made = Answered(
-            id=kept.id, model=self.name, finish=completion.finish, result=record, usage=usage([completion]),
+            id=kept.id, model=prepared.served.name, finish=completion.finish, result=record, usage=usage([completion]),
             media=[f"/v1/results/{kept.id}/media/{number}" for number in range(len(media))],
             seconds=round(seconds, 4), expires=self.limits.result_seconds,
             drawing=f"/v1/results/{kept.id}/drawing" if media else "",
@@ -218,25 +259,25 @@ class Service:
     # ---- asking the engine --------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def asking(self, ticket: Ticket) -> AsyncIterator[Ticket]:
+    async def asking(self, served: Served, ticket: Ticket) -> AsyncIterator[Ticket]:
         """The engine is asked within it; leaving early frees the question's place. Raises Problem."""
-        self.batcher.ask(ticket)
+        served.batcher.ask(ticket)
         try:
             yield ticket
         finally:
             if ticket.open:
                 self.metrics.left.inc()
-            self.batcher.leave(ticket)
+            served.batcher.leave(ticket)
 
-    async def complete(self, ticket: Ticket) -> list[Completion]:
-        async with self.asking(ticket):
+    async def complete(self, served: Served, ticket: Ticket) -> list[Completion]:
+        async with self.asking(served, ticket):
             return await ticket.completions()
 
-    async def pieces(self, ticket: Ticket, task: str, began: float) -> AsyncIterator[Piece]:
+    async def pieces(self, served: Served, ticket: Ticket, task: str, began: float) -> AsyncIterator[Piece]:
         """What comes of a streamed question, piece by piece."""
         ticket = replace(ticket, stream=True)
         first = True
-        async with self.asking(ticket):
+        async with self.asking(served, ticket):
             async for piece in ticket.pieces():
                 if first:
                     self.metrics.first_token.labels(task).observe(time.perf_counter() - began)

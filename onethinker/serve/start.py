@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +25,9 @@ def start(
     token: str,
     *,
     name: str,
+    beside: Sequence[str],
+    runs: Path | None,
+    sources: Sequence[str],
     media_root: Path | None,
     hosts: tuple[str, ...],
     limits: Sequence[str],
@@ -43,35 +46,51 @@ def start(
         raise ServeError(
             f"{', '.join(missing)} not installed; pip install 'onethinker[serve]' brings what serving needs"
         )
+    names = [name or called(model), *map(called, beside)]
+    _check(host, token, names, {"--media-root": media_root, "--runs": runs})
+    from onethinker.inference.watch.sources import source_of
+
+    watched = [source_of(source) for source in sources]
+    bounds = read_limits(limits)
+    listening = _listen(host, port)
+    with listening:
+        from onethinker.inference import Model, load_model
+        from onethinker.models.shipped import find_model
+        from onethinker.serve.app import make_app
+        from onethinker.serve.run import serve
+
+        def loaded(model: str) -> Model:
+            return load_model(
+                model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
+                overrides=overrides, like=like, tools=tools, knowledge=knowledge,
+            )  # fmt: skip
+
+        words = [find_model(word) if engine in ("", "local") else word for word in (model, *beside)]
+        models = dict(zip(names, map(loaded, words), strict=True))
+        roots = dict(zip(names, map(_root, words), strict=True))
+        app = make_app(
+            models.pop(names[0]), names[0], limits=bounds, token=token, host=host, media_root=media_root, hosts=hosts,
+            roots=roots, beside=models, runs=runs, sources=watched,
+        )  # fmt: skip
+        shown = f"[{host}]" if ":" in host else host
+        at = f"http://{shown}:{listening.getsockname()[1]}"
+        say(f"{' and '.join(names)} answer{'s' * (len(names) == 1)} at {at} (its page: /, docs: /openapi.json)")
+        serve(app, listening)
+
+
+def _check(host: str, token: str, names: Sequence[str], folders: Mapping[str, Path | None]) -> None:
+    """folders: by their flags. Raises ServeError."""
     from onethinker.serve.guard import is_loopback
 
     if not is_loopback(host) and not token:
         raise ServeError(f"--host {host} is reached from other machines; give a --token (or ONETHINKER_TOKEN) as well")
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise ServeError("--token: expected printable ASCII characters without spaces")
-    if media_root is not None and not media_root.is_dir():
-        raise ServeError(f"--media-root {media_root}: no such folder")
-    bounds = read_limits(limits)
-    listening = _listen(host, port)
-    with listening:
-        from onethinker.inference import load_model
-        from onethinker.models.shipped import find_model
-        from onethinker.serve.app import make_app
-        from onethinker.serve.run import serve
-
-        if engine in ("", "local"):
-            model = find_model(model)
-        loaded = load_model(
-            model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
-            overrides=overrides, like=like, tools=tools, knowledge=knowledge,
-        )  # fmt: skip
-        called = name or _called(model)
-        app = make_app(
-            loaded, called, limits=bounds, token=token, host=host, media_root=media_root, hosts=hosts, root=_root(model)
-        )
-        shown = f"[{host}]" if ":" in host else host
-        say(f"{called} answers at http://{shown}:{listening.getsockname()[1]} (its page: /, docs: /openapi.json)")
-        serve(app, listening)
+    for flag, folder in folders.items():
+        if folder is not None and not folder.is_dir():
+            raise ServeError(f"{flag} {folder}: no such folder")
+    if twice := {one for one in names if names.count(one) > 1}:
+        raise ServeError(f"--beside: two models are called {min(twice)!r}; give the first another --name")
 
 
 def read_limits(words: Sequence[str]) -> Limits:
@@ -102,7 +121,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def _called(model: str) -> str:
+def called(model: str) -> str:
     """A folder's last name, a server's model after `#`, else the name as given."""
     if model.startswith(("http://", "https://")):
         return model.partition("#")[2] or "model"

@@ -172,7 +172,7 @@ def test_rows_go_on_where_they_stopped(model_saying, media, monkeypatch, tmp_pat
     assert "not a row of answers" in str(done.exception) and out.read_text() == "something else\n"
 
 
-def test_addresses_are_opened_of_named_hosts_only(model_saying, media, monkeypatch):
+def test_addresses_are_opened_of_named_hosts_only(model_saying, media, monkeypatch, tmp_path):
     from tests.http_stub import HttpStub
 
     class Files(HttpStub):
@@ -189,6 +189,15 @@ def test_addresses_are_opened_of_named_hosts_only(model_saying, media, monkeypat
         assert json.loads(done.stdout)["media"][0]["name"] == "a_b.png"
         moved = ["ask", f"http://{stub.host}/moved.png", "Is it?", "--allow-host", stub.host]
         assert "HTTP 302" in str(CliRunner().invoke(app, moved).exception)
+        rows, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+        there = [
+            {"question": "Is it?", "media": one} for one in (address, f"http://{stub.host}/moved.png", "http://b/")
+        ]
+        rows.write_text("\n".join(map(json.dumps, there)))
+        CliRunner().invoke(app, ["ask", str(rows), "--out", str(out), "--allow-host", stub.host])
+        found = lines_of(out)  # what cannot be had costs its row alone
+        assert [row["status"] for row in found] == ["ok", "error", "error"]
+        assert "HTTP 302" in found[1]["problem"] and "--allow-host b" in found[2]["problem"]
     finally:
         stub.close()
 

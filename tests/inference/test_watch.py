@@ -150,7 +150,8 @@ def test_one_question_that_fails_costs_itself(watching, hands):
 
 def test_sources_by_name(media, tmp_path):
     assert source_of("0").name == "camera 0" and source_of(str(tmp_path)).comes_back
-    assert source_of("rtsp://user:secret@host/door").name == "rtsp://host/door"
+    for secret in ("user:secret@host/door", "u:sec/ret@host/door", "host/door?key=secret", "u:s@cret@host/door"):
+        assert source_of(f"rtsp://{secret}").name == "rtsp://host/door"
     assert not source_of(str(media["even"])).comes_back
     for text, problem in (("file:///etc/passwd", "file:// is no source"), ("gone.mp4", "no such file"),
                           (str(media["square"]), "a picture; ask about it")):  # fmt: skip

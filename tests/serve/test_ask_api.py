@@ -204,7 +204,8 @@ def test_metrics_and_health(client):
     assert "secret-path" not in page
     assert client.get("/healthz").json() == {"status": "ok"}
     told = client.get("/readyz").json()
-    assert told == {"status": "ok", "model": "mini", "batching": "between batches", "waiting": 0}
+    way = {"batching": "between batches", "waiting": 0}
+    assert told == {"status": "ok", "model": "mini", "models": ["mini"]} | way
 
 
 def test_the_openapi_names_every_path_and_an_example(client):

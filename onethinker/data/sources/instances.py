@@ -1,4 +1,5 @@
-"""All objects of a picture, where to click on a screen, and instructions that can be checked: COCO, ScreenSpot, IFEval.
+"""All objects of a picture, points on things, where to click on a screen, and instructions that can be checked: COCO,
+PixMo-Points-Eval, ScreenSpot, IFEval.
 
 COCO has no questions: each picture is asked for every class that it has, in the order of the set's categories, as the
 labels of `detection`. Crowds, which COCO's tool ignores, are left out.
@@ -6,10 +7,13 @@ labels of `detection`. Crowds, which COCO's tool ignores, are left out.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from onethinker.data.sources.base import (
     Item,
@@ -27,8 +31,13 @@ from onethinker.data.sources.base import (
     text_lines,
     under,
 )
+from onethinker.data.sources.tabular import table_rows
+from onethinker.measure.masks import encode
 from onethinker.media import MediaError, probe
 from onethinker.sample import DataError, Sample
+
+MAX_MASK = 50_000_000
+"""Pixels of a mask."""
 
 # ---- COCO -------------------------------------------------------------------------------------------------------
 
@@ -146,6 +155,58 @@ def _of_prompt(line: str, where: str) -> Sample:
     )
 
 
+# ---- PixMo-Points ------------------------------------------------------------------------------------------------
+
+_PIXMO = """\
+data/test-*.parquet          rows of image_url, image_sha256, label, points {x, y} in percent, masks (n, H, W)
+pixmo_images/SHA256          the pictures, each named by the SHA-256 of its address, as Molmo's loader keeps them"""
+
+
+def pixmo_points(root: Path, split: str) -> Iterator[Item]:
+    """A question a row, in the file's order. PixMo-Points itself, its training rows, has no region for a point to be
+    in, so that they cannot be scored; its evaluation's have masks."""
+    for at, (where, row) in enumerate(table_rows(root, (f"data/{split}-*.parquet", f"{split}-*.parquet"))):
+        yield from each(where, _of_points, root, split, row, at, where)
+
+
+def _of_points(root: Path, split: str, row: Any, at: int, where: str) -> Sample | LeftOut:
+    if isinstance(row, DataError):
+        raise row
+    address = hashlib.sha256(get(row, "image_url", where, str).encode()).hexdigest()
+    name = under(root, f"pixmo_images/{address}", where)
+    if not (root / name).is_file():
+        return LeftOut(where, f"its picture {name} is not there")
+    points = [
+        numbers([get(one, axis, where) for axis in "xy"], 2, where, "points") for one in get(row, "points", where, list)
+    ]
+    masks = [_mask(mask, where) for mask in get(row, "masks", where, list)]
+    if len(masks) != len(points):
+        return LeftOut(where, f"{len(points)} points and {len(masks)} masks")
+    label = get(row, "label", where, str)
+    return make(
+        where,
+        id=f"{split}-{at}",
+        task="pointing",
+        modality="image",
+        question=f"all of these: {label}",
+        truth={"points": [[min(max(10 * value, 0.0), 1000.0) for value in point] for point in points]},
+        media=(name,),
+        source="pixmo-points-eval",
+        meta={"masks": masks, "phrase": label},
+    )
+
+
+def _mask(found: Any, where: str) -> dict[str, Any]:
+    """A list of rows of true and false as run lengths. Raises DataError."""
+    try:
+        mask = np.asarray(found)
+        if mask.dtype != bool or mask.ndim != 2 or not 0 < mask.size <= MAX_MASK:
+            raise ValueError(f"shape {mask.shape}, {mask.dtype}")
+        return encode(mask)
+    except ValueError as error:
+        raise DataError(f"{where}: masks: expected (n, H, W) of true and false ({error})") from error
+
+
 SOURCES = (
     Source(
         "coco", "detection", ("val2017", "train2017"), _COCO.format(split="val2017"),
@@ -158,6 +219,12 @@ SOURCES = (
         lambda split: (f"screenspot_{split}.json", "screenspot_imgs"), screenspot,
         licence="none found on its repository; ask its authors before you use it",
         evidence="pretrain/screenspot_test.py of njucckevin/SeeClick",
+    ),
+    Source(
+        "pixmo-points-eval", "pointing", ("test",), _PIXMO,
+        lambda split: ((f"data/{split}-*.parquet", f"{split}-*.parquet"), "pixmo_images"), pixmo_points,
+        licence="ODC-BY 1.0 (its card); the pictures are their owners'",
+        evidence="PixMoPointsEval in pixmo_datasets.py of allenai/molmo, the card of allenai/pixmo-points-eval",
     ),
     Source(
         "ifeval", "instruction_following", ("test",), _IFEVAL,

@@ -1,17 +1,18 @@
-"""The 31 benchmarks of the paper (arXiv 2512.03043) and its six unseen tasks, declared: a table for each family.
+"""The 31 benchmarks of the paper (arXiv 2512.03043) and its six unseen tasks, declared: a table for each family, and
+the family `beyond`, which is none of the paper's.
 
 Numbers of the paper stand in the tables' docstrings as it prints them. A split is one entry: RefCOCO is three.
 """
 
 from __future__ import annotations
 
-from onethinker.evaluate.benchmarks import grounding, image_qa, segmentation, video_qa
+from onethinker.evaluate.benchmarks import beyond, grounding, image_qa, segmentation, video_qa
 from onethinker.evaluate.benchmarks.base import BASE, FAMILIES, OURS, Benchmark, Family, Place
 from onethinker.util.names import nearest
 
 __all__ = ["BASE", "BENCHMARKS", "FAMILIES", "OURS", "Benchmark", "BenchmarkError", "Family", "Place", "choose"]
 
-_ALL = (*image_qa.BENCHMARKS, *video_qa.BENCHMARKS, *grounding.BENCHMARKS, *segmentation.BENCHMARKS)
+_ALL = (*image_qa.BENCHMARKS, *video_qa.BENCHMARKS, *grounding.BENCHMARKS, *segmentation.BENCHMARKS, *beyond.BENCHMARKS)
 BENCHMARKS: dict[str, Benchmark] = {b.name: b for family in FAMILIES for b in _ALL if b.family == family}
 
 

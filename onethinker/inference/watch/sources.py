@@ -15,6 +15,8 @@ from onethinker.media import PICTURE_SUFFIXES, MediaError, fit, is_clip, open_im
 
 FRAME_PIXELS = 640 * 480
 """Of a frame as it is kept; larger ones are shrunk as they come."""
+MAX_FRAME = 50_000_000
+"""Pixels of a stream's frame; one that sends larger ones is given up until it sends others."""
 TIMEOUT = 5.0
 """Seconds without a packet after which a stream counts as lost."""
 SETTLED = 0.2
@@ -41,7 +43,7 @@ Frames: TypeAlias = Generator[np.ndarray | None, None, None]
 @dataclass(frozen=True)
 class Source:
     """open: begins to give frames; raises SourceLost, and so does its iterator. comes_back: whether it is to be opened
-    again when it is lost; a file that ended is not. name: for people, without a password."""
+    again when it is lost; a file that ended is not. name: for people, without a password or a folder."""
 
     name: str
     open: Callable[[], Frames]
@@ -53,19 +55,25 @@ def source_of(text: str) -> Source:
     if text.isdecimal() and len(text) < 4:
         return Source(f"camera {text}", lambda: _camera(int(text)), True)
     if re.match(r"(?:rtsps?|https?)://", text):
-        return Source(re.sub(r"//[^/@]*@", "//", text), lambda: _stream(text), True)
+        return Source(_without_secrets(text), lambda: _stream(text), True)
     if "://" in text:
         kind = text.partition(":")[0]
         raise MediaError(f"{kind}:// is no source; expected rtsp://, http://, a camera's number or a path")
     path = Path(text)
     if path.is_dir():
-        return Source(str(path), lambda: _folder(path), True)
+        return Source(path.resolve().name, lambda: _folder(path), True)
     if not path.exists():
         raise MediaError(f"{path}: no such file or folder, and no camera's number")
     if not is_clip(path):
         raise MediaError(f"{path}: a picture; ask about it with `onethinker ask`")
     probe(path)
-    return Source(str(path), lambda: _file(path), False)
+    return Source(path.name, lambda: _file(path), False)
+
+
+def _without_secrets(address: str) -> str:
+    """Without what comes before the host or after the path: a password, even one with a slash in it, or a key."""
+    kind, _, rest = address.partition("://")
+    return f"{kind}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def _camera(number: int) -> Frames:
@@ -95,9 +103,12 @@ def _stream(address: str) -> Frames:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # frame threads hold frames back
             for frame in container.decode(stream):
+                if frame.width * frame.height > MAX_FRAME:
+                    raise SourceLost(f"frames of {frame.width:,} × {frame.height:,} pixels, more than {MAX_FRAME:,}")
                 yield _kept(frame)
     except (av.FFmpegError, OSError) as error:
-        raise SourceLost(f"{type(error).__name__}: {error.strerror or error}") from error
+        words = str(error.strerror or error).replace(address, _without_secrets(address))
+        raise SourceLost(f"{type(error).__name__}: {words}") from error
     raise SourceLost("the stream ended")
 
 

@@ -18,6 +18,8 @@ from onethinker.inference.question import AUTO, Question
 from onethinker.inference.watch.sources import Frame, Source, SourceLost
 from onethinker.inference.watch.window import Window, difference
 from onethinker.media import MediaError
+from onethinker.sample import DataError
+from onethinker.tasks.prompts import PromptError
 
 WAITS = (0.5, 1.0, 2.0, 5.0)
 """Seconds before a lost source is opened again, the last one for ever after."""
@@ -151,7 +153,7 @@ class Watcher:
     def _ask(self, text: str, media: Any, fps: float | None, seen: float) -> None:
         try:
             result = self.model.answer(Question(media, text, self.task, fps=fps))
-        except (MediaError, EngineError) as error:
+        except (MediaError, DataError, PromptError, EngineError) as error:
             self._say("failed", question=text, why=str(error))
             if isinstance(error, EngineError) and error.__cause__ is not None:  # the engine itself, not this question
                 raise

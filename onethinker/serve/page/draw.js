@@ -3,6 +3,8 @@
 // Okabe and Ito's colours: told apart with any colour vision. A white halo keeps them visible on any ground.
 export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2"];
 
+const TRUTH = "rgba(0,158,115,.75)";
+
 // COCO's compressed run lengths (pycocotools' rleFrString): 5 bits a character, from the third run on as a difference
 // from the run before the last.
 export function runLengths(counts) {
@@ -67,14 +69,21 @@ function grouped(boxes) {
   return found;
 }
 
-// Everything of `record` at `second` on a canvas of that size; `pen` is a box that a person draws, 0-1000.
-export function draw(canvas, record, second, pen) {
+// Everything of `record` at `second` on a canvas of that size; `pen` is a box that a person draws, 0-1000; `truth` is
+// another record, whose boxes and points lie beneath.
+export function draw(canvas, record, second, pen, truth = null) {
   const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
   const x = (v) => (v * width) / 1000, y = (v) => (v * height) / 1000;
+  for (const { box: [l, t, r, b] } of truth ? boxesAt(truth, second) : []) {
+    context.setLineDash([]);
+    context.lineWidth = 9;
+    context.strokeStyle = TRUTH;
+    context.strokeRect(x(l), y(t), x(r - l), y(b - t));
+  }
   if (record) {
     drawMasks(context, record, second, width, height);
     drawTrail(context, record, second, x, y);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,10 @@ INSTANCES = {
     "screenspot": table("web", "screenspot_web.json", {
         "img_filename": "a.png", "bbox": [8, 6, 16, 12], "instruction": "close it", "data_type": "icon"},
         "img_filename", files={"screenspot_imgs/a.png": STILL}),
+    "pixmo-points-eval": table("test", "data/test-0.parquet", {
+        "image_url": "https://a.org/a.png", "image_sha256": "", "label": "box", "points": [{"x": 25.0, "y": 25.0}],
+        "masks": [[[True, False], [False, False]]]},
+        files={f"pixmo_images/{sha256(b'https://a.org/a.png').hexdigest()}": PIC["bytes"]}),
     "ifeval": Layout("test", "data/input_data.jsonl", {"data/input_data.jsonl": json.dumps({
         "key": 1, "prompt": "Answer in JSON.", "instruction_id_list": ["detectable_format:json_format"],
         "kwargs": [{}]})}),
