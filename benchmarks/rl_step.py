@@ -114,10 +114,10 @@ def make_requests(case: str, folder: Path) -> list[Request]:
 # ---- contenders -------------------------------------------------------------------------------------------------
 
 
-def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any]) -> dict[str, Any]:
+def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any], device: str = "cpu") -> dict[str, Any]:
     """Rollout by the local engine, then reference and update through `logps`."""
     model, processor = build()
-    use_patch_matmul(model)
+    use_patch_matmul(model.to(device))
     reference = deepcopy(model).requires_grad_(False)
     requests = make_requests(case, folder)
     config, optimizer = RLConfig(kl=KL, max_tokens=TOKENS), torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
@@ -138,25 +138,27 @@ def run_ours(case: str, steps: int, folder: Path, logps: Callable[..., Any]) -> 
             with clock.part("reference"), torch.no_grad():
                 kept, _ = logps(reference, groups, banned=engine.banned)
             with clock.part("update"):
-                batch = make_batch(completions, kept)
+                batch = make_batch(completions, kept, device)
                 found, entropies = logps(model, groups, banned=engine.banned)
                 loss, _ = policy_loss(found, batch, config, denominator(batch, config), entropies)
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
+                if device == "cuda":
+                    torch.cuda.synchronize()
     return clock.fastest() | {"memory": peak() - start, "prompt": len(prompts[0]), "flops": flops(model, prompts)}
 
 
-def make_batch(completions: Sequence[Any], ref_logps_N: torch.Tensor) -> Batch:
+def make_batch(completions: Sequence[Any], ref_logps_N: torch.Tensor, device: str) -> Batch:
     rewards = np.array([reward(c.token_ids) for c in completions])
     groups = [str(i // ANSWERS) for i in range(len(completions))]
     advantages = make("grpo")(rewards, groups, ["task"] * len(groups))
     return Batch(
-        lengths_A=torch.tensor([len(c.token_ids) for c in completions]),
-        advantages_A=torch.tensor(advantages, dtype=torch.float32),
+        lengths_A=torch.tensor([len(c.token_ids) for c in completions], device=device),
+        advantages_A=torch.tensor(advantages, dtype=torch.float32, device=device),
         tasks=["task"] * len(groups),
-        old_logps_N=torch.tensor([p for c in completions for p in c.logps]),
+        old_logps_N=torch.tensor([p for c in completions for p in c.logps], device=device),
         ref_logps_N=ref_logps_N,
     )
 
@@ -165,7 +167,7 @@ def reward(ids: Sequence[int]) -> float:
     return len(set(ids)) / max(1, len(ids))
 
 
-def run_trl(case: str, steps: int, folder: Path) -> dict[str, Any]:
+def run_trl(case: str, steps: int, folder: Path, device: str = "cpu") -> dict[str, Any]:
     """TRL's trainer on the same model and prompts; what it may sample leaves out media tokens, or it would break."""
     from datasets import Dataset
     from PIL import Image
@@ -199,9 +201,10 @@ def run_trl(case: str, steps: int, folder: Path) -> dict[str, Any]:
         train_dataset=Dataset.from_list(rows * (steps + 1)),
         callbacks=[Steps()],
         args=GRPOConfig(
-            output_dir=str(folder / "out"), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to="none",
-            save_strategy="no", per_device_train_batch_size=GROUPS * ANSWERS, num_generations=ANSWERS, beta=KL,
-            max_completion_length=TOKENS, max_steps=steps + 1, learning_rate=1e-6, disable_tqdm=True,
+            output_dir=str(folder / "out"), use_cpu=device == "cpu", bf16=False, gradient_checkpointing=False,
+            report_to="none", save_strategy="no", per_device_train_batch_size=GROUPS * ANSWERS,
+            num_generations=ANSWERS, beta=KL, max_completion_length=TOKENS, max_steps=steps + 1, learning_rate=1e-6,
+            disable_tqdm=True,
             generation_kwargs={"suppress_tokens": banned_ids(processor.tokenizer)},
         ),
     )  # fmt: skip
@@ -274,12 +277,12 @@ def _seconds(run: Callable[[], Any]) -> float:
 # ---- table ------------------------------------------------------------------------------------------------------
 
 
-def measure(case: str, contender: str, steps: int) -> dict[str, Any]:
+def measure(case: str, contender: str, steps: int, device: str = "cpu") -> dict[str, Any]:
     """One contender on one case, in this process."""
     with tempfile.TemporaryDirectory() as folder:
         if contender == "trl":
-            return run_trl(case, steps, Path(folder))
-        return run_ours(case, steps, Path(folder), answer_logps if contender == "ours" else plain_logps)
+            return run_trl(case, steps, Path(folder), device)
+        return run_ours(case, steps, Path(folder), answer_logps if contender == "ours" else plain_logps, device)
 
 
 def in_child(python: str, case: str, contender: str, given: argparse.Namespace) -> dict[str, Any] | None:

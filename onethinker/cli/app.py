@@ -266,30 +266,53 @@ def report(
 def plan(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")],
     gpus: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
-    memory: Annotated[float, typer.Option(help="GB of each.")] = 80.0,
-    tflops: Annotated[float, typer.Option(help="Assumed TFLOP/s of each at its best (an H100 in bfloat16).")] = 990.0,
+    gpu: Annotated[str, typer.Option(help="Which: h100, h800, h200 or a100, by its data sheet.")] = "h100",
+    memory: Annotated[float | None, typer.Option(help="GB of each, where it differs.")] = None,
+    tflops: Annotated[
+        float | None, typer.Option(help="TFLOP/s of each at its best in bfloat16, where it differs.")
+    ] = None,
     utilisation: Annotated[float, typer.Option(help="Assumed share of it that training reaches.")] = 0.35,
-    decoding: Annotated[float, typer.Option(help="Assumed share of it that decoding reaches.")] = 0.05,
+    price: Annotated[float | None, typer.Option(help="Dollars of one for an hour, where they differ.")] = None,
+    answer_tokens: Annotated[int, typer.Option(help="Assumed tokens of a typical answer.", min=1)] = 512,
+    clip_seconds: Annotated[float, typer.Option(help="Assumed length of a typical clip.", min=0.1)] = 30.0,
     samples: Annotated[
         int | None,
         typer.Option(help="Of SFT's data, whose sft.epochs are counted; data.train's unless given.", min=1),
     ] = None,
+    rl_samples: Annotated[
+        int | None, typer.Option(help="Of RL's data, gone through once in the table of clusters.", min=1)
+    ] = None,
     set_: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: bytes, seconds, FLOPs.")] = False,
 ) -> None:
-    """What a recipe needs: parameters, memory by part and time from counted FLOPs. Builds on the meta device.
+    """What a recipe needs: parameters, memory by part, time and money, here and on 8, 32 and 256 GPUs; what slows it.
 
-    Exit status 1 if it does not fit.
+    Counted from the model's shapes, built on the meta device. Exit status 1 if it does not fit.
     """
-    from onethinker.plan.estimate import Rate
-    from onethinker.plan.show import print_plan
-    from onethinker.recipes import load_recipe
+    from onethinker.plan.estimate import Typical
+    from onethinker.plan.machine import make_rate
+    from onethinker.recipes import RecipeError, load_recipe
 
-    made, rate = load_recipe(recipe, set_), Rate(tflops, utilisation, decoding)
+    try:
+        rate = make_rate(gpu, tflops, utilisation, memory, price)
+    except ValueError as error:
+        raise RecipeError(f"--gpu: {error}") from error
+    made, typical = load_recipe(recipe, set_), Typical(clip_seconds, answer_tokens=answer_tokens)
     if samples is None and made.data.train and made.sft.steps is None:
         from onethinker.sample import load_samples
 
         samples = len(load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False))
-    raise typer.Exit(0 if print_plan(made, gpus, memory, rate, samples) else 1)
+    if as_json:
+        import json
+
+        from onethinker.plan.cluster import record
+
+        told = record(made, gpus, rate, typical, samples, rl_samples)
+        print(json.dumps(told))
+        raise typer.Exit(0 if told["fits"] else 1)
+    from onethinker.plan.show import print_plan
+
+    raise typer.Exit(0 if print_plan(made, gpus, rate, typical, samples, rl_samples) else 1)
 
 
 app.add_typer(bench_app, name="bench")

@@ -64,7 +64,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether matrix products in bfloat16 run on hardware of their own: CUDA from compute capability 8.0 on.
 
     Of the device alone and never timed, so that a resumed run and every rank decide alike. Processors count as slow:
-    those with AMX would be quicker in bfloat16, those without are slower by two orders of magnitude.
+    those with AMX would be quicker in bfloat16, those without are slower, some by two orders of magnitude.
     """
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
@@ -85,7 +85,9 @@ def _say_float32() -> None:
 def autocast(device: torch.device, dtype: str) -> Any:
     """bf16 arithmetic over float32 weights where `dtype` asks for it and the machine can."""
     bfloat16 = usable_dtype(device, dtype) == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
+    # Without autocast's cache, which would hold a copy of every weight to the end of the forward pass, those that FSDP
+    # and gradient checkpointing have let go included; each weight is used once a pass, so nothing is cast again.
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if bfloat16 else nullcontext()
 
 
 def token_logps(

@@ -22,6 +22,14 @@ TIMESTAMP_TOKENS = 9
 LOGIT_BYTES = 20
 """Bytes of a logit at the peak: five float32 copies."""
 
+SAMPLED_BYTES = 40
+"""Bytes read and written for a logit that a token is drawn from: scaled, normalised, exponentiated, added up, searched.
+"""
+
+UPDATE_BYTES = 40
+"""Bytes read and written of a float32 weight by an update: its gradient's norm and clipping (12), and AdamW (28), which
+reads weight, gradient and two moments and writes all but the gradient."""
+
 
 @dataclass(frozen=True)
 class Media:
@@ -132,11 +140,22 @@ def vision_activations(config: Any, patches: float, stored: str, computed: str) 
 
 def cache_bytes(config: Any, prompt: int, answer: int, kept: str) -> int:
     """Keys and values of one answer as the local engine keeps them: room that doubles until everything fits."""
-    text = config.text_config
     room = prompt + 64
     while room < prompt + answer:
         room *= 2
-    return 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * room * WIDTH[kept]
+    return room * token_cache_bytes(config, kept)
+
+
+def token_cache_bytes(config: Any, kept: str) -> int:
+    """Keys and values of one token."""
+    text = config.text_config
+    return 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * WIDTH[kept]
+
+
+def muon_flops(rows: int, columns: int) -> float:
+    """Of orthogonalising one matrix: five steps of Newton and Schulz on the smaller side's Gram matrix."""
+    small, large = sorted((rows, columns))
+    return 5 * (4 * small * small * large + 2 * small**3)
 
 
 def parameters(model: Any) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What a recipe needs, estimated from its model's shapes alone: parameters, memory by part, FLOPs and time.
+"""What a recipe needs, estimated from its model's shapes alone: parameters, memory by part, FLOPs, tokens and time.
 
 With `parallel=fsdp` weights, gradients, the optimiser's states and the reference are divided over the GPUs; with `ddp`
 they stand whole on every one. What a pass keeps is not divided, nor are the weights that FSDP's processes gather whole
@@ -18,6 +18,8 @@ from onethinker.media import MediaBudget
 from onethinker.models.forward import max_logit_positions
 from onethinker.models.published import meta_model
 from onethinker.plan import counts
+from onethinker.plan.machine import Rate
+from onethinker.plan.pace import Decoding, Exchanged, Held, busiest, training_seconds, update_passes
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import RLConfig, SFTConfig, sft_steps
 from onethinker.train.optimizer import is_layer_matrix
@@ -28,28 +30,17 @@ USABLE = 0.92
 
 
 @dataclass(frozen=True)
-class Rate:
-    """How fast a GPU is assumed to be: TFLOP/s at its best, and the share reached by passes and by decoding."""
-
-    tflops: float = 990.0
-    utilisation: float = 0.35
-    decoding: float = 0.05
-
-    def __str__(self) -> str:
-        return f"{self.tflops:g} TFLOP/s a GPU, {self.utilisation:.0%} of it in passes, {self.decoding:.0%} in decoding"
-
-
-@dataclass(frozen=True)
 class Typical:
-    """The sample that time is estimated for: as many images as clips, both filling the recipe's budgets."""
+    """The sample that time is estimated for: an image or a clip that fills the recipe's budget. images: their share."""
 
     clip_seconds: float = 30.0
     text_tokens: int = 256
     answer_tokens: int = 512
+    images: float = 0.5
 
     def __str__(self) -> str:
         return (
-            f"half images, half clips of {self.clip_seconds:g} s, media filling their budgets, "
+            f"{self.images:.0%} images, the others clips of {self.clip_seconds:g} s, media filling their budgets, "
             f"{self.text_tokens} tokens of question, answers of {self.answer_tokens} tokens at most"
         )
 
@@ -57,15 +48,24 @@ class Typical:
 @dataclass(frozen=True)
 class Stage:
     """One stage's needs. trained: weights that learn. memory: bytes a GPU by part. flops: of one step on all GPUs
-    together, by part; seconds follow from the assumed rate. steps: of the whole stage, None where the data decide and
-    their number is not known. length: what decides the steps, in words, where the recipe does not say them."""
+    together, by part. tokens: of prompts and answers in a step. parts: seconds of a step at the assumed rate, by what
+    takes them. exchanged: with other GPUs in a step. items: what is dealt out to GPUs at a time. steps: of the whole
+    stage, None where the data decide and their number is not known. length: what decides the steps, in words, where the
+    recipe does not say them."""
 
     trained: int
     memory: Mapping[str, float]
     flops: Mapping[str, float]
-    seconds: float
+    tokens: Mapping[str, float]
+    parts: Mapping[str, float]
+    exchanged: Exchanged
+    items: int
     steps: int | None
     length: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.parts.values())
 
     @property
     def peak(self) -> float:
@@ -168,7 +168,7 @@ class _Estimator:
         return {
             "weights": self.whole_weights / self.parts,
             kind: self.optimizer_states(stage) / self.parts,
-            "gathered or cast weights": self.working_copies(self.trained(stage)),
+            "gathered or cast weights": self.working_copies(stage),
         }
 
     @property
@@ -176,24 +176,25 @@ class _Estimator:
         """Bytes of all weights, adapters included, as they are stored."""
         return sum(counts.parameters(self.model).values()) * counts.WIDTH[self.stored] + self.adapters * 4
 
-    def working_copies(self, trained: int) -> float:
-        """On whole weights autocast keeps a bfloat16 copy of every float32 one that trains; FSDP holds the outermost
-        unit (embedding and head) and two layers, of which one is fetched ahead, in the type of the computation."""
-        width = counts.WIDTH[self.recipe.model.dtype]
-        if self.parts == 1:
-            return trained * width if self.recipe.model.dtype != "float32" else 0.0
+    def working_copies(self, stage: SFTConfig | RLConfig) -> float:
+        """FSDP holds the outermost unit (embedding and head) and two layers, of which one is fetched ahead, as they are
+        stored. Of weights that train and are computed with in another type the pass keeps copies in that type: of all,
+        or with gradient checkpointing of the layer and the outermost unit in work."""
         layers = self.model.model.language_model.layers
         layer = sum(p.numel() for p in layers[0].parameters())
         inside = sum(p.numel() for p in layers.parameters())
         language = counts.parameters(self.model)
         outer = language["language model"] - inside + language["head"]
-        return (outer + 2 * layer) * width
+        gathered = (outer + 2 * layer) * counts.WIDTH[self.stored] if self.parts > 1 else 0
+        dtype, trained = self.recipe.model.dtype, self.trained(stage)
+        copied = min(trained, outer + layer) if stage.gradient_checkpointing else trained
+        return gathered + (copied * counts.WIDTH[dtype] if dtype != "float32" else 0)
 
     def activations(self, freeze_vision: bool, tokens: int, budget: MediaBudget) -> counts.Activations:
         kept = counts.text_activations(self.config, tokens, self.stored, self.recipe.model.dtype)
         if freeze_vision or self.recipe.lora.rank:
             return kept
-        media = max(self.media(budget), key=lambda m: m.tokens)
+        media = max((media for _, media in self.mixture(budget)), key=lambda m: m.tokens)
         samples = max(1, tokens // (media.tokens + self.typical.text_tokens))
         return kept + counts.vision_activations(
             self.config, samples * media.patches, self.stored, self.recipe.model.dtype
@@ -216,18 +217,49 @@ class _Estimator:
     def media(self, budget: MediaBudget) -> tuple[counts.Media, counts.Media]:
         return counts.image_size(self.config, budget), counts.clip_size(self.config, budget, self.typical.clip_seconds)
 
+    def mixture(self, budget: MediaBudget) -> list[tuple[float, counts.Media]]:
+        """(share of the samples, media) of typical samples."""
+        image, clip = self.media(budget)
+        shares = ((self.typical.images, image), (1 - self.typical.images, clip))
+        return [(share, media) for share, media in shares if share]
+
+    def prompt(self, budget: MediaBudget) -> float:
+        """Tokens of a typical prompt, images and clips averaged."""
+        return self.typical.text_tokens + sum(share * media.tokens for share, media in self.mixture(budget))
+
     def sft(self) -> Stage:
-        sft = self.recipe.sft
+        sft, budget = self.recipe.sft, self.recipe.sft.budget or self.recipe.media
         trained = self.trained(sft)
-        kept = self.activations(sft.freeze_vision, self.longest_sft, sft.budget or self.recipe.media)
+        kept = self.activations(sft.freeze_vision, self.longest_sft, budget)
         memory = self.weights(sft) | {
             "gradients": 4 * trained / self.parts,
             "activations": kept.kept(sft.gradient_checkpointing),
             "logits": self.logits(self.longest_sft),
         }
         answer = min(self.typical.answer_tokens, sft.max_tokens)
-        flops = self.training_flops(sft.budget or self.recipe.media, sft, sft.batch, answer, 1)
-        return Stage(trained, memory, flops, self.seconds(flops), *self.sft_length())
+        flops = self.training_flops(budget, sft, sft.batch, answer, 1)
+        tokens = {"prompts": sft.batch * self.prompt(budget), "answers": float(sft.batch * answer)}
+        parts, exchanged = self.training(sft, flops, sft.batch, sft.batch, sum(tokens.values()) / sft.batch)
+        return Stage(trained, memory, flops, tokens, parts, exchanged, sft.batch, *self.sft_length())
+
+    def training(
+        self, stage: SFTConfig | RLConfig, flops: Mapping[str, float], items: int, minibatch: int, tokens: float
+    ) -> tuple[dict[str, float], Exchanged]:
+        """Seconds by part and what is exchanged of a step's updates. tokens: of an item."""
+        trained = self.trained(stage)
+        reference = sum(self.reference().values()) * self.parts if isinstance(stage, RLConfig) else 0.0
+        vision = self.model.model.visual
+        held = Held(
+            self.gpus, self.recipe.parallel == "fsdp", self.whole_weights, 4.0 * trained, reference,
+            len(self.model.model.language_model.layers) + len(vision.blocks) + 1,
+        )  # fmt: skip
+        _, passes = update_passes(items, minibatch, self.gpus, math.ceil(tokens), stage.micro_tokens)
+        muon = 0.0
+        if stage.optimizer.kind == "muon":
+            muon = sum(counts.muon_flops(*p.shape) for n, p in self.learning(stage) if is_layer_matrix(n, p))
+        return training_seconds(
+            self.rate, held, sum(flops.values()), items, minibatch, passes, trained / self.parts, muon
+        )
 
     def sft_length(self) -> tuple[int | None, str]:
         """(steps, what makes them): `sft.steps`, or `sft.epochs` of the samples."""
@@ -241,10 +273,10 @@ class _Estimator:
     def rollouts(self) -> Stage:
         """`rl.decode_batch_size` answers at a time, of prompts of typical length, each as long as it may be."""
         rl = self.recipe.rl
-        prompts = min(math.ceil(rl.prompts / self.gpus), max(1, rl.decode_batch_size // rl.group))
-        prompt = min(max(self.prompt_tokens()), rl.max_prompt_tokens)
+        prompts = min(busiest(rl.prompts, self.gpus), max(1, rl.decode_batch_size // rl.group))
+        longest = max(media.tokens for _, media in self.mixture(self.recipe.media)) + self.typical.text_tokens
+        prompt = min(longest, rl.max_prompt_tokens)
         each = counts.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
-        trained = self.trained(rl)
         prefill = counts.text_activations(self.config, prompts * prompt, self.stored, self.recipe.model.dtype)
         memory = self.answering_weights(rl) | self.reference() | {
             "activations": prefill.largest,
@@ -253,14 +285,43 @@ class _Estimator:
         }  # fmt: skip
         answer = min(self.typical.answer_tokens, rl.max_tokens)
         flops = {"prefill": 0.0, "decoding": 0.0}
-        for media, length in zip(self.media(self.recipe.media), self.prompt_tokens(), strict=True):
-            half = rl.prompts / 2
+        for share, media in self.mixture(self.recipe.media):
+            length, asked = media.tokens + self.typical.text_tokens, share * rl.prompts
             pairs = counts.causal_pairs(length)
-            flops["prefill"] += half * (self.vision_pass(media) + counts.language_flops(self.config, length, pairs))
+            flops["prefill"] += asked * (self.vision_pass(media) + counts.language_flops(self.config, length, pairs))
             after = counts.causal_pairs(length, answer) - pairs
             each_answer = counts.language_flops(self.config, answer, after) + counts.head_flops(self.config, answer)
-            flops["decoding"] += half * rl.group * each_answer
-        return Stage(trained, memory, flops, self.seconds(flops), rl.steps)
+            flops["decoding"] += asked * rl.group * each_answer
+        tokens = {
+            "prompts": rl.prompts * self.prompt(self.recipe.media),
+            "answers": float(rl.prompts * rl.group * answer),
+        }
+        parts, exchanged = self.answering(flops, answer)
+        return Stage(self.trained(rl), memory, flops, tokens, parts, exchanged, rl.prompts, rl.steps)
+
+    def answering(self, flops: Mapping[str, float], answer: int) -> tuple[dict[str, float], Exchanged]:
+        """Seconds by part and what is exchanged of a step's rollouts."""
+        rl, dtype = self.recipe.rl, self.recipe.model.dtype
+        own = busiest(rl.prompts, self.gpus)
+        gathered = Exchanged()
+        if self.parts > 1:  # all weights on each GPU, or with the engine that answers
+            gathered = Exchanged(self.whole_weights * (self.gpus - 1) / self.gpus, len(list(self.model.parameters())))
+        counted = counts.parameters(self.model)
+        width = counts.WIDTH[dtype]
+        if rl.engine == "local" and dtype != self.stored:
+            width = counts.WIDTH[self.stored] + 2 * counts.WIDTH[dtype]  # read, written in the other type, and read
+        read = (counted["language model"] + counted["head"]) * width
+        cache = counts.token_cache_bytes(self.config, dtype)
+        text = self.config.text_config
+        decoding = Decoding(
+            read, self.prompt(self.recipe.media) * cache, answer / 2 * cache,
+            flops["decoding"] / (rl.prompts * rl.group * answer), text.num_hidden_layers, answer, text.vocab_size,
+        )  # fmt: skip
+        parts = {
+            "gathering weights": gathered.seconds(self.rate, self.gpus),
+            "prefill": flops["prefill"] * own / rl.prompts / self.rate.flops,
+        } | decoding.seconds(self.rate, own, rl.group, rl.decode_batch_size, rl.engine)
+        return parts, gathered
 
     def answering_weights(self, rl: RLConfig) -> dict[str, float]:
         """As `weights`, but FSDP's processes answer with all weights, gathered once in the type that they are stored
@@ -283,7 +344,13 @@ class _Estimator:
         flops = self.training_flops(self.recipe.media, rl, rl.prompts, answer, rl.group)
         if rl.kl:
             flops["reference"] = flops["forward"]
-        return Stage(trained, memory, flops, self.seconds(flops), rl.steps)
+        tokens = {
+            "prompts": rl.prompts * self.prompt(self.recipe.media),
+            "answers": float(rl.prompts * rl.group * answer),
+        }
+        minibatch = min(rl.minibatch, rl.prompts)
+        parts, exchanged = self.training(rl, flops, rl.prompts, minibatch, sum(tokens.values()) / rl.prompts)
+        return Stage(trained, memory, flops, tokens, parts, exchanged, minibatch, rl.steps)
 
     def reference(self) -> dict[str, float]:
         """The frozen start that KL is taken to; adapters are switched off instead."""
@@ -293,11 +360,6 @@ class _Estimator:
         return {"reference": total * counts.WIDTH[self.recipe.model.dtype] / self.parts}
 
     # ---- FLOPs -----------------------------------------------------------------------------------------------------
-
-    def prompt_tokens(self) -> tuple[int, int]:
-        """Of a typical image and a typical clip."""
-        image, clip = self.media(self.recipe.media)
-        return image.tokens + self.typical.text_tokens, clip.tokens + self.typical.text_tokens
 
     def vision_pass(self, media: counts.Media) -> float:
         """FLOPs of vision tower and projector."""
@@ -310,13 +372,13 @@ class _Estimator:
         forward passes where weights learn and one where gradients only pass through."""
         lora = bool(self.recipe.lora.rank)
         forward = {"vision": 0.0, "projector": 0.0, "language": 0.0, "head": 0.0}
-        for media in self.media(budget):
-            prompt, half = media.tokens + self.typical.text_tokens, samples / 2
-            forward["vision"] += half * counts.vision_flops(self.config, media)
-            forward["projector"] += half * counts.projector_flops(self.config, media)
+        for share, media in self.mixture(budget):
+            prompt, part = media.tokens + self.typical.text_tokens, share * samples
+            forward["vision"] += part * counts.vision_flops(self.config, media)
+            forward["projector"] += part * counts.projector_flops(self.config, media)
             pairs = counts.causal_pairs(prompt, answer, answers)
-            forward["language"] += half * counts.language_flops(self.config, prompt + answers * answer, pairs)
-            forward["head"] += half * counts.head_flops(self.config, answers * answer)
+            forward["language"] += part * counts.language_flops(self.config, prompt + answers * answer, pairs)
+            forward["head"] += part * counts.head_flops(self.config, answers * answer)
         learns = {
             "vision": not (stage.freeze_vision or lora),
             "projector": not (stage.freeze_projector or lora),
@@ -329,9 +391,3 @@ class _Estimator:
         if stage.gradient_checkpointing:
             flops["computed again"] = forward["language"] + forward["vision"] * learns["vision"]
         return flops
-
-    def seconds(self, flops: Mapping[str, float]) -> float:
-        """Of one step over all GPUs at the assumed rate."""
-        peak = self.rate.tflops * 1e12 * self.gpus
-        shares = {"decoding": self.rate.decoding}
-        return sum(f / (peak * shares.get(part, self.rate.utilisation)) for part, f in flops.items())

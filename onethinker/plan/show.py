@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from onethinker.plan.estimate import GB, USABLE, Plan, Rate, Typical, make_plan
+from onethinker.plan.cluster import PUBLISHED, RL_SAMPLES, SFT_SAMPLES, bottlenecks, make_clusters, memory_variants
+from onethinker.plan.estimate import GB, USABLE, Plan, Typical, make_plan
+from onethinker.plan.machine import Rate
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import override
 
@@ -18,9 +20,17 @@ ONE_NODE, TIMES_WIDER = 8, 4
 """More GPUs are advised up to a node's, or up to so many times what was asked about."""
 
 
-def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = None, samples: int | None = None) -> bool:
-    """Print what a recipe needs on so many GPUs of `memory` GB and return whether it fits. samples: of SFT's data."""
-    rate, typical, console = rate or Rate(), Typical(), Console()
+def print_plan(
+    recipe: Recipe,
+    gpus: int,
+    rate: Rate | None = None,
+    typical: Typical | None = None,
+    samples: int | None = None,
+    rl_samples: int | None = None,
+) -> bool:
+    """Print what a recipe needs on so many GPUs and return whether it fits. samples, rl_samples: of either's data."""
+    rate, typical, console = rate or Rate(), typical or Typical(), Console()
+    memory = rate.gpu.memory
     plan = make_plan(recipe, gpus, rate, typical, samples)
     console.print(
         f"[bold]{recipe.name}[/]: {recipe.model.base} on {gpus} × {memory:g} GB{_spread(recipe, gpus)}", highlight=False
@@ -33,9 +43,14 @@ def print_plan(recipe: Recipe, gpus: int, memory: float, rate: Rate | None = Non
             f"{_gb(kept[True])} with it",
             highlight=False,
         )
+    console.print(_variants(recipe, gpus))
     console.print(_time(plan))
     if sft := plan.stages["SFT"].length:
         console.print(f"SFT takes {sft}", highlight=False)
+    console.print(_parts(plan))
+    corpora = (samples or SFT_SAMPLES, rl_samples or RL_SAMPLES)
+    console.print(_clusters(recipe, gpus, rate, typical, corpora))
+    console.print(f"({PUBLISHED}; its answers' length and its hardware's share are not known)", highlight=False)
     console.print(f"assumed: {rate}; {typical}; {USABLE:.0%} of the memory usable", style="dim", highlight=False)
     _verdict(console, recipe, plan, memory)
     return plan.fits(memory)
@@ -103,9 +118,16 @@ def _verdict(console: Console, recipe: Recipe, plan: Plan, memory: float) -> Non
         console.print(f"  no single change makes it fit: a smaller model, or a GPU with more than {memory:g} GB")
 
 
+def _table(*columns: str) -> Table:
+    """The first column is of words, the others of numbers."""
+    table = Table(columns[0], box=None, header_style="bold")
+    for name in columns[1:]:
+        table.add_column(name, justify="right")
+    return table
+
+
 def _parameters(plan: Plan) -> Table:
-    table = Table("parameters", box=None, header_style="bold")
-    table.add_column("", justify="right")
+    table = _table("parameters", "")
     for name, count in plan.parameters.items():
         table.add_row(name, f"{count:,}" if count else "tied to the embedding")
     table.add_row("all", f"{sum(plan.parameters.values()):,}", style="bold")
@@ -115,24 +137,60 @@ def _parameters(plan: Plan) -> Table:
 
 
 def _memory(plan: Plan) -> Table:
-    table = Table("memory, GB a GPU", box=None, header_style="bold")
-    for name in plan.stages:
-        table.add_column(name, justify="right")
+    table = _table("memory, GB a GPU", *plan.stages)
     for part in dict.fromkeys(part for stage in plan.stages.values() for part in stage.memory):
         table.add_row(part, *(_gb(s.memory[part]) if part in s.memory else "" for s in plan.stages.values()))
     table.add_row("all", *(_gb(stage.peak) for stage in plan.stages.values()), style="bold")
     return table
 
 
+def _variants(recipe: Recipe, gpus: int) -> Table:
+    variants = memory_variants(recipe, gpus)
+    table = _table("GB a GPU, otherwise held", *next(iter(variants.values())))
+    for name, found in variants.items():
+        table.add_row(name, *(_gb(size * GB) for size in found.values()))
+    return table
+
+
 def _time(plan: Plan) -> Table:
-    table = Table("time", box=None, header_style="bold")
-    for column in ("PFLOP a step", "seconds a step", "steps", "hours"):
-        table.add_column(column, justify="right")
+    columns = ("tokens a step: prompts", "answers", "PFLOP a step", "seconds a step", "steps", "hours")
+    table = _table("time", *columns)
     for name, stage in plan.stages.items():
         hours = "by the data" if stage.steps is None else f"{stage.steps * stage.seconds / 3600:,.1f}"
         steps = "by the data" if stage.steps is None else f"{stage.steps:,}"
         flops = f"{sum(stage.flops.values()) / 1e15:,.3g}"
-        table.add_row(name, flops, f"{stage.seconds:,.3g}", steps, hours)
+        tokens = (f"{count:,.0f}" for count in stage.tokens.values())
+        table.add_row(name, *tokens, flops, f"{stage.seconds:,.3g}", steps, hours)
+    return table
+
+
+def _parts(plan: Plan) -> Table:
+    """Seconds of a step by what takes them, and the rollouts' share of an RL step."""
+    found = bottlenecks(plan)
+    table = _table("seconds a step, by part", *plan.stages)
+    for part in dict.fromkeys(part for stage in plan.stages.values() for part in stage.parts):
+        table.add_row(part, *(f"{s.parts[part]:,.3g}" if part in s.parts else "" for s in plan.stages.values()))
+    both = sum(plan.stages[name].seconds for name in ("RL rollouts", "RL updates"))
+    shares = (f"{plan.stages[name].seconds / both:.0%}" for name in ("RL rollouts", "RL updates"))
+    table.add_row("share of an RL step", "", *shares)
+    table.add_row("received by a GPU, GB", *(f"{s.exchanged.volume / GB:,.3g}" for s in plan.stages.values()))
+    table.add_row("most of it", *found.values(), style="bold")
+    return table
+
+
+def _clusters(recipe: Recipe, gpus: int, rate: Rate, typical: Typical, corpora: tuple[int, int]) -> Table:
+    sft, rl = (f"{name} of {count:,}, hours" for name, count in zip(("SFT", "RL"), corpora, strict=True))
+    table = _table(
+        "GPUs", "GB a GPU", "SFT step, s", "RL step, s", "GB received", sft, rl, "dollars", "most of the time"
+    )
+    for cluster in make_clusters(recipe, gpus, rate, typical, corpora):
+        told = "\n".join(f"{name}: {part}" for name, part in cluster.bottlenecks.items())
+        exchanged = sum(cluster.exchanged[name] for name in ("RL rollouts", "RL updates"))
+        hours = (f"{number:,.0f}" for number in cluster.hours.values())
+        table.add_row(
+            f"{cluster.gpus}", _gb(cluster.peak * GB), f"{sum(cluster.sft.values()):,.3g}",
+            f"{sum(cluster.rl.values()):,.3g}", f"{exchanged:,.0f}", *hours, f"{cluster.price:,.0f}", told,
+        )  # fmt: skip
     return table
 
 

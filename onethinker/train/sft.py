@@ -180,7 +180,7 @@ def _train(
             examples = source.batch(processes.shard(indices))
             missing = unreadable.count(step, source.problems, source.gone)
             unreadable.check()
-            row = _step(distributed, optimizer, recipe, examples, schedule(config.optimizer, step, steps), missing)
+            row = train_step(distributed, optimizer, recipe, examples, schedule(config.optimizer, step, steps), missing)
             left_out += len(indices) - row["examples"] - missing
             step, seconds = step + 1, seconds + time.perf_counter() - began
             counts = {"left_out": left_out, "unreadable": unreadable.times}
@@ -199,7 +199,7 @@ def _train(
     return checkpoint.folders(out)[-1]
 
 
-def _step(
+def train_step(
     distributed: DistributedModel,
     optimizer: Any,
     recipe: Recipe,

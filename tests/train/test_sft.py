@@ -22,7 +22,7 @@ from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer
 from onethinker.train.parallel import SINGLE_PROCESS
 from onethinker.train.roster import fingerprint
-from onethinker.train.sft import ExampleSource, _step, run_sft
+from onethinker.train.sft import ExampleSource, run_sft, train_step
 from onethinker.util.runs import RunError
 from tests.amount import thinned
 from tests.train.runs import assert_same, digest, lasting, rows
@@ -56,7 +56,7 @@ def test_loss_equals_transformers_with_labels(source, world, tiny, mini_model):
             )  # fmt: skip
         total += float(out.loss) * len(example.answer)
     optimizer = make_optimizer(mini_model, tiny().sft.optimizer)
-    row = _step(DistributedModel(mini_model, SINGLE_PROCESS, "ddp"), optimizer, tiny(), examples, share=0.0)
+    row = train_step(DistributedModel(mini_model, SINGLE_PROCESS, "ddp"), optimizer, tiny(), examples, share=0.0)
     assert row["loss"] == pytest.approx(total / sum(len(e.answer) for e in examples), rel=1e-5)
     assert row["answer_tokens"] == sum(len(e.answer) for e in examples)
 
@@ -76,7 +76,7 @@ def test_accumulation_equals_one_batch(source, tiny, mini_processor):
         recipe = tiny("sft.optimizer.kind=adamw", f"sft.micro_tokens={micro_tokens}")
         model, _ = load("mini", device="cpu")
         optimizer = make_optimizer(model, recipe.sft.optimizer)
-        row = _step(
+        row = train_step(
             DistributedModel(model, SINGLE_PROCESS, "ddp"), optimizer, recipe, source.batch(range(8)), share=1.0
         )
         after.append((row, torch.cat([p.detach().flatten() for p in model.parameters()])))
@@ -189,7 +189,7 @@ def deadly(function):
         return result
     return wrapped
 
-place, name = {"state": (checkpoint.torch, "save"), "step": (sft, "_step"), "weights": (checkpoint, "save")}[where]
+place, name = {"state": (checkpoint.torch, "save"), "step": (sft, "train_step"), "weights": (checkpoint, "save")}[where]
 setattr(place, name, deadly(getattr(place, name)))
 sft.run_sft(Recipe.model_validate_json(recipe), load_samples(data), Path(out))
 """

@@ -90,7 +90,7 @@ def processor(tokenizer_file: Path = HERE / "tokenizer.json") -> Qwen3VLProcesso
 
 def config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
     """Qwen3-VL's configuration for this tokenizer."""
-    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _CONFIG_TOKENS.items()}
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in CONFIG_TOKENS.items()}
     return Qwen3VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -129,7 +129,7 @@ def config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
     )
 
 
-_CONFIG_TOKENS = {
+CONFIG_TOKENS = {
     "image_token_id": IMAGE,
     "video_token_id": VIDEO,
     "vision_start_token_id": VISION_START,

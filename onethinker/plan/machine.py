@@ -1,0 +1,95 @@
+"""GPUs as their makers describe them, and how much of that is assumed to be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class GPU:
+    """One GPU of a cluster.
+
+    tflops: TFLOP/s in bfloat16 without sparsity. memory: GB. bandwidth: GB/s of its memory. link: GB/s to another GPU
+    of its node, one way. network: GB/s between two nodes, all of a node's GPUs together, one way. price: of an hour.
+    """
+
+    name: str
+    tflops: float
+    memory: float
+    bandwidth: float
+    link: float
+    network: float = 400.0
+    price: float = 2.5
+    node: int = 8
+
+
+GPUS = {
+    "h100": GPU("h100", 989, 80, 3350, 450),
+    "h800": GPU("h800", 989, 80, 3350, 200),
+    "h200": GPU("h200", 989, 141, 4800, 450, price=3.0),
+    "a100": GPU("a100", 312, 80, 2039, 300, network=200.0, price=1.5),
+}
+"""The SXM modules' data sheets (NVIDIA); eight to a node with as many 400 Gb/s adapters, 200 Gb/s for the A100. Prices
+are dollars, of 2025's rental market, and the least certain of all these numbers."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast a GPU is assumed to work.
+
+    utilisation: share of its FLOP/s that passes with many tokens reach. memory, network: shares of its bandwidths that
+    are reached. local, vllm: seconds that a layer of one decoding step takes to be started, whatever it computes: ours
+    calls kernels one by one, vLLM replays a graph. latency: seconds that an exchange takes for each GPU it passes.
+    """
+
+    gpu: GPU = GPUS["h100"]
+    utilisation: float = 0.35
+    memory: float = 0.6
+    network: float = 0.7
+    local: float = 3e-4
+    vllm: float = 2e-5
+    latency: float = 5e-6
+
+    @property
+    def flops(self) -> float:
+        """FLOP/s in passes."""
+        return self.gpu.tflops * 1e12 * self.utilisation
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second of a GPU's memory."""
+        return self.gpu.bandwidth * 1e9 * self.memory
+
+    def exchange(self, gpus: int) -> float:
+        """Bytes a second that each of so many GPUs can receive of what all of them are sent, as rings do it."""
+        reached = min(self.gpu.link, self.gpu.network) if gpus > self.gpu.node else self.gpu.link
+        return reached * 1e9 * self.network
+
+    def start(self, engine: str) -> float:
+        """Seconds to start a layer of a decoding step."""
+        return self.vllm if engine == "vllm" else self.local
+
+    def __str__(self) -> str:
+        gpu = self.gpu
+        return (
+            f"{gpu.name}, {gpu.tflops:g} TFLOP/s a GPU ({self.utilisation:.0%} of it reached in passes), "
+            f"{gpu.bandwidth:g} GB/s of memory ({self.memory:.0%}), {gpu.link:g} GB/s within a node of {gpu.node} and "
+            f"{gpu.network:g} between nodes ({self.network:.0%}), ${gpu.price:g} a GPU and hour"
+        )
+
+
+def make_rate(
+    gpu: str = "h100",
+    tflops: float | None = None,
+    utilisation: float | None = None,
+    memory: float | None = None,
+    price: float | None = None,
+) -> Rate:
+    """The rate of a known GPU with what differs. memory: GB. Raises ValueError for an unknown name."""
+    if gpu not in GPUS:
+        raise ValueError(
+            f"no GPU {gpu!r}; expected one of {', '.join(GPUS)} (and --tflops, --memory, --price for yours)"
+        )
+    given = {"tflops": tflops, "memory": memory, "price": price}
+    made = replace(GPUS[gpu], **{name: value for name, value in given.items() if value is not None})
+    return Rate(made) if utilisation is None else Rate(made, utilisation)
