@@ -17,8 +17,8 @@ from onethinker.media import MediaBudget
 from onethinker.models import mini
 from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import autocast
-from onethinker.plan.estimate import GB, Plan, Typical, make_plan
-from onethinker.plan.machine import Rate
+from onethinker.plan.estimate import GB, Plan, make_plan
+from onethinker.plan.machine import Rate, Typical
 from onethinker.recipes import Recipe, load_recipe
 from onethinker.train.advantage import make
 from onethinker.train.distributed import DistributedModel

@@ -1,6 +1,6 @@
 """`plan` beside measurement: memory at its peak and seconds of a step, from the mini model to the published 2B's shape.
 
-    python -m benchmarks.plan [--shapes mini wide 300m] [--two-b FOLDER] [--out runs/plan]
+    python -m benchmarks.plan [--shapes mini wide 300m] [--two-b FOLDER [--measured runs/real-size]] [--out runs/plan]
 
 Each shape trains by `onethinker sft` and `onethinker rl` on this machine's CPU, one thread, float32, two pictures of
 256², seconds of the processor; the last step counts. The 2B trains adapters with gradient checkpointing, one step; the
@@ -26,8 +26,8 @@ import torch
 
 from benchmarks.child import run
 from benchmarks.real_size import ANSWER, ENTRY, LORA, STEP, training, write_data
-from onethinker.plan.estimate import GB, Typical, make_plan
-from onethinker.plan.machine import GPU, Rate
+from onethinker.plan.estimate import GB, make_plan
+from onethinker.plan.machine import GPU, Rate, Typical
 from onethinker.recipes import load_recipe
 from onethinker.recipes.base import override
 
@@ -116,24 +116,22 @@ def planned(shape: str, folder: Path, found: dict[str, dict[str, float]], machin
     settings = [s for s in settings_of(shape) if not s.startswith("rl.reward")]  # a profile that only the run knows
     recipe = load_recipe("qwen3_vl_2b", [*settings, f"model.base={folder}", "model.dtype=float32",
                                          "media.image_pixels=65536", "sft.budget.image_pixels=65536"])  # fmt: skip
-    plans = {}
-    pixels = 65536 // make_plan_patch(folder)
-    for verb, row in found.items():
-        batch = recipe.sft.batch if verb == "sft" else recipe.rl.prompts
-        if verb == "sft":
-            answer = round(row["answer_tokens"] / batch)
-            prompt = round(row["tokens"] / batch) - answer
-            passed = round(row["tokens"]) // (1 if shape == "2b" else batch)
-        else:
-            answer = ANSWER
-            prompt = round(row["longest_prompt"])
-            passed = prompt + recipe.rl.group * answer
-        typical = Typical(text_tokens=prompt - pixels - 2, answer_tokens=answer, images=1.0)
-        bounds = [f"{verb}.micro_tokens={passed}", "sft.max_tokens=1", f"rl.max_prompt_tokens={prompt}"]
-        if verb == "sft":
-            bounds[1] = f"sft.max_tokens={answer}"  # what bounds `answer_tokens`; a pass is as long as micro_tokens
-        plans[verb] = make_plan(override(recipe, bounds), 1, rate, typical)
-    return plans
+    row, pixels = found["sft"], 65536 // make_plan_patch(folder)
+    answer = round(row["answer_tokens"] / recipe.sft.batch)
+    prompt = round(row["tokens"] / recipe.sft.batch) - answer
+    passes = 1 if shape == "2b" else 2
+    bounds = {
+        "sft": [f"sft.micro_tokens={round(row['tokens']) // passes}", f"sft.max_tokens={answer}"],
+        "rl": [f"rl.micro_tokens={prompt + recipe.rl.group * ANSWER}", f"rl.max_prompt_tokens={prompt}"],
+    }
+    lengths = {"sft": answer, "rl": ANSWER}
+    return {
+        verb: make_plan(
+            override(recipe, bounds[verb]), 1, rate,
+            Typical(text_tokens=prompt - pixels - 2, answer_tokens=lengths[verb], images=1.0),
+        )
+        for verb in found
+    }  # fmt: skip
 
 
 def make_plan_patch(folder: Path) -> int:
@@ -175,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--two-b", type=Path, help="a folder of the 2B's shape that benchmarks.shapes made")
+    parser.add_argument("--measured", type=Path, help="where benchmarks.real_size has run the 2B already")
     parser.add_argument("--out", type=Path, default=Path("runs/plan"))
     parser.add_argument("--calibrate", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -195,7 +194,8 @@ def main() -> None:
             model, processor = build(shape)
             model.save_pretrained(folder)
             processor.save_pretrained(folder)
-        for name, what, plan, measured in rows(shape, folder, given.out / shape, baseline):
+        out = given.measured if shape == "2b" and given.measured else given.out / shape
+        for name, what, plan, measured in rows(shape, folder, out, baseline):
             print(f"| {name} | {what} | {plan:.3g} | {measured:.3g} | {plan / measured:.2f} |", flush=True)
 
 

@@ -289,8 +289,7 @@ def plan(
 
     Counted from the model's shapes, built on the meta device. Exit status 1 if it does not fit.
     """
-    from onethinker.plan.estimate import Typical
-    from onethinker.plan.machine import make_rate
+    from onethinker.plan.machine import Typical, make_rate
     from onethinker.recipes import RecipeError, load_recipe
 
     try:

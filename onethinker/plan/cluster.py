@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from onethinker.plan.estimate import GB, Plan, Stage, Typical, make_plan
-from onethinker.plan.machine import Rate
+from onethinker.plan.estimate import GB, Plan, Stage, make_plan
+from onethinker.plan.machine import Rate, Typical
 from onethinker.plan.pace import idle_share, longest_part
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import override

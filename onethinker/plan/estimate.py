@@ -18,7 +18,7 @@ from onethinker.media import MediaBudget
 from onethinker.models.forward import max_logit_positions
 from onethinker.models.published import meta_model
 from onethinker.plan import counts
-from onethinker.plan.machine import Rate
+from onethinker.plan.machine import Rate, Typical
 from onethinker.plan.pace import Decoding, Exchanged, Held, busiest, training_seconds, update_passes
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import RLConfig, SFTConfig, sft_steps
@@ -27,22 +27,6 @@ from onethinker.train.optimizer import is_layer_matrix
 GB = 1e9
 USABLE = 0.92
 """Share of a GPU's memory that tensors may take; the rest is the driver's and lost between blocks."""
-
-
-@dataclass(frozen=True)
-class Typical:
-    """The sample that time is estimated for: an image or a clip that fills the recipe's budget. images: their share."""
-
-    clip_seconds: float = 30.0
-    text_tokens: int = 256
-    answer_tokens: int = 512
-    images: float = 0.5
-
-    def __str__(self) -> str:
-        return (
-            f"{self.images:.0%} images, the others clips of {self.clip_seconds:g} s, media filling their budgets, "
-            f"{self.text_tokens} tokens of question, answers of {self.answer_tokens} tokens at most"
-        )
 
 
 @dataclass(frozen=True)
@@ -171,6 +155,16 @@ class _Estimator:
             "gathered or cast weights": self.working_copies(stage),
         }
 
+    def gradients_in_work(self, stage: SFTConfig | RLConfig) -> float:
+        """Bytes of the largest gradient until it is added to what is there: of the embedding, twice where it is the
+        head too. FSDP has the whole ones of embedding and head until each GPU is given its part."""
+        if self.recipe.lora.rank:
+            return 0.0
+        counted = counts.parameters(self.model)
+        embedding = self.model.get_input_embeddings().weight.numel()
+        tied = not counted["head"]
+        return 4.0 * embedding * (2 if tied or self.parts > 1 else 1)
+
     @property
     def whole_weights(self) -> float:
         """Bytes of all weights, adapters included, as they are stored."""
@@ -233,6 +227,7 @@ class _Estimator:
         kept = self.activations(sft.freeze_vision, self.longest_sft, budget)
         memory = self.weights(sft) | {
             "gradients": 4 * trained / self.parts,
+            "gradients in work": self.gradients_in_work(sft),
             "activations": kept.kept(sft.gradient_checkpointing),
             "logits": self.logits(self.longest_sft),
         }
@@ -337,6 +332,7 @@ class _Estimator:
         kept = self.activations(rl.freeze_vision, self.longest_rl, self.recipe.media)
         memory = self.weights(rl) | self.reference() | {
             "gradients": 4 * trained / self.parts,
+            "gradients in work": self.gradients_in_work(rl),
             "activations": kept.kept(rl.gradient_checkpointing),
             "logits": self.logits(self.longest_rl),
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""GPUs as their makers describe them, and how much of that is assumed to be reached."""
+"""What is assumed: GPUs as their makers describe them, how much of that is reached, and a typical sample."""
 
 from __future__ import annotations
 
@@ -75,6 +75,22 @@ class Rate:
             f"{gpu.name}, {gpu.tflops:g} TFLOP/s a GPU ({self.utilisation:.0%} of it reached in passes), "
             f"{gpu.bandwidth:g} GB/s of memory ({self.memory:.0%}), {gpu.link:g} GB/s within a node of {gpu.node} and "
             f"{gpu.network:g} between nodes ({self.network:.0%}), ${gpu.price:g} a GPU and hour"
+        )
+
+
+@dataclass(frozen=True)
+class Typical:
+    """The sample that time is estimated for: an image or a clip that fills the recipe's budget. images: their share."""
+
+    clip_seconds: float = 30.0
+    text_tokens: int = 256
+    answer_tokens: int = 512
+    images: float = 0.5
+
+    def __str__(self) -> str:
+        return (
+            f"{self.images:.0%} images, the others clips of {self.clip_seconds:g} s, media filling their budgets, "
+            f"{self.text_tokens} tokens of question, answers of {self.answer_tokens} tokens at most"
         )
 
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from onethinker.plan.cluster import PUBLISHED, RL_SAMPLES, SFT_SAMPLES, bottlenecks, make_clusters, memory_variants
-from onethinker.plan.estimate import GB, USABLE, Plan, Typical, make_plan
-from onethinker.plan.machine import Rate
+from onethinker.plan.estimate import GB, USABLE, Plan, make_plan
+from onethinker.plan.machine import Rate, Typical
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import override
 

@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from onethinker.cli.app import app
+from onethinker.models.published import meta_model
 from onethinker.plan.cluster import CLUSTERS, IDLE, bottlenecks, make_clusters, memory_variants
-from onethinker.plan.estimate import GB, Typical, make_plan
-from onethinker.plan.machine import GPUS, Rate, make_rate
+from onethinker.plan.estimate import GB, make_plan
+from onethinker.plan.machine import GPUS, Rate, Typical, make_rate
 from onethinker.plan.pace import Decoding, Held, busiest, idle_share, update_passes
 from onethinker.recipes import load_recipe
 from onethinker.recipes.base import override
@@ -92,6 +93,16 @@ def test_adapters_in_parts_with_checkpointing_need_least() -> None:
     assert "adapters" in least[0] and "part" in least[0] and "checkpointing" in least[1]
     stages = make_plan(RECIPE, 8).stages  # the recipe itself is one of them
     assert cells["all weights, a part on each GPU", "SFT, checkpointing"] == stages["SFT"].peak / GB
+
+
+def test_a_gradient_of_the_vocabulary_is_there_twice_before_it_is_added() -> None:
+    for name, times in (("qwen3_vl_2b", 2), ("mini", 1)):  # the 2B's head is its embedding
+        recipe = override(load_recipe(name), ["parallel=ddp"])
+        model = meta_model(recipe.model.base)
+        expected = times * 4 * model.get_input_embeddings().weight.numel()
+        assert make_plan(recipe, 1).stages["SFT"].memory["gradients in work"] == expected
+        adapted = override(recipe, ["lora.rank=8"])
+        assert make_plan(adapted, 1).stages["SFT"].memory["gradients in work"] == 0
 
 
 def test_the_command_prints_one_object() -> None:
