@@ -9,7 +9,7 @@ has only imported everything.
 
 What `plan` is told of the machine is measured here as well, in a process of its own for each shape: FLOP/s of one text
 layer, forward and backward, at the step's number of tokens; bytes a second of adding two long vectors; seconds to start
-a layer for one token. Nothing is fitted to the steps themselves.
+a layer of a decoding step, of the mini model. Nothing is fitted to the steps themselves.
 """
 
 from __future__ import annotations
@@ -39,10 +39,19 @@ WHOLE = [
 ]  # fmt: skip
 STEPS = {"mini": 3, "wide": 3, "300m": 2}
 TOKENS = 256
-BASELINE = (
-    "import torch, transformers, onethinker.train.rl, onethinker.train.sft, onethinker.data.doubts, peft, numpy as np;"
-    "torch.ones(9, requires_grad=True).sum().backward()"
-)
+BASELINE = """
+import sys, torch, transformers, peft, onethinker.train.rl, onethinker.train.sft, onethinker.data.doubts
+from onethinker.engines.base import Request
+from onethinker.engines.encode import Encoder
+from onethinker.media import MediaBudget
+from onethinker.models import mini
+from onethinker.sample import load_samples
+from onethinker.tasks import TASKS
+load_samples(sys.argv[1] + "/samples.jsonl")
+Encoder(mini.processor()).encode(Request("0", "<image>Where?", (sys.argv[1] + "/0.png",), MediaBudget()))
+torch.ones(9, requires_grad=True).sum().backward()
+"""
+"""Everything that training needs but a model."""
 
 
 def best(work: Callable[[], Any], times: int) -> float:
@@ -74,14 +83,32 @@ def calibrate(folder: Path, trains: bool) -> dict[str, float]:
         out = layer(hidden, position_embeddings=angles(hidden, places), attention_mask=None)
         return out[0] if isinstance(out, tuple) else out
 
-    both = best(lambda: forward(TOKENS).sum().backward(), 3)
+    both = best(lambda: forward(TOKENS).sum().backward(), 6)
     whole = type("Whole", (), {"text_config": config})
     flops = language_flops(whole, TOKENS, causal_pairs(TOKENS)) / config.num_hidden_layers
-    with torch.inference_mode():
-        start = best(lambda: forward(1), 20) if config.hidden_size < 512 else 0.0
     a, b = torch.randn(2, 1 << 25)
     memory = 3 * a.nbytes / best(lambda: torch.add(a, b, out=a), 3)
-    return {"flops": flops * (3 if trains else 2) / both, "memory": memory, "start": start}
+    return {"flops": flops * (3 if trains else 2) / both, "memory": memory, "start": start_of_a_layer()}
+
+
+@torch.inference_mode()
+def start_of_a_layer() -> float:
+    """Seconds that a layer of one of our decoding steps takes where the arithmetic is next to none."""
+    from onethinker.models import mini
+    from onethinker.models.cache import GrowingCache
+    from onethinker.models.compat import cache_argument
+    from onethinker.models.decode import Decoder
+
+    model, cache = mini.build(0)[0].eval(), GrowingCache()
+    ids, steps, layers = torch.arange(300, 308)[None], 8, model.config.text_config.num_hidden_layers
+    model.model(input_ids=ids, use_cache=True, **{cache_argument(model.model): cache})
+    decoder = Decoder(model, cache, torch.ones_like(ids), torch.tensor([8]), 1)
+
+    def decode() -> None:
+        for _ in range(steps):
+            decoder.step(torch.tensor([300]))
+
+    return best(decode, 5) / (steps * layers)
 
 
 def measure(shape: str, folder: Path, out: Path) -> dict[str, dict[str, float]]:
@@ -145,6 +172,8 @@ def rows(shape: str, folder: Path, out: Path, baseline: float) -> list[tuple[str
     found = measure(shape, folder, out)
     command = [sys.executable, "-m", "benchmarks.plan", "--calibrate", str(folder), "" if shape == "2b" else "trains"]
     done = run(command, limit=1200, env={"OMP_NUM_THREADS": "1"})
+    if done.problem:
+        raise SystemExit(f"{shape}: the machine could not be measured: {done.problem}")
     machine = json.loads(done.output.splitlines()[-1])
     print(f"{shape}: {machine['flops'] / 1e9:.0f} GFLOP/s, {machine['memory'] / 1e9:.1f} GB/s, "
           f"{machine['start'] * 1e3:.2f} ms to start a layer", file=sys.stderr)  # fmt: skip
@@ -181,7 +210,8 @@ def main() -> None:
     if given.calibrate:
         print(json.dumps(calibrate(Path(given.calibrate[0]), bool(given.calibrate[1]))))
         return
-    baseline = run([sys.executable, "-c", BASELINE], limit=600).anonymous
+    data = write_data(given.out / "data")
+    baseline = run([sys.executable, "-c", BASELINE, str(data)], limit=600).anonymous
     print(f"memory of a process that has imported everything: {baseline:.2f} GB", file=sys.stderr)
     print("| shape | what | plan | measured | plan ÷ measured |\n|---|---|---:|---:|---:|")
     shapes = {shape: given.out / shape / "model" for shape in given.shapes} | (
