@@ -1,7 +1,7 @@
 """Engines in actors of Ray, one a GPU or one a processor, which answer as one engine.
 
 Each actor loads the same engine and is given a few requests at a time; what it answers is recorded by the process that
-asked, so that each request has one answer whatever dies. An actor that dies is started again, and its requests are
+asked, so that each request has one answer whatever dies. Another takes the place of one that dies, and its requests are
 asked again, half of them at a time: a request that alone costs ATTEMPTS actors gets an error, and no other does.
 """
 
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,10 @@ class RayEngine:
         gpus = has_gpus(self._ray, device)
         resources = self._ray.cluster_resources()
         count = engines or max(1, int(resources.get("GPU" if gpus else "CPU", 1)))
-        kind = self._ray.remote(num_cpus=1, num_gpus=int(gpus), max_restarts=-1, runtime_env=environment())(Actor)
-        self._actors = [kind.remote(load, here) for _ in range(count)]
+        # A new one takes a dead one's place. One that Ray starts again refuses what it is asked until it is there.
+        kind = self._ray.remote(num_cpus=1, num_gpus=int(gpus), max_restarts=0, runtime_env=environment())(Actor)
+        self._start = partial(kind.remote, load, here)
+        self._actors = [self._start() for _ in range(count)]
         atexit.register(self.close)
         self.identity, self.capabilities, self.settings = self._facts()
 
@@ -90,9 +92,15 @@ class RayEngine:
             except self._ray.exceptions.RayTaskError as error:
                 raise (error.cause or error) from error
             except self._ray.exceptions.RayActorError as error:
+                self._replace(self._actors[0])
                 if attempt + 1 == ATTEMPTS:
                     raise EngineError(f"an engine died {ATTEMPTS} times while it was loaded ({error})") from error
         raise AssertionError
+
+    def _replace(self, dead: Any) -> Any:
+        """Another actor in the place of one that died, not loaded yet."""
+        self._actors[self._actors.index(dead)] = found = self._start()
+        return found
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         ray, count = self._ray, len(self._actors)
@@ -106,12 +114,13 @@ class RayEngine:
                     running[actor.answer.remote([requests[p] for p in part.places], sampling)] = actor, part
                 (ended,), _ = ray.wait(list(running))
                 actor, part = running.pop(ended)
-                idle.append(actor)
                 try:
                     found = ray.get(ended)
+                    idle.append(actor)
                 except ray.exceptions.RayTaskError as error:
                     raise (error.cause or error) from error
                 except ray.exceptions.RayActorError as error:
+                    idle.append(self._replace(actor))
                     again = part.again()
                     waiting.extendleft(reversed(again))
                     if not again:

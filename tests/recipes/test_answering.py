@@ -41,7 +41,15 @@ CHANGED: dict[str, tuple[object, str]] = {
     "evaluate.budget.max_frames": (3, "budget.max_frames"),
 }
 """Key → another value, and what of an evaluation it changes to that value."""
-ELSEWHERE = {"data.evaluate", "data.media_root", "data.train", "data.difficulty", "data.max_unreadable", "model.base"}
+ELSEWHERE = {
+    "data.evaluate",
+    "data.media_root",
+    "data.train",
+    "data.difficulty",
+    "data.buffer",
+    "data.max_unreadable",
+    "model.base",
+}
 """The data are flags below, the rest of `data` is for training, and `model.base` is the MODEL."""
 
 
