@@ -4,8 +4,8 @@
 
 Makes the set (questions, worked answers; one small picture is everybody's medium), then starts each way in a process
 of its own: `stream` opens the set and reads the first batch's samples, `load` does the same by `load_samples`, `sft` is
-the whole command `onethinker sft mini` up to its first step of 4 samples, imports and model included. Seconds are of
-the clock and of the processor; memory is the most that the process held.
+the whole command `onethinker sft mini` up to its first step of 4 samples, imports and model included, and `base` the
+same command on 64 rows. Seconds are of the clock and of the processor; memory is the most that the process held.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -83,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=600_000)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/streaming"))
-    parser.add_argument("--parts", nargs="+", default=["stream", "sft", "load"])
+    parser.add_argument("--parts", nargs="+", default=["stream", "base", "sft", "load"])
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     make(given.folder, given.rows)
@@ -91,10 +92,12 @@ def main() -> None:
     print(f"{'part':8} {'seconds':>9} {'of processor':>13} {'MB at most':>11}")
     for part in given.parts:  # the largest last: the system keeps one maximum over all children
         run = given.folder / f"run-{os.getpid()}"
-        if part == "sft":
+        if part in ("base", "sft"):
             small = [f"--set={key}" for key in ("sft.steps=1", "sft.batch=4", "watch=[]")]
-            words = ["-m", "onethinker", "sft", "mini", "--data", str(given.folder), "--out", str(run), *small]
+            data = [str(given.folder)] if part == "sft" else [str(next(given.folder.glob("*.parquet"))), "--limit=64"]
+            words = ["-m", "onethinker", "sft", "mini", "--data", *data, "--out", str(run), *small]
             found = measured([sys.executable, *words], run / "metrics.jsonl")
+            shutil.rmtree(run)
         else:
             found = measured([sys.executable, "-c", f"import sys\n{PARTS[part]}{END}", str(given.folder)])
         print(f"{part:8} {found[0]:9.1f} {found[1]:13.1f} {found[2]:11,.0f}", flush=True)
