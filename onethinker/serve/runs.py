@@ -26,6 +26,8 @@ DEPTH, RUNS = 5, 1000
 """Folders below the root that are looked into, and runs that are found at most."""
 TEXT = 20_000
 """Characters that are shown of a question, a truth or a response."""
+TURNS = 50
+"""That are shown of one answer."""
 LOOKED_AT = 20_000
 """Rollouts that one request looks at; what is not found among them is looked for by the next."""
 LINK_SECONDS, LINKS = 300.0, 1000
@@ -37,7 +39,7 @@ _COLUMNS = (
 )
 """As `train.experience.write_rollouts` has them."""
 _EMPTY: dict[str, Any] = {"text": "", "whole": 0, "real": None, "list": []}
-_TEXTS = ("response", "question", "truth", "error")
+_TEXTS = ("response", "question", "truth", "error", "turns")
 _BATCH, _TEXT_BYTES = 64, 1 << 20
 _PLACE = re.compile(r"([\w.-]{1,80}):(\d{1,12})", re.ASCII)
 _SAMPLES_KEPT = 4
@@ -144,17 +146,23 @@ class Runs:
         import pyarrow.parquet as pq
 
         try:
+            whole = self._inside(file, "rollouts")
+            there = [name for name in _TEXTS if name in pq.read_schema(whole).names]
+            columns = [*_COLUMNS, *(["turns"] if "turns" in there else [])]
             # Texts stay as the file holds them, one of many rows once, until they are known to be short.
-            with pq.ParquetFile(self._inside(file, "rollouts"), read_dictionary=list(_TEXTS)) as table:
+            with pq.ParquetFile(whole, read_dictionary=there) as table:
                 _check_size(table.metadata, self.limits.report_bytes)
                 _check_columns(table.schema_arrow)
                 begin = 0
-                for batch in table.iter_batches(_BATCH, columns=list(_COLUMNS)):
+                for batch in table.iter_batches(_BATCH, columns=columns):
                     if begin + batch.num_rows > first:
-                        _check_texts(batch)
+                        _check_texts(batch, there)
                         for row, values in enumerate(batch.to_pylist(), start=begin):
                             if row >= first:
-                                yield row, {k: _EMPTY[_COLUMNS[k]] if v is None else v for k, v in values.items()}
+                                yield (
+                                    row,
+                                    {k: _EMPTY[_COLUMNS.get(k, "text")] if v is None else v for k, v in values.items()},
+                                )
                     begin += batch.num_rows
         except KeyError as error:
             lacking = str(error.args[0])[:60]
@@ -252,11 +260,11 @@ def _check_size(metadata: Any, most: int) -> None:
         raise Problem(413, f"run: a step's rollouts of {size:,} bytes unpacked; at most {8 * most:,} are read")
 
 
-def _check_texts(batch: Any) -> None:
+def _check_texts(batch: Any, names: list[str]) -> None:
     """Raises Problem for a text that is longer than any answer: a few bytes of a file may say it of every row."""
     import pyarrow.compute as pc
 
-    for name in _TEXTS:
+    for name in names:
         column = batch.column(name)
         longest = pc.max(pc.binary_length(getattr(column, "dictionary", column).cast("string"))).as_py() or 0
         if longest > _TEXT_BYTES:
@@ -265,7 +273,7 @@ def _check_texts(batch: Any) -> None:
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
     """A row as JSON: long texts cut, what is not a finite number null."""
-    shown = dict(row)
+    shown = {key: value for key, value in row.items() if key != "turns"}
     for key in ("question", "truth", "response", "error", "id"):
         shown[key] = str(row[key] or "")[:TEXT]
     for key in ("reward", "accuracy", "structure", "advantage", "seconds"):
@@ -273,6 +281,24 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     parts = [part for part in row["components"][:50] if isinstance(part, dict)]
     shown["components"] = {str(part.get("name"))[:100]: _finite(part.get("value")) for part in parts}
     return shown
+
+
+def turns_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The turns of a rollout as a result's record has them, pictures as the words that stand for them."""
+    try:
+        found = json.loads(row.get("turns") or "[]")
+    except (ValueError, RecursionError):
+        return []
+    whole = [
+        turn
+        for turn in (found if isinstance(found, list) else [])[:TURNS]
+        if isinstance(turn, dict) and all(isinstance(turn.get(key), str) for key in ("text", "tool", "response"))
+    ]
+    return [
+        {"text": turn["text"][:TEXT], "tool": turn["tool"][:100], "failed": bool(turn.get("failed")),
+         "response": [turn["response"][:TEXT]]}
+        for turn in whole
+    ]  # fmt: skip
 
 
 def _finite(value: Any) -> float | None:

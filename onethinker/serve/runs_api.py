@@ -15,7 +15,7 @@ from onethinker.report.rollouts import Wanted
 from onethinker.serve.problems import Problem
 from onethinker.serve.records import Answered, Usage
 from onethinker.serve.results import result_of
-from onethinker.serve.runs import Place, Runs, shown
+from onethinker.serve.runs import Place, Runs, shown, turns_of
 from onethinker.serve.service import Service
 from onethinker.serve.store import Kept
 from onethinker.tasks import TASKS, get_task
@@ -137,7 +137,7 @@ async def _open(service: Service, runs: Runs, asked: RolloutAsked) -> Rollout:
             "task": row["task"], "modality": row["modality"], "question": row["question"],
             "options": list(sample.options) if sample else [], "meta": dict(sample.meta) if sample else {},
             "response": row["response"], "finish": row["finish"], "model": asked.run,
-            "tokens": row["tokens"], "seconds": row["seconds"] or 0.0, "turns": [],
+            "tokens": row["tokens"], "seconds": row["seconds"] or 0.0, "turns": turns_of(row),
         }  # fmt: skip
         answered = await _answered(service, kept, told, media, row)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -33,6 +34,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     second = [row(WORDS, SAID.format("a <b>disc</b>"), reward=float("nan")), row(DISC, SAID.format(BOX), reward=1.5)]
     write_run(root / "demo" / "rl", [first, second], [DISC, WORDS], STEAL)
     write_image(root / "demo" / "world" / "train" / "disc.png", np.full((40, 60, 3), 90, np.uint8))
+    called = {"text": "<think>I zoom.", "tool": "zoom", "failed": False, "response": "[picture 1]"}
+    turned = [row(WORDS, SAID.format("a disc"), turns=json.dumps(turns)) for turns in ([called], {}, [1])]
+    write_run(root / "demo" / "tools", [turned])
     write_run(base / "outside", [first], report="secret")
     (root / "linked").symlink_to(base / "outside")
     (root / "sly").mkdir()
@@ -87,6 +91,13 @@ def test_opened_as_a_result(client: TestClient) -> None:
     assert client.get(f"/v1/results/{answered['id']}").json() == answered
     thumb = client.get("/v1/rollouts/thumb", params={"run": "demo/rl", "at": "step-000001:0"})
     assert thumb.headers["content-type"] == "image/jpeg" and thumb.content[:2] == b"\xff\xd8"
+    turns = [
+        client.post("/v1/rollouts/open", json={"run": "demo/tools", "at": f"step-000001:{n}"}).json()["answered"][
+            "result"
+        ]
+        for n in range(3)
+    ]
+    assert [[turn["tool"] for turn in one["turns"]] for one in turns] == [["zoom"], [], []]
     words = client.post("/v1/rollouts/open", json={"run": "demo/rl", "at": "step-000002:0"}).json()
     assert words["answered"]["media"] == [] and words["answered"]["result"]["answer"] == "a <b>disc</b>"
 
