@@ -82,7 +82,7 @@ def _draw(rng: Random, level: Level) -> tuple[Scene, list[int], list[int]]:
     starts: list[int] = []
     frames: list[int] = []
     while len(starts) < CUTS:
-        start = rng.randrange(0, SECONDS - WINDOW)
+        start = rng.randrange(0, SECONDS - WINDOW, WINDOW)
         within = range(FPS * start + 1, FPS * (start + WINDOW) - 2)
         free = [frame for frame in within if not {frame, frame + 1} & seen]
         if free and all(abs(start - other) > WINDOW for other in starts):

@@ -19,9 +19,10 @@ from onethinker.data.worlds.render import render
 from onethinker.data.worlds.scene import COLOURS, SHAPES, UNSEEN, Level, Thing, draw_still
 from onethinker.util.files import write_whole
 
-PROPERTIES = ("price", "weight", "age", "height", "speed", "heat", "depth", "width",
-              "rank", "power", "load", "length", "charge", "range", "pitch", "yield")  # fmt: skip
-MOST = 20
+PROPERTIES = ("number", "product", "percent", "target", "track", "frame", "cell", "clip", "edge", "turn", "object",
+              "second")  # fmt: skip
+"""Words that the mini model's tokenizer has whole."""
+MOST = 9
 """The numbers are 1 to this."""
 SHARES = {"test": 0.2, "validation": 0.1}
 """Of all facts; the others are for training."""
@@ -71,7 +72,7 @@ def write_facts(folder: Path, seed: int, difficulty: int) -> Path:
 
 
 def ask_fact(rng: Random, level: Level, known: list[Fact], error: float) -> Question | None:
-    """What is the price of the shape? known: the facts that may be asked for."""
+    """What is the target of the shape? known: the facts that may be asked for."""
     scene = draw_still(rng, level, 1)
     thing = scene.things[0]
     about = [fact for fact in known if (fact.size, fact.colour, fact.shape) == (thing.size, thing.colour, thing.shape)]
