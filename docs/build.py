@@ -193,7 +193,9 @@ def with_table(page: str, name: str, table: str) -> str:
 def results_index() -> str:
     """The studies' first page, with the table of the paper's claims."""
     studies = {data.parent.name: read_study(data) for data in HERE.glob("results/*/study.json")}
-    return with_table("results/README.md", "claims", claims_table({k: v for k, v in studies.items() if k != "mini"}))
+    return with_table(
+        "results/README.md", "claims", claims_table({k: v for k, v in studies.items() if "contrasts" in v})
+    )
 
 
 def serve_page() -> str:
@@ -271,6 +273,7 @@ def sources_page() -> str:
 
 PAGES = {
     f"{WEIGHTS}/README.md": card_page,
+    f"{WEIGHTS}/mini-plus/README.md": lambda: study_page(HERE / "results/mini_plus/study.json")["README.md"],
     "tasks.md": tasks_page,
     "benchmarks.md": benchmarks_page,
     "sources.md": sources_page,

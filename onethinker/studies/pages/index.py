@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from onethinker.report.read import ReportError, read_json
-from onethinker.studies.pages import algorithms, biased, mini, tools, transfer, zeroshot
+from onethinker.studies.pages import algorithms, biased, mini, mini_plus, tools, transfer, zeroshot
 from onethinker.studies.pages.markdown import Page, Study
 from onethinker.util.files import write_whole
 
@@ -17,6 +17,7 @@ PAGES: dict[str, Callable[[Study], Page]] = {
     "zeroshot": zeroshot.page,
     "mini": mini.page,
     "tools": tools.page,
+    "mini_plus": mini_plus.page,
 }
 README = "README.md"
 

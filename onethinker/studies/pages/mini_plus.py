@@ -11,9 +11,9 @@ COLUMNS = {"before": "mini-sft", "sft": "mini-plus", "rl": "after RL on the new 
 HEAD = """\
 # mini-plus
 
-`mini-sft`, taught the tasks that the release does not have: {tasks}. {samples:,} worked answers of a world that asks
-the old and the new tasks, {steps} steps of SFT with {batch} samples each at a quarter of the usual rate. Float32,
-15 MB, loaded by name:
+`mini-sft`, taught the tasks that the release does not have: {tasks}.
+{samples:,} worked answers of a world that asks the old and the new tasks, {steps} steps of SFT with {batch} samples
+each at a quarter of the usual rate. Float32, 15 MB, loaded by name:
 
 ```bash
 onethinker ask PICTURE "all red shapes" --model mini-plus --task detection
