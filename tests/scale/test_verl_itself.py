@@ -78,6 +78,17 @@ def test_the_config_composes_and_is_valid(config: Any) -> None:
     assert not need_critic(config)
 
 
+def test_what_stops_a_whole_run_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/verl.md names it: verl knows no platform of CPUs, and takes no worker where Ray has no GPU."""
+    from verl.plugin.platform.platform_manager import PlatformRegistry
+    from verl.single_controller.ray import base
+
+    assert not {"cpu"} & set(PlatformRegistry.registered_names())
+    monkeypatch.setattr(base.ray._private.state, "available_resources_per_node", lambda: {"here": {"CPU": 2.0}})
+    with pytest.raises(ValueError, match="Total available GPUs 0 is less than total desired GPUs 1"):
+        base.ResourcePoolManager({"global_pool": [1]}, {}).create_resource_pool()
+
+
 # ---- estimators -------------------------------------------------------------------------------------------------
 
 
