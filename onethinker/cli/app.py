@@ -227,8 +227,8 @@ def _training(
     load_prompts(made.prompts)
     if kind == "rl":
         make(made.rl.algorithm, **made.rl.algorithm_options)
-    data = made.data
-    samples = open_training(data.train, data.media_root, data.buffer, data.limit, data.difficulty)
+    of = made.data
+    samples = open_training(of.train, of.media_root, of.buffer, of.limit, of.difficulty)
     if os.environ.get("RANK", "0") == "0":
         tell(samples.head(HEAD))
     return made, samples, folder

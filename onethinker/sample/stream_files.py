@@ -132,24 +132,28 @@ def open_shards(path: str, media_root: str | None) -> tuple[Shards, Path]:
 
 def _files(fs: Any, path: str, base: str) -> list[str]:
     """The shards in order. Raises DataError where there are none."""
-    if "://" not in path and Path(path).is_dir() and (found := shard_files(Path(path))):
-        return [str(file) for file in found]
+    if "://" not in path and Path(path).is_dir() and (shards := shard_files(Path(path))):
+        return [str(file) for file in shards]
     if fs.isfile(base):
         return [base]
     for pattern in [f"{base.rstrip('/')}/{p}" for p in PATTERNS] if fs.isdir(base) else [base]:
         if found := sorted(fs.glob(pattern)):
-            return found
+            return [str(file) for file in found]
     raise DataError(f"{path}: no shards there; expected one of {', '.join(PATTERNS)}")
 
 
 def _fetch(disk: Disk, fs: Any, base: str, names: Sequence[str]) -> None:
     for name in names:
         try:
-            disk.place(name, lambda aside, name=name: fs.get_file(f"{base.rstrip('/')}/{name}", str(aside)))
+            disk.place(name, partial(_copy, fs, f"{base.rstrip('/')}/{name}"))
         except DataError:
             raise
         except Exception as error:  # each file system has errors of its own
             raise DataError(f"{base}/{name}: cannot be fetched ({type(error).__name__}: {error})") from error
+
+
+def _copy(fs: Any, path: str, aside: Path) -> None:
+    fs.get_file(path, str(aside))
 
 
 def _nothing(names: Sequence[str]) -> None:
@@ -276,7 +280,7 @@ class TarShards:
                     last = parent, key
                     at = 0 if ending == "json" else len(rows[-1])
                     rows[-1].insert(at, (ending, member.offset_data, member.size))
-                    tar.members = []  # which tarfile would keep, and their names with them
+                    tar.members = []  # type: ignore[attr-defined]  # which tarfile would keep, and their names with them
         except (tarfile.TarError, OSError) as error:
             raise DataError(f"{file}: not a whole tar ({error}); fetch or export it again") from error
         return [row for row in rows if row[0][0] == "json"]
@@ -287,7 +291,7 @@ class TarShards:
             return Path(file)
         name = hashlib.sha256(file.encode()).hexdigest()[:16]
         try:
-            return self._tars.place(f"{name}.tar", lambda aside: self.fs.get_file(file, str(aside)))
+            return self._tars.place(f"{name}.tar", partial(_copy, self.fs, file))
         except Exception as error:
             raise DataError(f"{file}: cannot be fetched ({type(error).__name__}: {error})") from error
 

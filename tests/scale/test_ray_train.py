@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from onethinker.recipes.base import override
 from onethinker.sample import Samples, load_samples, save_samples
 from onethinker.scale.ray import train_on_ray
 from onethinker.train.rl import run_rl
@@ -41,7 +42,8 @@ def data(world: Samples) -> Path:
 def recipe(tiny, data: Path):
     return tiny(
         f"data.train={data}", "watch=[]", "parallel=fsdp", "sft.steps=4", "sft.save_every=1", "sft.batch=3",
-        "sft.optimizer.lr=1e-4", "rl.steps=2", "rl.save_every=1", "rl.optimizer.lr=2e-5", "rl.kl=0.02", "seed=2",
+        "sft.optimizer.lr=1e-4", "rl.steps=2", "rl.max_tokens=40", "rl.group=4",
+        "rl.save_every=1", "rl.optimizer.lr=2e-5", "rl.kl=0.02", "seed=2",
     )  # fmt: skip
 
 
@@ -78,10 +80,18 @@ def test_sft_with_a_killed_worker_equals_one_process(two_workers, recipe, data, 
     assert not (tmp_path / "killed" / ".ray").exists()
 
 
-def test_rl_in_two_workers_equals_one_process(two_workers, recipe, data, tmp_path) -> None:
-    run_rl(recipe, load_samples(data), tmp_path / "one")
-    train_on_ray("rl", recipe, tmp_path / "two", address="local", workers=2)
-    assert_same_run(tmp_path / "two", tmp_path / "one")
+def test_rl_with_a_killed_worker_equals_one_process(two_workers, recipe, data, tmp_path) -> None:
+    """Of a model that can answer, so that there is something to learn."""
+    able = override(recipe, ["model.base=mini-rl"])
+    run_rl(able, load_samples(data), tmp_path / "one")
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_a_worker, args=(tmp_path / "killed", 1, killed))
+    killer.start()
+    train_on_ray("rl", able, tmp_path / "killed", address="local", workers=2)
+    killer.join()
+    assert killed
+    assert_same_run(tmp_path / "killed", tmp_path / "one")
+    assert lasting(tmp_path / "one")[0]["reward"] > 0
 
 
 def test_what_a_person_must_mend_ends_it_at_once(two_workers, recipe, tmp_path) -> None:
