@@ -42,7 +42,7 @@ def data(world: Samples) -> Path:
 def recipe(tiny, data: Path):
     return tiny(
         f"data.train={data}", "watch=[]", "parallel=fsdp", "sft.steps=4", "sft.save_every=1", "sft.batch=3",
-        "sft.optimizer.lr=1e-4", "rl.steps=2", "rl.max_tokens=40", "rl.group=4",
+        "sft.optimizer.lr=1e-4", "rl.steps=2", "rl.max_tokens=128", "rl.group=4",
         "rl.save_every=1", "rl.optimizer.lr=2e-5", "rl.kl=0.02", "seed=2",
     )  # fmt: skip
 
