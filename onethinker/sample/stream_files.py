@@ -86,21 +86,31 @@ class Disk:
     def place(self, name: str, write: Callable[[Path], None]) -> Path:
         """The file of this name, written if it is not there. Raises DataError for a name that leaves the folder."""
         path = resolve_under(self.folder, name)
+        while not self._has(name):
+            with replacing(path) as aside:
+                write(aside)
+            self._note(name, path)
+        return path
+
+    def _has(self, name: str) -> bool:
         with self._lock:
             if name in self._sizes:
                 self._sizes.move_to_end(name)
-                return path
-        with replacing(path) as aside:
-            write(aside)
-        size = path.stat().st_size
+            return name in self._sizes
+
+    def _note(self, name: str, path: Path) -> None:
+        """Count a file that was written, unless another thread dropped an earlier one of its name meanwhile, and this
+        with it; then drop the oldest."""
         with self._lock:
+            if not path.exists():
+                return
+            size = path.stat().st_size
             self.held += size - self._sizes.pop(name, 0)
             self._sizes[name] = size
             while self.held > self.room and len(self._sizes) > 1:
                 oldest, freed = self._sizes.popitem(last=False)
                 (self.folder / oldest).unlink(missing_ok=True)
                 self.held -= freed
-        return path
 
 
 def open_shards(path: str, media_root: str | None) -> tuple[Shards, Path]:
