@@ -146,6 +146,7 @@ def test_a_job_is_whole(world: Samples, tmp_path: Path) -> None:
         ("model.base=mini", "--model FOLDER"),
         ("rl.optimizer.kind=muon", "adamw"),
         ("rl.optimizer.schedule=linear", "cosine or constant"),
+        ("rl.freeze_vision=true", "rl.freeze_vision=false"),
         ("tools.names=[zoom]", "tools.names="),
         ("rl.judge={url: http://x, in_group: true}", "rl.judge.in_group=false"),
         ("data.limit=5", "data mix"),

@@ -91,6 +91,11 @@ def refuse(recipe: Recipe, mode: str) -> None:
         raise RecipeError(
             "rl.optimizer.schedule is linear, which verl has not; give --set rl.optimizer.schedule=cosine or constant"
         )
+    if (recipe.rl.freeze_vision or recipe.rl.freeze_projector) and not recipe.lora.rank:
+        raise RecipeError(
+            "rl.freeze_vision, freeze_projector: verl 0.9 has freeze_vision_tower in its config but reads it nowhere; "
+            "give --set rl.freeze_vision=false --set rl.freeze_projector=false, or lora.rank, which leaves both alone"
+        )
     if recipe.tools.names:
         raise RecipeError("tools.names: tools are not offered in verl's answers yet; give --set 'tools.names=[]'")
     if recipe.rl.judge.url and recipe.rl.judge.in_group:
@@ -113,8 +118,6 @@ def not_taken(recipe: Recipe) -> tuple[str, ...]:
         found.append("rl.mask_truncated: answers that were cut off are learned from")
     if rl.algorithm == "mt_grpo":
         found.append("mt_grpo: its advantages are taken, its choice of groups and its task weights are not")
-    if rl.freeze_projector and not rl.freeze_vision:
-        found.append("rl.freeze_projector: verl freezes the projector with the vision tower or not at all")
     if recipe.lora.rank and recipe.lora.dropout:
         found.append("lora.dropout: 0 in verl")
     return tuple(found)
@@ -186,7 +189,8 @@ def _model(recipe: Recipe) -> dict[str, Any]:
         "enable_gradient_checkpointing": recipe.rl.gradient_checkpointing,
     }
     if recipe.lora.rank:
-        model |= {"lora_rank": recipe.lora.rank, "lora_alpha": recipe.lora.alpha}
+        alone = {"exclude_modules": ".*visual.*"}  # adapters belong to the language model
+        model |= {"lora_rank": recipe.lora.rank, "lora_alpha": recipe.lora.alpha} | alone
     return model
 
 
@@ -207,7 +211,6 @@ def _actor(recipe: Recipe) -> dict[str, Any]:
         "use_kl_loss": rl.kl > 0,
         "kl_loss_coef": rl.kl,
         "kl_loss_type": "low_var_kl",
-        "freeze_vision_tower": rl.freeze_vision,
         "grad_clip": optimizer.max_grad_norm,
         "data_loader_seed": recipe.seed,
         "optim": {
