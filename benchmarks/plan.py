@@ -8,8 +8,8 @@ others train all weights without, in two passes an update. Memory is what no fil
 has only imported everything.
 
 What `plan` is told of the machine is measured here as well, in a process of its own for each shape: FLOP/s of one text
-layer, forward and backward, on 256 tokens; bytes a second that a product of eight rows reads; seconds to start a layer of
-a decoding step, of the mini model. Nothing is fitted to the steps themselves.
+layer, forward and backward, on 256 tokens; bytes a second that a product of eight rows reads; seconds to start a layer
+of a decoding step, of the mini model. Nothing is fitted to the steps themselves.
 """
 
 from __future__ import annotations

@@ -28,3 +28,11 @@ def test_few_logits_at_a_time_give_the_same(rows, monkeypatch):
     torch.testing.assert_close(entropies, draws.entropy(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(torch.autograd.grad(logps.sum(), (hidden, head.weight)), expected)
     assert max(seen) == rows
+
+
+def test_bfloat16_passes_keep_no_copies_of_weights_to_their_end(monkeypatch):
+    monkeypatch.setattr(forward, "usable_dtype", lambda device, dtype: dtype)
+    with forward.autocast(torch.device("cpu"), "bfloat16"):
+        assert torch.is_autocast_enabled("cpu") and not torch.is_autocast_cache_enabled()
+    with forward.autocast(torch.device("cpu"), "float32"):
+        assert not torch.is_autocast_enabled("cpu")

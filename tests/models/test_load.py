@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 
 import pytest
@@ -42,6 +43,15 @@ def test_mini_is_seeded():
     state = torch.get_rng_state()
     mini.build(5)
     assert torch.equal(torch.get_rng_state(), state), "building a model must not move the caller's random numbers"
+
+
+def test_a_model_is_named_by_the_bytes_of_its_weights():
+    model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.BatchNorm1d(2)).bfloat16()  # a count has no dimension
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(bytes(tensor.flatten().view(torch.uint8).tolist()))
+    assert weights_digest(model) == digest.hexdigest()[:16]
 
 
 def test_patches_pass_as_a_convolution_would():
