@@ -42,7 +42,7 @@ def mini_model() -> Qwen3VLConfig:
 
 
 def wide_mini() -> Qwen3VLConfig:
-    """The mini model with twice the layers and twice the width, patches of 16 pixels: 26 M parameters."""
+    """The mini model with twice the layers and twice the width, patches of 16 pixels: 23 M parameters."""
     return qwen3_vl((384, 1024, 8, 6), (256, 768, 6, 4), [1, 3], tied=False, vocabulary=1536, key_heads=2, head_dim=64)
 
 
