@@ -56,9 +56,10 @@ ARMS = {
 """Arm → its budget."""
 USES = ("tools.names=[zoom,look,search]", "tools.turns=3")
 
-SFT = ("sft.batch=16", "sft.optimizer.schedule=linear", "sft.optimizer.lr=2e-3", "sft.optimizer.matrix_lr=2.5e-3",
+SFT = ("sft.batch=8", "sft.optimizer.schedule=linear", "sft.optimizer.lr=3e-3", "sft.optimizer.matrix_lr=4e-3",
        "sft.save_every=50")  # fmt: skip
-FULL = ("sft.steps=100", "rl.sampler=uniform", "rl.steps=8", "rl.prompts=16", "rl.minibatch=16", "rl.group=6",
+"""Small batches at a high rate, which fall to nothing: of as many samples a tiny model learned most so."""
+FULL = ("sft.steps=250", "rl.sampler=uniform", "rl.steps=8", "rl.prompts=16", "rl.minibatch=16", "rl.group=6",
         "rl.optimizer.lr=3e-4", "evaluate.sampled=1")  # fmt: skip
 QUICK = ("sft.steps=4", "rl.sampler=uniform", "rl.steps=2", "rl.prompts=6", "rl.minibatch=6", "rl.group=3",
          "evaluate.sampled=1")  # fmt: skip
