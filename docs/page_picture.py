@@ -66,8 +66,9 @@ def film(address: str) -> list[tuple[Image.Image, int]]:
         page.wait_for_selector("#examples button")
         shoot(800)
         for title in ("Spatial grounding", "Tracking"):
+            before = page.url
             page.click(f"#examples button:text-is('{title}')")
-            _answered(page, shoot)
+            _answered(page, before, shoot)
             for n in range(0, 1001, 200) if title == "Tracking" else ():
                 for scrub in page.locator("[data-part=scrub]").all():
                     scrub.evaluate("(bar, n) => { bar.value = n; bar.dispatchEvent(new Event('input')); }", n)
@@ -83,10 +84,10 @@ def film(address: str) -> list[tuple[Image.Image, int]]:
     return made
 
 
-def _answered(page: Any, shoot: Any) -> None:
-    """Pictures of both answers as they are written, to their ends."""
+def _answered(page: Any, before: str, shoot: Any) -> None:
+    """Pictures of both answers as they are written, to their ends, at which the address is another."""
     end = time.monotonic() + 600
-    while page.locator(".panel .links:not([hidden])").count() < 2 and time.monotonic() < end:
+    while page.url == before and time.monotonic() < end:
         shoot()
         page.wait_for_timeout(100)
     page.wait_for_timeout(500)

@@ -150,16 +150,32 @@ def _shows_the_picture(page: Any) -> None:
     raise AssertionError(widths)
 
 
+def _clips_move_together(page: Any) -> None:
+    """Both are at the second that one of them was moved to, once they are loaded."""
+    for _ in range(50):
+        scrub = page.locator("[data-part=scrub]").first
+        scrub.evaluate("bar => { bar.value = 500; bar.dispatchEvent(new Event('input')); }")
+        seconds = [clip.evaluate("clip => clip.currentTime") for clip in page.locator("[data-part=clip]").all()]
+        if seconds[0] == seconds[1] > 0:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(seconds)
+
+
 def test_two_models_side_by_side(opened: Any, tmp_path: Path) -> None:
     """Each example → two answers, drawn; a link to both; one model alone; an upload; a broken one as a sentence."""
     page = opened()
     page.wait_for_selector("#examples button")
     for number, title in enumerate(page.locator("#examples button").all_inner_texts()):
+        before = page.url
         page.locator("#examples button").nth(number).click()
+        page.wait_for_url(lambda url, before=before: url != before)  # when both are whole
         page.wait_for_selector(BOTH)
         page.wait_for_timeout(400)
         page.screenshot(path=tmp_path / f"{title}.png", full_page=True)
         assert page.locator(".panel [data-part=text]").all_inner_texts()[0], title
+        if title == "Tracking":
+            _clips_move_together(page)
     assert page.locator(".panel .who").all_inner_texts() == ["mini-rl", "mini-sft"]
     assert MARKUP in page.locator(".panel [data-part=thinking]").nth(1).inner_text()
     link = page.url

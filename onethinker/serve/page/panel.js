@@ -184,6 +184,11 @@ export class Panel {
     this.redraw();
   }
 
+  // This one and those of other models: one clip, which is at the same second in all of them.
+  beside() {
+    return [...panels].filter((panel) => panel.isClip && panel.root.parentElement === this.root.parentElement);
+  }
+
   listen() {
     const overlay = this.part("overlay"), clip = this.part("clip"), tip = this.part("tip");
     let from = null;
@@ -215,7 +220,10 @@ export class Panel {
       this.redraw();
     });
     overlay.addEventListener("pointerleave", () => (tip.hidden = true));
-    this.part("play").addEventListener("click", () => (clip.paused ? clip.play() : clip.pause()));
+    this.part("play").addEventListener("click", () => {
+      const paused = clip.paused;
+      for (const panel of this.beside()) paused ? panel.part("clip").play() : panel.part("clip").pause();
+    });
     for (const kind of ["play", "pause"]) {
       clip.addEventListener(kind, () => {
         this.part("play").textContent = kind === "play" ? "❚❚" : "▶";
@@ -224,7 +232,10 @@ export class Panel {
     }
     clip.addEventListener("timeupdate", () => this.redraw());
     clip.addEventListener("seeked", () => this.redraw());
-    this.part("scrub").addEventListener("input", () => (clip.currentTime = (this.part("scrub").value / 1000) * (clip.duration || 0)));
+    this.part("scrub").addEventListener("input", () => {
+      const second = (this.part("scrub").value / 1000) * (clip.duration || 0);
+      for (const panel of this.beside()) panel.part("clip").currentTime = second;
+    });
   }
 }
 
