@@ -1,9 +1,18 @@
-"""Procedural worlds: small pictures and clips with exact truth, and a teacher that describes them and errs."""
+"""Procedural worlds: small pictures and clips with exact truth, and a teacher that describes them and errs.
 
-from onethinker.data.worlds.build import build_world, corpus_text, tasks_named
-from onethinker.data.worlds.needs import NEEDS, build_needs, needs_named
-from onethinker.data.worlds.scene import WorldError
-from onethinker.data.worlds.zeroshot import build_zeroshot, leaks
+Names are resolved when they are first used: `ask` needs `recognise` alone, and not what builds a world.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onethinker.data.worlds.build import build_world, corpus_text, tasks_named
+    from onethinker.data.worlds.needs import NEEDS, build_needs, needs_named
+    from onethinker.data.worlds.scene import WorldError
+    from onethinker.data.worlds.zeroshot import build_zeroshot, leaks
 
 __all__ = [
     "NEEDS",
@@ -16,3 +25,21 @@ __all__ = [
     "needs_named",
     "tasks_named",
 ]
+
+_HOME = {
+    "NEEDS": "needs",
+    "WorldError": "scene",
+    "build_needs": "needs",
+    "build_world": "build",
+    "build_zeroshot": "zeroshot",
+    "corpus_text": "build",
+    "leaks": "zeroshot",
+    "needs_named": "needs",
+    "tasks_named": "build",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
