@@ -12,6 +12,7 @@ import pytest
 
 from onethinker.corpus.executor import AHEAD, map_batches
 from onethinker.sample import DataError
+from tests.amount import thinned
 
 
 def batch(*numbers: int) -> pa.RecordBatch:
@@ -42,9 +43,9 @@ def found(stage: Doubled, workers: int) -> list[list[int]]:
     return [b.column("n").to_pylist() for b in map_batches(stage, iter(BATCHES), workers=workers)]
 
 
-def test_here_and_in_processes_alike() -> None:
-    assert found(Doubled(), 1) == EXPECTED
-    assert found(Doubled(), 2) == EXPECTED
+@pytest.mark.parametrize("workers", thinned([1, 2], 1))
+def test_here_and_in_processes_alike(workers: int) -> None:
+    assert found(Doubled(), workers) == EXPECTED
 
 
 @pytest.mark.slow

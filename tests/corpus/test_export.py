@@ -59,6 +59,7 @@ def test_the_hubs_parquet_with_paths_and_embedded_is_streamed(data: Samples, tmp
             assert clip["bytes"] == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_tar_files_are_webdatasets(data: Samples, tmp_path: Path) -> None:
     import datasets
     import webdataset

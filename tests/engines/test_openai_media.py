@@ -15,6 +15,7 @@ from onethinker.engines import make_engine
 from onethinker.engines.base import Request, Sampling
 from onethinker.engines.content import KEPT_FRAMES, even_times
 from onethinker.media import MediaBudget, open_clip, open_image, write_clip
+from tests.amount import thinned
 from tests.engines.openai_stub import content, requests, said, sent, words
 
 
@@ -61,10 +62,10 @@ def test_two_clips_of_one_request_share_no_times(stub, ask):
 
 @pytest.mark.parametrize(
     ("owner", "version", "trusts", "clips"),
-    [
+    thinned([
         ("vllm", "0.32.0", True, "sequence"), ("vllm", "1.0.1rc2", True, "sequence"), ("vllm", "0.31.9", True, "video"),
         ("vllm", "0.32.0", False, "video"), ("vllm", None, True, "video"), ("sglang", "0.32.0", True, "video"),
-    ],
+    ], every=2),
 )  # fmt: skip
 def test_the_closest_way_that_a_server_takes(stub, owner, version, trusts, clips):
     stub.models = (200, {"data": [{"id": "m", "owned_by": owner}]})

@@ -115,7 +115,9 @@ def assert_shows(path: Path, starts: np.ndarray, numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize("begin", thinned([1.0, 1.57, 3.37, 4.9], 3.37))
-@pytest.mark.parametrize("codec", ["h264", "h264-b", "hevc", "av1", "vp9", "mpeg4", "mpeg4-b"])
+@pytest.mark.parametrize(
+    "codec", thinned(["h264", "h264-b", "hevc", "av1", "vp9", "mpeg4", "mpeg4-b"], "h264-b", "vp9", "mpeg4-b")
+)
 def test_a_cut_clip_begins_with_the_frame_on_screen_at_the_cut(clips, tmp_path, codec, begin):
     path = copied(clips(codec), tmp_path / "cut.mp4", begin)
     first = int(begin * RATE + 1e-6)
@@ -124,7 +126,7 @@ def test_a_cut_clip_begins_with_the_frame_on_screen_at_the_cut(clips, tmp_path, 
     assert probe(path).duration == pytest.approx(COUNT / RATE - begin, abs=0.07)
 
 
-@pytest.mark.parametrize("codec", ["h264-open", "h264-refresh", "hevc", "vp9"])
+@pytest.mark.parametrize("codec", thinned(["h264-open", "h264-refresh", "hevc", "vp9"], "h264-open", "h264-refresh"))
 @pytest.mark.parametrize("suffix", [".mkv", ".mov"])
 def test_cuts_within_open_groups_and_without_edit_lists(clips, tmp_path, codec, suffix):
     if codec == "vp9" and suffix == ".mov":

@@ -25,6 +25,7 @@ def test_nothing_that_sft_or_rl_sees_has_a_zeroshot_template(difficulty: int, tm
         assert leaks(load_samples(world / split)) == []
 
 
+@pytest.mark.slow
 def test_a_whole_one(tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zeroshot, "QUICK_QUESTIONS", len(MAKERS))
     page = bench_zeroshot(tmp_path, "mini:1", seeds=1, quick=True, untrained="mini:0", assignments=small)
