@@ -137,6 +137,7 @@ def test_reference_is_exact_at_the_start(model, prompts, answers):
     assert torch.equal(policy, reference)
 
 
+@pytest.mark.slow
 def test_microbatches_change_nothing(model, prompts, answers):
     groups = groups_of(MIXES["all"], prompts, answers, n=8)
     whole = answer_logps(model, groups, banned=[])

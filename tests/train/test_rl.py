@@ -92,6 +92,7 @@ def test_the_vision_tower_learns_from_images_and_from_clips(kind, frozen, reques
     assert torch.equal(visual(final), visual(None)) == frozen
 
 
+@pytest.mark.slow
 def test_rate_0_leaves_every_bit(world, tiny, tmp_path):
     recipe = tiny("rl.steps=1", "rl.optimizer.lr=0", "rl.optimizer.matrix_lr=0", "rl.optimizer.weight_decay=0.1")
     final = run_rl(recipe, world, tmp_path / "run")

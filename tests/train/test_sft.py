@@ -107,6 +107,7 @@ def test_resumed_equals_uninterrupted(lora, world, tiny, tmp_path):
         assert all(torch.equal(frozen[name], p) for name, p in start.named_parameters())
 
 
+@pytest.mark.slow
 def test_rows_after_the_last_checkpoint_are_dropped(world, tiny, tmp_path):
     recipe = tiny("sft.save_every=2", "sft.steps=2")
     run_sft(recipe, world, tmp_path / "run", stop_after=1)
@@ -253,7 +254,8 @@ def test_a_broken_picture_is_counted_named_and_left_out(broken, tiny, tmp_path, 
     assert "2 times a batch went without a sample that cannot be read" in said.out
 
 
-@pytest.mark.parametrize("how", thinned(["as it is", "removed", "removed with its picture"], "removed"))
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["as it is", "removed", "removed with its picture"])
 def test_a_run_goes_on_without_a_sample_that_cannot_be_read(how, broken, uninterrupted, tmp_path):
     """To the bit, whether the sample was met before it was removed or not."""
     samples, file, _ = broken
@@ -269,6 +271,7 @@ def test_a_run_goes_on_without_a_sample_that_cannot_be_read(how, broken, uninter
         file.write_bytes(b"\x89PNG no picture")
 
 
+@pytest.mark.slow
 def test_a_mended_picture_takes_part_from_its_next_turn(broken, tiny, tmp_path):
     samples, file, whole = broken
     recipe = tiny("sft.steps=6", "sft.batch=4")
@@ -288,6 +291,7 @@ def test_a_readable_sample_that_is_gone_is_another_run(broken, tiny, tmp_path):
             run_sft(recipe, replace(samples, items=items), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_too_many_unreadable_samples_stop_the_run_which_then_goes_on(world, tiny, tmp_path):
     root = tmp_path / "data"
     shutil.copytree(world.root, root)
