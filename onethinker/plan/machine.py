@@ -106,6 +106,11 @@ def make_rate(
         raise ValueError(
             f"no GPU {gpu!r}; expected one of {', '.join(GPUS)} (and --tflops, --memory, --price for yours)"
         )
-    given = {"tflops": tflops, "memory": memory, "price": price}
-    made = replace(GPUS[gpu], **{name: value for name, value in given.items() if value is not None})
+    known = GPUS[gpu]
+    made = replace(
+        known,
+        tflops=known.tflops if tflops is None else tflops,
+        memory=known.memory if memory is None else memory,
+        price=known.price if price is None else price,
+    )
     return Rate(made) if utilisation is None else Rate(made, utilisation)

@@ -31,10 +31,10 @@ FILE = "knowledge/facts.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """id: three capitals, by which an answer cites it. split: the one that asks for it."""
+    """id: three capitals, by which an answer cites it. of: one of `PROPERTIES`. split: the one that asks for it."""
 
     id: str
-    property: str
+    of: str
     size: str
     colour: str
     shape: str
@@ -43,7 +43,7 @@ class Fact:
 
     @property
     def text(self) -> str:
-        return f"The {self.property} of the {self.size} {self.colour} {self.shape} is {self.value}."
+        return f"The {self.of} of the {self.size} {self.colour} {self.shape} is {self.value}."
 
 
 @lru_cache(maxsize=8)
@@ -79,12 +79,12 @@ def ask_fact(rng: Random, level: Level, known: list[Fact], error: float) -> Ques
     if not about:
         return None
     fact = rng.choice(about)
-    other = rng.choice([name for name in PROPERTIES if name != fact.property])
+    other = rng.choice([name for name in PROPERTIES if name != fact.of])
     seen = describe_first(scene, thing)
-    calls = tuple(call(seen, "search", query=_query(name, thing), k=1) for name in (fact.property, other))
+    calls = tuple(call(seen, "search", query=_query(name, thing), k=1) for name in (fact.of, other))
     wrong = rng.choice([n for n in range(1, MOST + 1) if n != fact.value])
     answers = tuple(final(f"[{fact.id}] {n}", str(n)) for n in (fact.value, wrong))
-    question = f"What is the {fact.property} of the shape?"
+    question = f"What is the {fact.of} of the shape?"
     worked = work(rng, error, calls, answers)  # type: ignore[arg-type]
     return Question("fact", "numerical", question, str(fact.value), render(scene), scene.key(), worked, clue=fact.id)
 
