@@ -4,10 +4,10 @@
 
 Files are those of `planted.py`: pictures and clips that all differ, each with a copy of each kind, and questions with
 small edits. The peer runs in an environment of its own (`python -m venv VENV && VENV/bin/pip install
-py-data-juicer imagededup`), by `image_deduplicator` (pHash), `video_deduplicator` and `document_minhash_deduplicator`
-with their defaults. Found is the share of copies that end in the group of their original. A false merge is a pair of
-files of two originals in one group, out of all such pairs; beside it stands how many originals share a group with
-another.
+py-data-juicer imagededup "av<14"`: 1.6.1 closes clips as later PyAV does not know), by `image_deduplicator` (pHash),
+`video_deduplicator` and `document_minhash_deduplicator` with their defaults. Found is the share of copies that end in
+the group of their original. A false merge is a pair of files of two originals in one group, out of all such pairs;
+beside it stands how many originals share a group with another.
 """
 
 from __future__ import annotations
