@@ -70,9 +70,15 @@ def record(out: Path) -> dict[str, Any]:
     summaries = sorted((out / "eval").glob("*/summary.json"))
     evaluations = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in summaries}
     sft = json.loads((out / "sft" / "config.json").read_text(encoding="utf-8"))["recipe"]["sft"]
+    stages = list(JsonLines(out / "stages.jsonl").rows())
     made: dict[str, Any] = {
         "study": "mini_plus",
         "command": "python -m onethinker.studies.mini_plus",
+        "commits": sorted({row["commit"] for row in stages}),
+        "machines": sorted({row["machine"] for row in stages}),
+        "at": max((row["at"] for row in stages), default=""),
+        "hours": sum(row["seconds"] for row in stages) / 3600,
+        "cells": len(stages),
         "samples": sft["steps"] * sft["batch"],
         "sft": {key: sft[key] for key in ("steps", "batch", "optimizer")},
         "evaluations": {name: evaluation_row(summary) for name, summary in evaluations.items()},

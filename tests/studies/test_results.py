@@ -20,7 +20,8 @@ study_page = cache(index.study_page)
 def test_a_page_is_its_data(data: Path) -> None:
     study = json.loads(data.read_text(encoding="utf-8"))
     name = data.parent.name
-    command = "make mini" if name == "mini" else f"onethinker bench {name}"
+    made = {"mini": "make mini", "mini_plus": "python -m onethinker.studies.mini_plus"}
+    command = made.get(name, f"onethinker bench {name}")
     assert study["study"] == name and study["commits"] and study["machines"]
     assert study["command"].startswith(command) and "--quick" not in study["command"]
     assert {file: data.with_name(file).read_text(encoding="utf-8") for file in study_page(data)} == study_page(data)

@@ -44,6 +44,9 @@ def page(study: Study) -> Page:
             + ", ".join(f"{reward:.2f}" for reward in rewards)
             + ".",
         ]
+    if commits := study.get("commits"):
+        machines = md.plain("; ".join(study["machines"]))
+        parts += [f"Made at commit `{'`, `'.join(commits)}` in {study['hours']:.1f} hours on {machines}."]
     return {"README.md": "\n\n".join(parts) + "\n"}
 
 
