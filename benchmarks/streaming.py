@@ -1,6 +1,6 @@
 """How soon, and in how much memory, training begins on a large set in shards: read as needed, and loaded before.
 
-    python -m benchmarks.streaming --rows 600000 --folder /tmp/streaming
+    python -m benchmarks.streaming --rows 600000 --folder runs/streaming
 
 Makes the set (questions, worked answers; one small picture is everybody's medium), then starts each way in a process
 of its own: `stream` opens the set and reads the first batch's samples, `load` does the same by `load_samples`, `sft` is
@@ -83,7 +83,7 @@ def measured(command: list[str], until: Path | None = None) -> tuple[float, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=600_000)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/streaming"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/streaming"))
     parser.add_argument("--parts", nargs="+", default=["stream", "base", "sft", "load"])
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)

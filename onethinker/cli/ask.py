@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onethinker.cli.options import (
+    Answering,
     As,
     Attention,
     Device,
@@ -39,7 +40,7 @@ def ask(
         str, typer.Option(help="One of `onethinker tasks`; by the question's words unless given, else open_ended.")
     ] = "auto",
     option: Annotated[list[str] | None, typer.Option(help='A choice, such as "A. red"; repeat it.')] = None,
-    model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
+    model: Answering = "mini-rl",
     engine: EngineOption = "",
     as_: As = "",
     prompts: Prompts = "",

@@ -21,8 +21,9 @@ Quick = Annotated[bool, typer.Option("--quick", help="Few steps and questions, t
 Seeds = Annotated[int | None, typer.Option(help="Runs of each kind; 5, transfer 2, fewer with --quick.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="The study's folder; runs/bench-NAME unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.steps=50")]
-
-
+Known = Annotated[
+    Path | None, typer.Option(help="A study.json of the same study from elsewhere, whose runs are taken over.")
+]
 Ray = Annotated[
     str,
     typer.Option(
@@ -72,9 +73,7 @@ def biased(
     seeds: Seeds = None,
     out: Out = None,
     algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Seven otherwise.")] = None,
-    known: Annotated[
-        Path | None, typer.Option(help="A study.json of the same study from elsewhere, whose runs are taken over.")
-    ] = None,
+    known: Known = None,
     ray: Ray = "",
     set_: Set = None,
 ) -> None:
@@ -94,9 +93,7 @@ def tools(
     quick: Quick = False,
     seeds: Seeds = None,
     out: Out = None,
-    known: Annotated[
-        Path | None, typer.Option(help="A study.json of the same study from elsewhere, whose runs are taken over.")
-    ] = None,
+    known: Known = None,
     ray: Ray = "",
     set_: Set = None,
 ) -> None:

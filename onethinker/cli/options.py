@@ -13,6 +13,7 @@ from onethinker.media import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 Out = Annotated[Path | None, typer.Option(help="Where to write; runs/<what it is> unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a recipe's key: --set rl.optimizer.lr=1e-5")]
 ModelOption = Annotated[str, typer.Option(help="Start from: a shipped name, a folder or a hub id.")]
+Answering = Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")]
 DataOption = Annotated[str, typer.Option(help="A file or folder of samples (JSONL, Parquet, published JSON, TSV).")]
 MediaRoot = Annotated[str, typer.Option(help="Folder that media paths are relative to; the data's own unless given.")]
 Limit = Annotated[int | None, typer.Option(help="Take only the first N samples.")]

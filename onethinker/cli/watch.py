@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, Prompts, Set
+from onethinker.cli.options import Answering, As, Attention, Device, Dtype, EngineOption, Prompts, Set
 
 
 def watch(
@@ -34,7 +34,7 @@ def watch(
         typer.Option(help="Serve the answers at http://127.0.0.1:PORT/events, the picture at /picture.jpg; 0: any."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object an event.")] = False,
-    model: Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")] = "mini-rl",
+    model: Answering = "mini-rl",
     engine: EngineOption = "",
     as_: As = "",
     prompts: Prompts = "",
