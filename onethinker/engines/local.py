@@ -89,11 +89,12 @@ class LocalEngine:
         self, requests: Sequence[Request], sampling: Sampling, on_text: OnText | None = None
     ) -> Iterator[tuple[int, list[Completion]]]:
         """See `Engine.answer`. Requests of like size are decoded together and those that share media one after the
-        other; the next ones are opened and prepared meanwhile, so a few that are quickly prepared come first."""
+        other; the next ones are opened and prepared meanwhile. Of single answers a few that are quickly prepared come
+        first; where each prompt has several, decoding is what takes long, and a batch half full costs as many steps."""
         order = sorted(range(len(requests)), key=lambda i: _batching_key(requests[i]))
         step = max(1, self.decode_batch_size // sampling.n)
         encoded = map_ahead(lambda i: self._encoded(i, requests[i]), order, ahead=2 * step)
-        taken = list(islice(encoded, -(-step // 4)))
+        taken = list(islice(encoded, -(-step // 4) if sampling.n == 1 else step))
         while taken:
             prompts: list[tuple[int, Prompt]] = []
             for index, prompt in taken:
