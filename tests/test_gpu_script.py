@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import gpu, gpu_parts, shapes
+from benchmarks import gpu, gpu_cells, gpu_parts, shapes
 from benchmarks.child import Measured
 from benchmarks.gpu_work import DRY
 from onethinker.models.published import qwen3_vl_2b
@@ -54,6 +56,30 @@ def test_a_part_that_fails_or_hangs_costs_that_part_alone(tmp_path, monkeypatch)
     late = gpu.run_parts(["mini"], tmp_path, dry=False, total=gpu.LIMITS["mini"] / 2 - 1)
     assert late["mini"]["problem"].startswith("not begun")
     assert sum(gpu.LIMITS.values()) <= 510 and gpu.TOTAL <= 480
+
+
+def test_processes_that_share_a_study_are_asked_to_stop_and_what_is_whole_is_counted(tmp_path, monkeypatch) -> None:
+    program = (
+        "import os, signal, sys, time\n"
+        "def saved(*_): open(os.path.join(sys.argv[1], str(os.getpid())), 'w').close(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, saved)\n"
+        "print('began', flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(gpu_cells, "command", lambda given, seeds: [sys.executable, "-c", program, str(given.out)])
+    gpu_cells.run_processes(Namespace(out=tmp_path, processes=2, minutes=0.05, seeds=3))
+    logs = sorted(tmp_path.glob("process-*.log"))
+    assert len(logs) == 2
+    # One that was too slow to begin in three seconds was ended all the same; one that began has saved.
+    assert len([p for p in tmp_path.iterdir() if p.name.isdigit()]) == sum("began" in log.read_text() for log in logs)
+
+    cells = tmp_path / "cells"
+    for name in ("grpo/seed-0", "grpo/seed-1", "ema_grpo/seed-0", "ema_grpo/seed-1"):
+        (cells / name / "rl").mkdir(parents=True)
+        (cells / name / "rl" / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+        if name != "grpo/seed-1":
+            (cells / name / "cell.json").write_text("{}")
+    assert gpu_cells.whole_seeds(cells) == 1 and gpu_cells.steps(cells) == 8
 
 
 def test_qwens_vocabulary_is_read_with_its_control_tokens(tmp_path) -> None:
