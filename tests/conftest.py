@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 from onethinker.engines.base import Request
@@ -16,6 +18,8 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.media import MediaBudget, write_clip, write_image
 from onethinker.sample import Samples, load_samples
 from tests import amount
+
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # for each `invoke` it builds all commands
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 

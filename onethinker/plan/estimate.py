@@ -83,7 +83,22 @@ def make_plan(
     return _Estimator(recipe, _shapes(recipe.model.base), gpus, rate or Rate(), typical or Typical(), samples).plan()
 
 
-_shapes = functools.cache(meta_model)
+class _Shapes:
+    """A model's configuration and parameters. Walked once: an estimate asks for them dozens of times."""
+
+    def __init__(self, base: str) -> None:
+        model = meta_model(base)
+        self.config = model.config
+        self.named = list(model.named_parameters())
+        self.counted = counts.parameters(model)
+        layers = model.model.language_model.layers
+        self.layer = sum(p.numel() for p in layers[0].parameters())
+        self.layers = sum(p.numel() for p in layers.parameters())
+        self.units = len(layers) + len(model.model.visual.blocks) + 1
+        self.embedding = model.get_input_embeddings().weight.numel()
+
+
+_shapes = functools.cache(_Shapes)
 
 
 @dataclass(frozen=True)
@@ -91,7 +106,7 @@ class _Estimator:
     """One recipe on one set of GPUs, stage by stage."""
 
     recipe: Recipe
-    model: Any
+    model: _Shapes
     gpus: int
     rate: Rate
     typical: Typical
@@ -121,7 +136,7 @@ class _Estimator:
                 ("RL", rl, self.longest_rl, self.recipe.media),
             )
         }
-        return Plan(counts.parameters(self.model), stages, kept, self.gpus)
+        return Plan(self.model.counted, stages, kept, self.gpus)
 
     # ---- memory ----------------------------------------------------------------------------------------------------
 
@@ -131,7 +146,7 @@ class _Estimator:
 
     def learning(self, stage: SFTConfig | RLConfig) -> list[tuple[str, Any]]:
         frozen = {"vision tower": stage.freeze_vision, "projector": stage.freeze_projector}
-        return [(n, p) for n, p in self.model.named_parameters() if not frozen.get(counts.part_of(n))]
+        return [(n, p) for n, p in self.model.named if not frozen.get(counts.part_of(n))]
 
     def optimizer_states(self, stage: SFTConfig | RLConfig) -> int:
         """Bytes: AdamW keeps two float32 numbers a weight, Muon one for each of the layers' matrices."""
@@ -143,7 +158,7 @@ class _Estimator:
     @property
     def adapters(self) -> int:
         """Low-rank adapters stand beside every projection of the language model."""
-        linear = [p for n, p in self.model.named_parameters() if "language_model" in n and n.endswith("proj.weight")]
+        linear = [p for n, p in self.model.named if "language_model" in n and n.endswith("proj.weight")]
         return self.recipe.lora.rank * sum(sum(p.shape) for p in linear)
 
     def weights(self, stage: SFTConfig | RLConfig) -> dict[str, float]:
@@ -160,25 +175,20 @@ class _Estimator:
         head too. FSDP has the whole ones of embedding and head until each GPU is given its part."""
         if self.recipe.lora.rank:
             return 0.0
-        counted = counts.parameters(self.model)
-        embedding = self.model.get_input_embeddings().weight.numel()
-        tied = not counted["head"]
-        return 4.0 * embedding * (2 if tied or self.parts > 1 else 1)
+        tied = not self.model.counted["head"]
+        return 4.0 * self.model.embedding * (2 if tied or self.parts > 1 else 1)
 
     @property
     def whole_weights(self) -> float:
         """Bytes of all weights, adapters included, as they are stored."""
-        return sum(counts.parameters(self.model).values()) * counts.WIDTH[self.stored] + self.adapters * 4
+        return sum(self.model.counted.values()) * counts.WIDTH[self.stored] + self.adapters * 4
 
     def working_copies(self, stage: SFTConfig | RLConfig) -> float:
         """FSDP holds the outermost unit (embedding and head) and two layers, of which one is fetched ahead, as they are
         stored. Of weights that train and are computed with in another type the pass keeps copies in that type: of all,
         or with gradient checkpointing of the layer and the outermost unit in work."""
-        layers = self.model.model.language_model.layers
-        layer = sum(p.numel() for p in layers[0].parameters())
-        inside = sum(p.numel() for p in layers.parameters())
-        language = counts.parameters(self.model)
-        outer = language["language model"] - inside + language["head"]
+        counted, layer = self.model.counted, self.model.layer
+        outer = counted["language model"] - self.model.layers + counted["head"]
         gathered = (outer + 2 * layer) * counts.WIDTH[self.stored] if self.parts > 1 else 0
         dtype, trained = self.recipe.model.dtype, self.trained(stage)
         copied = min(trained, outer + layer) if stage.gradient_checkpointing else trained
@@ -243,10 +253,9 @@ class _Estimator:
         """Seconds by part and what is exchanged of a step's updates. tokens: of an item."""
         trained = self.trained(stage)
         reference = sum(self.reference().values()) * self.parts if isinstance(stage, RLConfig) else 0.0
-        vision = self.model.model.visual
         held = Held(
             self.gpus, self.recipe.parallel == "fsdp", self.whole_weights, 4.0 * trained, reference,
-            len(self.model.model.language_model.layers) + len(vision.blocks) + 1,
+            self.model.units,
         )  # fmt: skip
         _, passes = update_passes(items, minibatch, self.gpus, math.ceil(tokens), stage.micro_tokens)
         muon = 0.0
@@ -300,8 +309,8 @@ class _Estimator:
         own = busiest(rl.prompts, self.gpus)
         gathered = Exchanged()
         if self.parts > 1:  # all weights on each GPU, or with the engine that answers
-            gathered = Exchanged(self.whole_weights * (self.gpus - 1) / self.gpus, len(list(self.model.parameters())))
-        counted = counts.parameters(self.model)
+            gathered = Exchanged(self.whole_weights * (self.gpus - 1) / self.gpus, len(self.model.named))
+        counted = self.model.counted
         width = counts.WIDTH[dtype]
         if rl.engine == "local" and dtype != self.stored:
             width = counts.WIDTH[self.stored] + 2 * counts.WIDTH[dtype]  # read, written in the other type, and read
@@ -352,7 +361,7 @@ class _Estimator:
         """The frozen start that KL is taken to; adapters are switched off instead."""
         if not self.recipe.rl.kl or self.recipe.lora.rank:
             return {}
-        total = sum(counts.parameters(self.model).values())
+        total = sum(self.model.counted.values())
         return {"reference": total * counts.WIDTH[self.recipe.model.dtype] / self.parts}
 
     # ---- FLOPs -----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from onethinker.serve.limits import Limits
 from onethinker.serve.problems import Problem
+from onethinker.util.server import tls_context
 
 _REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
@@ -104,7 +105,9 @@ class Fetcher:
         extensions: dict[str, Any] = {"sni_hostname": hop.host}  # whose certificate is checked
         try:
             async with (
-                httpx2.AsyncClient(trust_env=False, timeout=self.limits.upload_seconds) as client,
+                httpx2.AsyncClient(
+                    trust_env=False, timeout=self.limits.upload_seconds, verify=tls_context(trust_env=False)
+                ) as client,
                 client.stream("GET", hop.url, headers=headers, extensions=extensions) as reply,
             ):
                 if reply.is_redirect:

@@ -6,7 +6,10 @@ import re
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from onethinker.util.server import tls_context
 
 MAX_BYTES = 512 << 20
 SECONDS = 120.0
@@ -49,7 +52,8 @@ def fetch(address: str, hosts: Collection[str], folder: Path) -> Path:
     )
     file, end = folder / name, time.monotonic() + SECONDS
     try:
-        with httpx2.stream("GET", address, timeout=30.0, headers={"Accept-Encoding": "identity"}) as reply:
+        asked: dict[str, Any] = {"timeout": 30.0, "headers": {"Accept-Encoding": "identity"}, "verify": tls_context()}
+        with httpx2.stream("GET", address, **asked) as reply:
             if not reply.is_success:
                 advice = "; name the address that it leads to" if reply.is_redirect else ""
                 raise FetchError(f"{address}: HTTP {reply.status_code}{advice}")

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 MAX_REPLY = 16 << 20
@@ -55,6 +57,14 @@ class _Failed(Exception):
     def __init__(self, message: str, status: int | None = None, after: float = 0.0) -> None:
         super().__init__(message)
         self.status, self.after = status, after
+
+
+@cache
+def tls_context(*, trust_env: bool = True) -> ssl.SSLContext:
+    """httpx2's own, made once a process: reading the authorities' certificates is most of what a client costs."""
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=trust_env)
 
 
 def key_from_environment() -> str:
@@ -120,6 +130,7 @@ class Server:
             # A compressed reply of a few bytes could be any size when unpacked.
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {}),
             timeout=self.timeout,
+            verify=tls_context(),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
 

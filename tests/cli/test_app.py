@@ -75,12 +75,14 @@ import io, json, sys
 from contextlib import redirect_stdout
 from onethinker.cli import ending
 from onethinker.cli.app import app
+from typer.main import get_command
+command = get_command(app)
 for words in json.loads(sys.argv[1]):
     sys.argv[1:] = words
     told = io.StringIO()
     try:
         with redirect_stdout(told):
-            app()
+            command()
     except SystemExit as end:
         said = f"exit {end.code}: {told.getvalue().strip()}"
     except (ValueError, RuntimeError, OSError, KeyError) as error:

@@ -89,11 +89,13 @@ def test_not_equal(pred, true):
     assert not text.math_equal(pred, true)
 
 
-def test_a_late_answer_is_not_equal_and_the_next_one_is_read():
+def test_a_late_answer_is_not_equal_and_plain_ones_need_no_worker_and_the_next_one_starts_it_anew():
     assert text.math_equal("x+x", "2x")
     start = time.monotonic()
     assert not text.math_equal("9^{9^{9^{9}}}", "x", timeout=0.5)
     assert time.monotonic() - start < 3
+    assert text.math_equal("3.50", "3.5") and not text.math_equal("3", "4") and text.math_equal("circle", "Circle")
+    assert equations._worker._process is None
     assert text.math_equal("x+x", "2x")
 
 
@@ -104,12 +106,6 @@ def test_a_worker_that_dies_is_started_anew():
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert text.math_equal("x+x", "2x")
-
-
-def test_plain_answers_need_no_worker():
-    equations._worker.stop()
-    assert text.math_equal("3.50", "3.5") and not text.math_equal("3", "4") and text.math_equal("circle", "Circle")
-    assert equations._worker._process is None
 
 
 def test_threads_take_turns():

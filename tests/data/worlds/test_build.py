@@ -37,11 +37,14 @@ def bytes_of(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def test_the_same_seed_writes_the_same_bytes_and_another_does_not(world: Path, tmp_path: Path) -> None:
-    again = build_world(tmp_path / "again", N, seed=3, validation=HELD, test=HELD)
-    assert bytes_of(again) == bytes_of(world)
-    other = build_world(tmp_path / "other", N, seed=4, validation=HELD, test=HELD)
-    assert bytes_of(other)["train/samples.jsonl"] != bytes_of(world)["train/samples.jsonl"]
+def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
+    n, held = many(260, 26), many(52, 13)
+    one, again, other = (
+        bytes_of(build_world(tmp_path / name, n, seed=seed, validation=held, test=held))
+        for name, seed in (("one", 3), ("again", 3), ("other", 4))
+    )
+    assert again == one
+    assert other["train/samples.jsonl"] != one["train/samples.jsonl"]
 
 
 def test_a_finished_world_is_left_alone_and_a_broken_off_one_is_finished(world: Path, tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_a_world_of_other_tasks_is_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("difficulty", thinned(range(len(LEVELS)), len(LEVELS) - 1))
 def test_every_level_is_sound_and_leaks_no_zero_shot_question(difficulty: int, tmp_path: Path) -> None:
-    folder = build_world(tmp_path / "w", 52, seed=1, difficulty=difficulty, validation=13, test=13)
+    folder = build_world(tmp_path / "w", many(52, 26), seed=1, difficulty=difficulty, validation=13, test=13)
     assert check(folder) == []  # truths score 1, media open, nothing is in two splits
     assert [leak for split in SPLITS for leak in leaks(load_samples(folder / split))] == []
 
