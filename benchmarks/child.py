@@ -25,9 +25,11 @@ class Measured:
     problem: str = ""
 
 
-def run(command: Sequence[str], *, limit: float, env: Mapping[str, str] | None = None) -> Measured:
+def run(
+    command: Sequence[str], *, limit: float, env: Mapping[str, str] | None = None, until: Path | None = None
+) -> Measured:
     """Run a command, at most `limit` seconds, after which it and what it started are killed. Never raises for what it
-    does. Linux alone tells the memory."""
+    does. Linux alone tells the memory. until: a file; what no file holds is watched until it exists."""
     began, anonymous, late = time.perf_counter(), 0.0, False
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
@@ -37,7 +39,8 @@ def run(command: Sequence[str], *, limit: float, env: Mapping[str, str] | None =
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if pid:
                 break
-            anonymous = max(anonymous, _anonymous(child.pid))
+            if until is None or not until.exists():
+                anonymous = max(anonymous, _anonymous(child.pid))
             if time.perf_counter() - began > limit and not late:
                 late = True
                 os.killpg(child.pid, signal.SIGKILL)

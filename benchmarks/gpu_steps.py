@@ -58,7 +58,7 @@ def sft(sizes: Sizes, tell: Tell) -> None:
     for parameter in model.model.visual.parameters():
         parameter.requires_grad_(False)
     enable_checkpointing(model)
-    distributed = DistributedModel(model, SINGLE_PROCESS, recipe.parallel)
+    distributed = DistributedModel(model, SINGLE_PROCESS, recipe.parallel, recipe.model.dtype)
     optimizer = make_optimizer(model, recipe.sft.optimizer)
     groups = make_groups(model.config, sizes, sizes.samples, answers=1)
     examples = [Example(group.prompt, group.answers[0], "open_ended") for group in groups]
@@ -91,11 +91,12 @@ def rl(sizes: Sizes, tell: Tell) -> None:
     reference = copy.deepcopy(model).requires_grad_(False).eval()
     if sizes.device == "cuda":
         reference = reference.bfloat16()
+    distributed = DistributedModel(model, SINGLE_PROCESS, recipe.parallel, recipe.model.dtype)
     optimizer = make_optimizer(model, recipe.rl.optimizer)
     prompts = [make_prompt(model.config, sizes, i) for i in range(sizes.prompts)]
     engine = LocalEngine(
-        model, Given(prompts, mini.processor().tokenizer), decode_batch_size=recipe.rl.decode_batch_size,
-        identity="policy", dtype=recipe.model.dtype,
+        distributed.rollout_model, Given(prompts, mini.processor().tokenizer), identity="policy",
+        decode_batch_size=recipe.rl.decode_batch_size, dtype=recipe.model.dtype,
     )  # fmt: skip
     engine.stops = set()
     requests = [Request(str(i), "", (), MediaBudget()) for i in range(sizes.prompts)]
@@ -103,7 +104,8 @@ def rl(sizes: Sizes, tell: Tell) -> None:
     answered: list[Any] = []
 
     def rollouts() -> None:
-        answered[:] = [c for _, group in sorted(engine.answer(requests, sampling)) for c in group]
+        with distributed.unsharded():
+            answered[:] = [c for _, group in sorted(engine.answer(requests, sampling)) for c in group]
 
     memory, took = peak(sizes.device, rollouts), seconds(rollouts, sizes.device, 1)
     written = sum(len(c.token_ids) for c in answered)

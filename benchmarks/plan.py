@@ -1,31 +1,33 @@
 """`plan` beside measurement: memory at its peak and seconds of a step, from the mini model to the published 2B's shape.
 
-    python -m benchmarks.plan [--shapes mini wide 300m] [--two-b FOLDER [--measured runs/real-size]] [--out runs/plan]
+    python -m benchmarks.plan [--shapes mini wide 300m] [--two-b FOLDER] [--out runs/plan]
 
 Each shape trains by `onethinker sft` and `onethinker rl` on this machine's CPU, one thread, float32, two pictures of
-256², seconds of the processor; the last step counts. The 2B trains adapters with gradient checkpointing, one step; the
-others train all weights without, in two passes an update. Memory is what no file holds, above that of a process which
-has only imported everything.
+256², seconds of the processor; the mean of the steps after the first. The 2B trains adapters with gradient
+checkpointing, one step; the others train all weights without, in two passes an update. Memory is what no file holds,
+above that of a process which has only imported everything.
 
-What `plan` is told of the machine is measured here as well, in a process of its own for each shape: FLOP/s of one text
-layer, forward and backward, on 256 tokens; bytes a second that a product of eight rows reads; seconds to start a layer
-of a decoding step, of the mini model. Nothing is fitted to the steps themselves.
+What `plan` is told of the machine is measured as well, and nothing is fitted to the steps: its rates on pieces of a
+model (`benchmarks.plan_rates`), in the process that has just trained, since others use the machine too and what they
+leave changes by the minute; and what a pass, a decoding step and a process take besides, by the same commands on a
+model of 1 MB.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
-import time
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.child import run
-from benchmarks.real_size import ANSWER, ENTRY, LORA, STEP, training, write_data
+from benchmarks.plan_rates import Lengths, rates
+from benchmarks.real_size import ANSWER, LORA, STEP, training, write_data
 from onethinker.plan.estimate import GB, make_plan
 from onethinker.plan.machine import GPU, Rate, Typical
 from onethinker.recipes import load_recipe
@@ -37,8 +39,7 @@ WHOLE = [
     "rl.filter_groups=false", "rl.prompts=2", "rl.minibatch=2", "rl.group=4", f"rl.max_tokens={ANSWER}",
     "sft.max_tokens=512", "sft.micro_tokens=330", "rl.max_prompt_tokens=300", "rl.micro_tokens=330",
 ]  # fmt: skip
-STEPS = {"mini": 3, "wide": 3, "300m": 2}
-TOKENS = 256
+STEPS = {"dot": 2, "mini": 4, "wide": 4, "300m": 3}
 BASELINE = """
 import sys, torch, transformers, peft, onethinker.train.rl, onethinker.train.sft, onethinker.data.doubts
 from onethinker.engines.base import Request
@@ -54,84 +55,80 @@ torch.ones(9, requires_grad=True).sum().backward()
 """Everything that training needs but a model."""
 
 
-def best(work: Callable[[], Any], times: int) -> float:
-    """Seconds of the processor, the least of a few after a first."""
-    work()
-    found = []
-    for _ in range(times):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return min(found)
+ENTRY = """
+import sys, time
+time.perf_counter = time.process_time
+from benchmarks.plan import train_then_measure
+train_then_measure(*sys.argv[1:3], sys.argv[3:])
+"""
+"""In the child, with a clock that other programs do not move."""
 
 
-def calibrate(folder: Path, trains: bool) -> dict[str, float]:
-    """FLOP/s of a text layer, bytes a second of memory, seconds to start a layer. trains: whether its weights learn."""
-    from transformers import AutoConfig
-    from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextDecoderLayer, Qwen3VLTextRotaryEmbedding
+def train_then_measure(folder: str, out: str, words: list[str]) -> None:
+    """Carry out a command of `onethinker`, then write this machine's rates to `out`, beside an empty file that says
+    from when on memory is no longer the command's."""
+    from onethinker.cli.app import main as command
 
-    from onethinker.plan.counts import causal_pairs, language_flops
-
-    config = AutoConfig.from_pretrained(folder).text_config
-    config._attn_implementation = "sdpa"
-    layer = Qwen3VLTextDecoderLayer(config, 0).requires_grad_(trains)
-    angles = Qwen3VLTextRotaryEmbedding(config)
-
-    def forward(tokens: int) -> torch.Tensor:
-        hidden = torch.randn(1, tokens, config.hidden_size, requires_grad=True)
-        places = torch.arange(tokens).expand(3, 1, -1)
-        out = layer(hidden, position_embeddings=angles(hidden, places), attention_mask=None)
-        return out[0] if isinstance(out, tuple) else out
-
-    both = best(lambda: forward(TOKENS).sum().backward(), 6)
-    whole = type("Whole", (), {"text_config": config})
-    flops = language_flops(whole, TOKENS, causal_pairs(TOKENS)) / config.num_hidden_layers
-    with torch.inference_mode():
-        few, weight = (
-            torch.randn(8, config.hidden_size),
-            torch.randn((1 << 26) // config.hidden_size, config.hidden_size),
-        )
-        memory = weight.nbytes / best(lambda: torch.nn.functional.linear(few, weight), 4)
-    return {"flops": flops * (3 if trains else 2) / both, "memory": memory, "start": start_of_a_layer()}
+    torch.set_num_threads(1)
+    sys.argv[1:] = words
+    try:
+        command()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    Path(out).with_suffix(".trained").touch()
+    gc.collect()
+    lengths = Lengths(**json.loads(Path(out).with_suffix(".lengths").read_text()))
+    Path(out).write_text(json.dumps(rates(Path(folder), lengths)))
 
 
-@torch.inference_mode()
-def start_of_a_layer() -> float:
-    """Seconds that a layer of one of our decoding steps takes where the arithmetic is next to none."""
-    from onethinker.models import mini
-    from onethinker.models.cache import GrowingCache
-    from onethinker.models.compat import cache_argument
-    from onethinker.models.decode import Decoder
-
-    model, cache = mini.build(0)[0].eval(), GrowingCache()
-    ids, steps, layers = torch.arange(300, 308)[None], 8, model.config.text_config.num_hidden_layers
-    model.model(input_ids=ids, use_cache=True, **{cache_argument(model.model): cache})
-    decoder = Decoder(model, cache, torch.ones_like(ids), torch.tensor([8]), 1)
-
-    def decode() -> None:
-        for _ in range(steps):
-            decoder.step(torch.tensor([300]))
-
-    return best(decode, 5) / (steps * layers)
-
-
-def measure(shape: str, folder: Path, out: Path) -> dict[str, dict[str, float]]:
-    """Stage → seconds and GB that the commands took; run once, then read from `out`."""
+def measure(shape: str, folder: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """Stage → what the command logged in the mean, its memory and the machine's rates; run once, then read from
+    `out`."""
     data, settings = write_data(out / "data"), settings_of(shape)
     env = {"OMP_NUM_THREADS": "1", "ONETHINKER_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for verb in ("sft", "rl"):
         kept = out / f"{verb}.json"
         if not kept.exists():
-            done = run([sys.executable, "-c", ENTRY, *training(verb, folder, data, out, settings)], limit=7200, env=env)
+            told, trained = out / f"{verb}.rates", out / f"{verb}.trained"
+            trained.unlink(missing_ok=True)
+            told.with_suffix(".lengths").write_text(json.dumps(asdict(lengths_of(shape, folder, verb))))
+            words = [str(folder), str(told), *training(verb, folder, data, out, settings)]
+            done = run([sys.executable, "-c", ENTRY, *words], limit=7200, env=env, until=trained)
             (out / f"{verb}.log").write_text(done.output)
             if done.problem:
                 print(f"{shape} {verb}: {done.problem}", file=sys.stderr)
                 continue
-            row = json.loads((out / verb / "metrics.jsonl").read_text().splitlines()[-1])
-            kept.write_text(json.dumps(row | {"peak": done.anonymous}))
+            rows = [json.loads(line) for line in (out / verb / "metrics.jsonl").read_text().splitlines()]
+            kept.write_text(json.dumps(mean_step(rows) | {"peak": done.anonymous, **json.loads(told.read_text())}))
         found[verb] = json.loads(kept.read_text())
     return found
+
+
+def mean_step(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last row with the mean seconds of all but the first step, or of the only one."""
+    later = rows[1:] or rows
+    whole = rows[-1]["seconds"] - (rows[0]["seconds"] if len(rows) > 1 else 0.0)
+    parts = {key: sum(row[key] for row in later) / len(later) for key in rows[0] if key.startswith("seconds/")}
+    return rows[-1] | parts | {"seconds": whole / len(later)}
+
+
+WORDS = 26
+"""Tokens of a question with what stands around it, and of a worked answer, about."""
+
+
+def lengths_of(shape: str, folder: Path, verb: str) -> Lengths:
+    """Of the work of `settings_of`, within a few tokens."""
+    prompt = 65536 // pixels_of_a_token(folder) + WORDS
+    vision = json.loads((folder / "config.json").read_text())["vision_config"]
+    whole, prompts = shape != "2b", 1 if shape == "2b" else 2
+    answer = 4 * ANSWER if verb == "rl" else WORDS
+    passes = 1 if whole or verb == "rl" else 2  # a 2B's samples pass together
+    return Lengths(
+        tokens=passes * (prompt + answer), answers=passes * answer, patches=65536 // vision["patch_size"] ** 2,
+        rows=4 * prompts, adapters=0 if whole else 16,
+    )  # fmt: skip
 
 
 def settings_of(shape: str) -> list[str]:
@@ -140,14 +137,15 @@ def settings_of(shape: str) -> list[str]:
     return [*WHOLE, f"sft.steps={STEPS[shape]}", f"rl.steps={STEPS[shape]}"]
 
 
-def planned(shape: str, folder: Path, found: dict[str, dict[str, float]], machine: dict[str, float]) -> Any:
-    """The plan for the very work that was done: its pictures, its tokens, its passes."""
-    gpu = GPU("this machine", machine["flops"] / 1e12, 24, machine["memory"] / 1e9, 1.0)
-    rate = Rate(gpu, utilisation=1.0, memory=1.0, local=machine["start"])
+def planned(
+    shape: str, folder: Path, found: dict[str, dict[str, Any]], fixed: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """The plan for the very work that was done: its pictures, its tokens, its passes. fixed: stage → keywords of
+    `Rate`."""
     settings = [s for s in settings_of(shape) if not s.startswith("rl.reward")]  # a profile that only the run knows
     recipe = load_recipe("qwen3_vl_2b", [*settings, f"model.base={folder}", "model.dtype=float32",
                                          "media.image_pixels=65536", "sft.budget.image_pixels=65536"])  # fmt: skip
-    row, pixels = found["sft"], 65536 // make_plan_patch(folder)
+    row, pixels = found["sft"], 65536 // pixels_of_a_token(folder)
     answer = round(row["answer_tokens"] / recipe.sft.batch)
     prompt = round(row["tokens"] / recipe.sft.batch) - answer
     passes = 1 if shape == "2b" else 2
@@ -155,84 +153,102 @@ def planned(shape: str, folder: Path, found: dict[str, dict[str, float]], machin
         "sft": [f"sft.micro_tokens={round(row['tokens']) // passes}", f"sft.max_tokens={answer}"],
         "rl": [f"rl.micro_tokens={prompt + recipe.rl.group * ANSWER}", f"rl.max_prompt_tokens={prompt}"],
     }
-    lengths = {"sft": answer, "rl": ANSWER}
-    return {
-        verb: make_plan(
-            override(recipe, bounds[verb]), 1, rate,
-            Typical(text_tokens=prompt - pixels - 2, answer_tokens=lengths[verb], images=1.0),
-        )
-        for verb in found
-    }  # fmt: skip
+    lengths, plans = {"sft": answer, "rl": ANSWER}, {}
+    for verb, told in found.items():
+        gpu = GPU("this machine", told["reached"]["language"] / 1e12, 24, told["memory"] / 1e9, 1.0)
+        rate = Rate(
+            gpu, utilisation=1.0, memory=1.0, local=told["local"], reached=told["reached"], training=told["training"],
+            **fixed.get(verb, {}),
+        )  # fmt: skip
+        typical = Typical(text_tokens=prompt - pixels - 2, answer_tokens=lengths[verb], images=1.0)
+        plans[verb] = make_plan(override(recipe, bounds[verb]), 1, rate, typical)
+    return plans
 
 
-def make_plan_patch(folder: Path) -> int:
+def pixels_of_a_token(folder: Path) -> int:
     """Pixels of a visual token."""
     vision = json.loads((folder / "config.json").read_text())["vision_config"]
     return (vision["patch_size"] * vision["spatial_merge_size"]) ** 2
 
 
-def rows(shape: str, folder: Path, out: Path, baseline: float) -> list[tuple[str, str, float, float]]:
+def memory_of(plans: dict[str, Any]) -> dict[str, float]:
+    """Planned bytes at the peak, by stage. A reference that is read from a float32 file stays the file's."""
+    stages = {verb: plan.stages for verb, plan in plans.items()}
+    most = {"sft": stages["sft"]["SFT"].peak} if "sft" in stages else {}
+    if "rl" in stages:
+        most["rl"] = max(s.peak - s.memory.get("reference", 0) for n, s in stages["rl"].items() if n.startswith("RL"))
+    return most
+
+
+def fixed_costs(folder: Path, out: Path, baseline: float) -> dict[str, dict[str, float]]:
+    """What passes, decoding steps and a process take besides, by stage: of the least model what its plan leaves."""
+    found = measure("dot", folder, out)
+    plans, passes = planned("dot", folder, found, {}), 2
+    memory, fixed = memory_of(plans), {}
+    for verb, told in found.items():
+        stages = {name: (told[key], plans[verb].stages[name].seconds) for name, key in STAGES[verb].items()}
+        left = {name: max(0.0, took - plan) for name, (took, plan) in stages.items()}
+        fixed[verb] = {
+            "process": (told["peak"] - baseline) * GB - memory[verb],
+            "each_pass": left["SFT" if verb == "sft" else "RL updates"] / passes,
+        }
+        if verb == "rl":
+            fixed[verb]["each_step"] = left["RL rollouts"] / ANSWER
+    return fixed
+
+
+def rows(shape: str, folder: Path, out: Path, baseline: float, fixed: dict[str, dict[str, float]]) -> list[Row]:
     """(shape, what, planned, measured)."""
     found = measure(shape, folder, out)
-    command = [sys.executable, "-m", "benchmarks.plan", "--calibrate", str(folder), "" if shape == "2b" else "trains"]
-    done = run(command, limit=1200, env={"OMP_NUM_THREADS": "1"})
-    if done.problem:
-        raise SystemExit(f"{shape}: the machine could not be measured: {done.problem}")
-    machine = json.loads(done.output.splitlines()[-1])
-    print(f"{shape}: {machine['flops'] / 1e9:.0f} GFLOP/s, {machine['memory'] / 1e9:.1f} GB/s, "
-          f"{machine['start'] * 1e3:.2f} ms to start a layer", file=sys.stderr)  # fmt: skip
-    plans = planned(shape, folder, found, machine)
-    table = []
-    if "sft" in found:
-        stage = plans["sft"].stages["SFT"]
-        table.append((shape, "SFT, seconds a step", stage.seconds, last_step(out, "sft")))
-        table.append((shape, "SFT, GB", stage.peak / GB, found["sft"]["peak"] - baseline))
-    if "rl" in found:
-        stages = plans["rl"].stages
-        for name, key in (("RL rollouts", "seconds/rollout"), ("RL updates", "seconds/update")):
-            table.append((shape, f"{name}, seconds a step", stages[name].seconds, found["rl"][key]))
-        # A reference that is read from a float32 file stays the file's.
-        most = max(
-            stages[name].peak - stages[name].memory.get("reference", 0) for name in ("RL rollouts", "RL updates")
-        )
-        table.append((shape, "RL, GB", most / GB, found["rl"]["peak"] - baseline))
+    plans = planned(shape, folder, found, fixed)
+    memory, table = memory_of(plans), []
+    for verb, told in found.items():
+        reached = ", ".join(f"{part} {flops / 1e9:.1f}" for part, flops in told["reached"].items())
+        memories = ", ".join(f"{name} {told[name] / 1e9:.1f}" for name in ("training", "memory"))
+        print(f"{shape} {verb}: GFLOP/s of {reached}; GB/s of {memories}; {told['local'] * 1e3:.2f} ms to start a "
+              "layer", file=sys.stderr)  # fmt: skip
+        for name, key in STAGES[verb].items():
+            stage = plans[verb].stages[name]
+            parts = ", ".join(f"{part} {seconds:.3g}" for part, seconds in stage.parts.items() if seconds)
+            print(f"  {name}: {parts}", file=sys.stderr)
+            table.append((shape, f"{name}, seconds a step", stage.seconds, told[key]))
+        table.append((shape, f"{verb.upper()}, GB", memory[verb] / GB, told["peak"] - baseline))
     return table
 
 
-def last_step(out: Path, verb: str) -> float:
-    """Seconds of the last step alone; the log adds them up."""
-    seconds = [json.loads(line)["seconds"] for line in (out / verb / "metrics.jsonl").read_text().splitlines()]
-    return seconds[-1] - (seconds[-2] if len(seconds) > 1 else 0.0)
+Row = tuple[str, str, float, float]
+STAGES = {
+    "sft": {"SFT": "seconds"},
+    "rl": {"RL rollouts": "seconds/rollout", "RL updates": "seconds/update"},
+}
+
+
+def made(shape: str, out: Path) -> Path:
+    """The folder of a model of this shape."""
+    folder = out / shape / "model"
+    if not folder.exists():
+        from benchmarks.shapes import build
+
+        model, processor = build(shape)
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+    return folder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", nargs="*", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--shapes", nargs="*", choices=STEPS, default=[shape for shape in STEPS if shape != "dot"])
     parser.add_argument("--two-b", type=Path, help="a folder of the 2B's shape that benchmarks.shapes made")
-    parser.add_argument("--measured", type=Path, help="where benchmarks.real_size has run the 2B already")
     parser.add_argument("--out", type=Path, default=Path("runs/plan"))
-    parser.add_argument("--calibrate", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    if given.calibrate:
-        print(json.dumps(calibrate(Path(given.calibrate[0]), bool(given.calibrate[1]))))
-        return
     data = write_data(given.out / "data")
-    baseline = run([sys.executable, "-c", BASELINE, str(data)], limit=600).anonymous
-    print(f"memory of a process that has imported everything: {baseline:.2f} GB", file=sys.stderr)
+    baseline = run([sys.executable, "-c", BASELINE, str(data)], limit=1200).anonymous
+    fixed = fixed_costs(made("dot", given.out), given.out / "dot", baseline)
+    print(f"GB of a process that has imported everything: {baseline:.2f}; besides: {fixed}", file=sys.stderr)
     print("| shape | what | plan | measured | plan ÷ measured |\n|---|---|---:|---:|---:|")
-    shapes = {shape: given.out / shape / "model" for shape in given.shapes} | (
-        {"2b": given.two_b} if given.two_b else {}
-    )
-    for shape, folder in shapes.items():
-        if not folder.exists():
-            from benchmarks.shapes import build
-
-            model, processor = build(shape)
-            model.save_pretrained(folder)
-            processor.save_pretrained(folder)
-        out = given.measured if shape == "2b" and given.measured else given.out / shape
-        for name, what, plan, measured in rows(shape, folder, out, baseline):
+    shapes = {shape: made(shape, given.out) for shape in given.shapes}
+    for shape, folder in (shapes | ({"2b": given.two_b} if given.two_b else {})).items():
+        for name, what, plan, measured in rows(shape, folder, given.out / shape, baseline, fixed):
             print(f"| {name} | {what} | {plan:.3g} | {measured:.3g} | {plan / measured:.2f} |", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Qwen3-VL with random weights at real shapes, for measuring: from the mini model to the published 2B.
+"""Qwen3-VL with random weights at real shapes, for measuring: from a dot to the published 2B.
 
     python -m benchmarks.shapes 2b FOLDER [--ranks FILE] [--dtype bfloat16]
 
@@ -36,6 +36,11 @@ WORDS = [
 """Tokens of their own after those, which count as text: decoding keeps them."""
 
 
+def dot(layers: int = 2) -> Qwen3VLConfig:
+    """Next to nothing: what remains of a run is what a run takes besides arithmetic and weights."""
+    return qwen3_vl((64, 64, layers, 1), (64, 64, 1, 1), [0], tied=True, vocabulary=1536, key_heads=1, head_dim=64)
+
+
 def mini_model() -> Qwen3VLConfig:
     """The mini model's own shape."""
     return mini.config(mini.processor().tokenizer)
@@ -51,7 +56,7 @@ def model_300m() -> Qwen3VLConfig:
     return qwen3_vl((1024, 3072, 8, 8), (512, 2048, 6, 8), [1, 2, 4], tied=True)
 
 
-SHAPES = {"mini": mini_model, "wide": wide_mini, "300m": model_300m, "2b": qwen3_vl_2b}
+SHAPES = {"dot": dot, "mini": mini_model, "wide": wide_mini, "300m": model_300m, "2b": qwen3_vl_2b}
 
 
 def qwen_tokenizer(ranks: Path) -> Qwen2Tokenizer:

@@ -30,6 +30,10 @@ UPDATE_BYTES = 40
 """Bytes read and written of a float32 weight by an update: its gradient's norm and clipping (12), and AdamW (28), which
 reads weight, gradient and two moments and writes all but the gradient."""
 
+EMBEDDING_BYTES = 16
+"""Bytes read and written of an embedding's weight by a pass: its gradient is zero but for a few rows, and is written
+whole and added whole to what is there."""
+
 
 @dataclass(frozen=True)
 class Media:

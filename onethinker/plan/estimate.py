@@ -20,6 +20,7 @@ from onethinker.models.published import meta_model
 from onethinker.plan import counts
 from onethinker.plan.machine import Rate, Typical
 from onethinker.plan.pace import Decoding, Exchanged, Held, busiest, training_seconds, update_passes
+from onethinker.plan.work import Flops, Work, totals
 from onethinker.recipes import Recipe
 from onethinker.recipes.base import RLConfig, SFTConfig, sft_steps
 from onethinker.train.optimizer import is_layer_matrix
@@ -84,18 +85,24 @@ def make_plan(
 
 
 class _Shapes:
-    """A model's configuration and parameters. Walked once: an estimate asks for them dozens of times."""
+    """A model's configuration and parameters. Walked once: an estimate asks for them dozens of times.
+
+    layer, layers: of one text layer, of all. units: that FSDP gathers by themselves but for the outermost, and inside
+    how many weights they have. matrices: weights of all linear layers, those of a head that is the embedding too.
+    """
 
     def __init__(self, base: str) -> None:
         model = meta_model(base)
         self.config = model.config
         self.named = list(model.named_parameters())
         self.counted = counts.parameters(model)
-        layers = model.model.language_model.layers
+        layers, blocks = model.model.language_model.layers, model.model.visual.blocks
         self.layer = sum(p.numel() for p in layers[0].parameters())
         self.layers = sum(p.numel() for p in layers.parameters())
-        self.units = len(layers) + len(model.model.visual.blocks) + 1
+        self.units = len(layers) + len(blocks)
+        self.inside = self.layers + sum(p.numel() for p in blocks.parameters())
         self.embedding = model.get_input_embeddings().weight.numel()
+        self.matrices = sum(m.weight.numel() for m in model.modules() if type(m).__name__ == "Linear")
 
 
 _shapes = functools.cache(_Shapes)
@@ -164,7 +171,8 @@ class _Estimator:
     def weights(self, stage: SFTConfig | RLConfig) -> dict[str, float]:
         """Bytes a GPU of weights, the optimiser's states, and the copies that a pass computes with."""
         kind = {"adamw": "AdamW states", "muon": "Muon and AdamW states"}[stage.optimizer.kind]
-        return {
+        process = {"process besides tensors": self.rate.process} if self.rate.process else {}
+        return process | {
             "weights": self.whole_weights / self.parts,
             kind: self.optimizer_states(stage) / self.parts,
             "gathered or cast weights": self.working_copies(stage),
@@ -175,8 +183,10 @@ class _Estimator:
         head too. FSDP has the whole ones of embedding and head until each GPU is given its part."""
         if self.recipe.lora.rank:
             return 0.0
-        tied = not self.model.counted["head"]
-        return 4.0 * self.model.embedding * (2 if tied or self.parts > 1 else 1)
+        counted = self.model.counted
+        embedding = self.model.embedding
+        tied = not counted["head"]
+        return 4.0 * embedding * (2 if tied or self.parts > 1 else 1)
 
     @property
     def whole_weights(self) -> float:
@@ -184,21 +194,24 @@ class _Estimator:
         return sum(self.model.counted.values()) * counts.WIDTH[self.stored] + self.adapters * 4
 
     def working_copies(self, stage: SFTConfig | RLConfig) -> float:
-        """FSDP holds the outermost unit (embedding and head) and two layers, of which one is fetched ahead, as they are
-        stored. Of weights that train and are computed with in another type the pass keeps copies in that type: of all,
-        or with gradient checkpointing of the layer and the outermost unit in work."""
+        """FSDP holds the outermost unit (embedding and head) as it is stored and two layers, of which one is fetched
+        ahead, as they are computed with. Of weights that train and are computed with in another type a pass keeps
+        copies in that type: of all, or with gradient checkpointing of the layer and the outermost unit in work; of
+        layers that FSDP gathers none."""
         counted, layer = self.model.counted, self.model.layer
         outer = counted["language model"] - self.model.layers + counted["head"]
-        gathered = (outer + 2 * layer) * counts.WIDTH[self.stored] if self.parts > 1 else 0
-        dtype, trained = self.recipe.model.dtype, self.trained(stage)
+        dtype, trained, gathered = self.recipe.model.dtype, self.trained(stage), 0
         copied = min(trained, outer + layer) if stage.gradient_checkpointing else trained
+        if self.parts > 1:
+            gathered = outer * counts.WIDTH[self.stored] + 2 * layer * counts.WIDTH[dtype]
+            copied = min(trained, outer)
         return gathered + (copied * counts.WIDTH[dtype] if dtype != "float32" else 0)
 
     def activations(self, freeze_vision: bool, tokens: int, budget: MediaBudget) -> counts.Activations:
         kept = counts.text_activations(self.config, tokens, self.stored, self.recipe.model.dtype)
         if freeze_vision or self.recipe.lora.rank:
             return kept
-        media = max((media for _, media in self.mixture(budget)), key=lambda m: m.tokens)
+        media = max((media for _, media in self.work(budget).mixture), key=lambda m: m.tokens)
         samples = max(1, tokens // (media.tokens + self.typical.text_tokens))
         return kept + counts.vision_activations(
             self.config, samples * media.patches, self.stored, self.recipe.model.dtype
@@ -218,18 +231,12 @@ class _Estimator:
 
     # ---- stages ----------------------------------------------------------------------------------------------------
 
-    def media(self, budget: MediaBudget) -> tuple[counts.Media, counts.Media]:
-        return counts.image_size(self.config, budget), counts.clip_size(self.config, budget, self.typical.clip_seconds)
-
-    def mixture(self, budget: MediaBudget) -> list[tuple[float, counts.Media]]:
-        """(share of the samples, media) of typical samples."""
-        image, clip = self.media(budget)
+    def work(self, budget: MediaBudget) -> Work:
+        """Typical samples whose media fill the budget."""
+        image = counts.image_size(self.config, budget)
+        clip = counts.clip_size(self.config, budget, self.typical.clip_seconds)
         shares = ((self.typical.images, image), (1 - self.typical.images, clip))
-        return [(share, media) for share, media in shares if share]
-
-    def prompt(self, budget: MediaBudget) -> float:
-        """Tokens of a typical prompt, images and clips averaged."""
-        return self.typical.text_tokens + sum(share * media.tokens for share, media in self.mixture(budget))
+        return Work(self.config, [(share, media) for share, media in shares if share], self.typical.text_tokens)
 
     def sft(self) -> Stage:
         sft, budget = self.recipe.sft, self.recipe.sft.budget or self.recipe.media
@@ -242,27 +249,45 @@ class _Estimator:
             "logits": self.logits(self.longest_sft),
         }
         answer = min(self.typical.answer_tokens, sft.max_tokens)
-        flops = self.training_flops(budget, sft, sft.batch, answer, 1)
-        tokens = {"prompts": sft.batch * self.prompt(budget), "answers": float(sft.batch * answer)}
+        work = self.work(budget)
+        flops = work.training(
+            sft.batch, answer, 1, self.learning_parts(sft), again=sft.gradient_checkpointing, reference=False
+        )
+        tokens = {"prompts": sft.batch * work.prompt, "answers": float(sft.batch * answer)}
         parts, exchanged = self.training(sft, flops, sft.batch, sft.batch, sum(tokens.values()) / sft.batch)
-        return Stage(trained, memory, flops, tokens, parts, exchanged, sft.batch, *self.sft_length())
+        return Stage(trained, memory, totals(flops), tokens, parts, exchanged, sft.batch, *self.sft_length())
+
+    def learning_parts(self, stage: SFTConfig | RLConfig) -> dict[str, bool]:
+        """Whether weights of a part of the model learn, adapters apart."""
+        lora = bool(self.recipe.lora.rank)
+        return {
+            "vision": not (stage.freeze_vision or lora),
+            "projector": not (stage.freeze_projector or lora),
+            "language": not lora,
+            "head": not lora,
+        }
 
     def training(
-        self, stage: SFTConfig | RLConfig, flops: Mapping[str, float], items: int, minibatch: int, tokens: float
+        self, stage: SFTConfig | RLConfig, flops: Flops, items: int, minibatch: int, tokens: float
     ) -> tuple[dict[str, float], Exchanged]:
         """Seconds by part and what is exchanged of a step's updates. tokens: of an item."""
         trained = self.trained(stage)
         reference = sum(self.reference().values()) * self.parts if isinstance(stage, RLConfig) else 0.0
-        held = Held(
-            self.gpus, self.recipe.parallel == "fsdp", self.whole_weights, 4.0 * trained, reference,
-            self.model.units,
-        )  # fmt: skip
+        dtype = self.recipe.model.dtype
+        saved = self.model.inside * (
+            counts.WIDTH[self.stored] - counts.WIDTH[dtype]
+        )  # layers are gathered as they compute
+        exchanges = 1 + self.model.units * (1 if dtype == "float32" else 2)  # their norms apart
+        sharded = self.recipe.parallel == "fsdp"
+        held = Held(self.gpus, sharded, self.whole_weights - saved, 4.0 * trained, reference, exchanges)
         _, passes = update_passes(items, minibatch, self.gpus, math.ceil(tokens), stage.micro_tokens)
         muon = 0.0
         if stage.optimizer.kind == "muon":
             muon = sum(counts.muon_flops(*p.shape) for n, p in self.learning(stage) if is_layer_matrix(n, p))
+        embedding = 0 if self.recipe.lora.rank else self.model.embedding
+        arithmetic = sum(self.rate.seconds(parts) for parts in flops.values())
         return training_seconds(
-            self.rate, held, sum(flops.values()), items, minibatch, passes, trained / self.parts, muon
+            self.rate, held, arithmetic, items, minibatch, passes, trained / self.parts, embedding, muon
         )
 
     def sft_length(self) -> tuple[int | None, str]:
@@ -278,7 +303,8 @@ class _Estimator:
         """`rl.decode_batch_size` answers at a time, of prompts of typical length, each as long as it may be."""
         rl = self.recipe.rl
         prompts = min(busiest(rl.prompts, self.gpus), max(1, rl.decode_batch_size // rl.group))
-        longest = max(media.tokens for _, media in self.mixture(self.recipe.media)) + self.typical.text_tokens
+        work = self.work(self.recipe.media)
+        longest = max(media.tokens for _, media in work.mixture) + self.typical.text_tokens
         prompt = min(longest, rl.max_prompt_tokens)
         each = counts.cache_bytes(self.config, prompt, rl.max_tokens, self.recipe.model.dtype)
         prefill = counts.text_activations(self.config, prompts * prompt, self.stored, self.recipe.model.dtype)
@@ -288,52 +314,44 @@ class _Estimator:
             "KV cache": prompts * rl.group * each,
         }  # fmt: skip
         answer = min(self.typical.answer_tokens, rl.max_tokens)
-        flops = {"prefill": 0.0, "decoding": 0.0}
-        for share, media in self.mixture(self.recipe.media):
-            length, asked = media.tokens + self.typical.text_tokens, share * rl.prompts
-            pairs = counts.causal_pairs(length)
-            flops["prefill"] += asked * (self.vision_pass(media) + counts.language_flops(self.config, length, pairs))
-            after = counts.causal_pairs(length, answer) - pairs
-            each_answer = counts.language_flops(self.config, answer, after) + counts.head_flops(self.config, answer)
-            flops["decoding"] += asked * rl.group * each_answer
-        tokens = {
-            "prompts": rl.prompts * self.prompt(self.recipe.media),
-            "answers": float(rl.prompts * rl.group * answer),
-        }
-        parts, exchanged = self.answering(flops, answer)
-        return Stage(self.trained(rl), memory, flops, tokens, parts, exchanged, rl.prompts, rl.steps)
+        flops = work.answering(rl.prompts, rl.group, answer)
+        tokens = {"prompts": rl.prompts * work.prompt, "answers": float(rl.prompts * rl.group * answer)}
+        parts, exchanged = self.answering(flops, work, answer)
+        return Stage(self.trained(rl), memory, totals(flops), tokens, parts, exchanged, rl.prompts, rl.steps)
 
-    def answering(self, flops: Mapping[str, float], answer: int) -> tuple[dict[str, float], Exchanged]:
+    def answering(self, flops: Flops, work: Work, answer: int) -> tuple[dict[str, float], Exchanged]:
         """Seconds by part and what is exchanged of a step's rollouts."""
         rl, dtype = self.recipe.rl, self.recipe.model.dtype
         own = busiest(rl.prompts, self.gpus)
         gathered = Exchanged()
-        if self.parts > 1:  # all weights on each GPU, or with the engine that answers
-            gathered = Exchanged(self.whole_weights * (self.gpus - 1) / self.gpus, len(self.model.named))
+        if self.parts > 1:  # all weights on each GPU
+            whole = self.answering_weights(rl)["gathered or cast weights"]
+            gathered = Exchanged(whole * (self.gpus - 1) / self.gpus, len(self.model.named))
         counted = self.model.counted
-        width = counts.WIDTH[dtype]
-        if rl.engine == "local" and dtype != self.stored:
-            width = counts.WIDTH[self.stored] + 2 * counts.WIDTH[dtype]  # read, written in the other type, and read
-        read = (counted["language model"] + counted["head"]) * width
+        read = (counted["language model"] + counted["head"]) * counts.WIDTH[dtype]
         cache = counts.token_cache_bytes(self.config, dtype)
         text = self.config.text_config
         decoding = Decoding(
-            read, self.prompt(self.recipe.media) * cache, answer / 2 * cache,
-            flops["decoding"] / (rl.prompts * rl.group * answer), text.num_hidden_layers, answer, text.vocab_size,
+            read, work.prompt * cache, answer / 2 * cache,
+            totals(flops)["decoding"] / (rl.prompts * rl.group * answer), text.num_hidden_layers, answer,
+            text.vocab_size,
         )  # fmt: skip
         parts = {
             "gathering weights": gathered.seconds(self.rate, self.gpus),
-            "prefill": flops["prefill"] * own / rl.prompts / self.rate.flops,
+            "prefill": self.rate.seconds(flops["prefill"]) * own / rl.prompts,
         } | decoding.seconds(self.rate, own, rl.group, rl.decode_batch_size, rl.engine)
         return parts, gathered
 
     def answering_weights(self, rl: RLConfig) -> dict[str, float]:
-        """As `weights`, but FSDP's processes answer with all weights, gathered once in the type that they are stored
-        in, unless another engine answers."""
-        held = self.weights(rl)
-        if self.parts > 1 and rl.engine == "local":
-            held["gathered or cast weights"] = self.whole_weights
-        return held
+        """As `weights`, but with what answers or is handed over: of FSDP's processes all weights, gathered once; for
+        the local engine matrices in the type of the arithmetic, which are copies where that is not the stored one."""
+        held, dtype = self.weights(rl), self.recipe.model.dtype
+        cast = self.model.matrices * counts.WIDTH[dtype] if rl.engine == "local" and dtype != self.stored else 0
+        tied = 0 if self.model.counted["head"] else self.model.embedding
+        gathered = self.whole_weights if self.parts > 1 else 0
+        if cast and gathered:
+            gathered -= (self.model.matrices - tied) * counts.WIDTH[self.stored]
+        return held | {"gathered or cast weights": gathered + cast}
 
     def updates(self) -> Stage:
         rl = self.recipe.rl
@@ -346,16 +364,15 @@ class _Estimator:
             "logits": self.logits(self.longest_rl),
         }  # fmt: skip
         answer = min(self.typical.answer_tokens, rl.max_tokens)
-        flops = self.training_flops(self.recipe.media, rl, rl.prompts, answer, rl.group)
-        if rl.kl:
-            flops["reference"] = flops["forward"]
-        tokens = {
-            "prompts": rl.prompts * self.prompt(self.recipe.media),
-            "answers": float(rl.prompts * rl.group * answer),
-        }
+        work = self.work(self.recipe.media)
+        flops = work.training(
+            rl.prompts, answer, rl.group, self.learning_parts(rl), again=rl.gradient_checkpointing,
+            reference=bool(rl.kl),
+        )  # fmt: skip
+        tokens = {"prompts": rl.prompts * work.prompt, "answers": float(rl.prompts * rl.group * answer)}
         minibatch = min(rl.minibatch, rl.prompts)
         parts, exchanged = self.training(rl, flops, rl.prompts, minibatch, sum(tokens.values()) / rl.prompts)
-        return Stage(trained, memory, flops, tokens, parts, exchanged, minibatch, rl.steps)
+        return Stage(trained, memory, totals(flops), tokens, parts, exchanged, minibatch, rl.steps)
 
     def reference(self) -> dict[str, float]:
         """The frozen start that KL is taken to; adapters are switched off instead."""
@@ -363,36 +380,3 @@ class _Estimator:
             return {}
         total = sum(self.model.counted.values())
         return {"reference": total * counts.WIDTH[self.recipe.model.dtype] / self.parts}
-
-    # ---- FLOPs -----------------------------------------------------------------------------------------------------
-
-    def vision_pass(self, media: counts.Media) -> float:
-        """FLOPs of vision tower and projector."""
-        return counts.vision_flops(self.config, media) + counts.projector_flops(self.config, media)
-
-    def training_flops(
-        self, budget: MediaBudget, stage: SFTConfig | RLConfig, samples: int, answer: int, answers: int
-    ) -> dict[str, float]:
-        """Of a step's passes: a prompt goes through the model once for all its answers. A backward pass costs two
-        forward passes where weights learn and one where gradients only pass through."""
-        lora = bool(self.recipe.lora.rank)
-        forward = {"vision": 0.0, "projector": 0.0, "language": 0.0, "head": 0.0}
-        for share, media in self.mixture(budget):
-            prompt, part = media.tokens + self.typical.text_tokens, share * samples
-            forward["vision"] += part * counts.vision_flops(self.config, media)
-            forward["projector"] += part * counts.projector_flops(self.config, media)
-            pairs = counts.causal_pairs(prompt, answer, answers)
-            forward["language"] += part * counts.language_flops(self.config, prompt + answers * answer, pairs)
-            forward["head"] += part * counts.head_flops(self.config, answers * answer)
-        learns = {
-            "vision": not (stage.freeze_vision or lora),
-            "projector": not (stage.freeze_projector or lora),
-            "language": not lora,
-            "head": not lora,
-        }
-        passes = {"vision": learns["vision"], "projector": learns["vision"], "language": True, "head": True}
-        backward = sum(f * (learns[part] + (passes[part] or learns[part])) for part, f in forward.items())
-        flops = {"forward": sum(forward.values()), "backward": backward}
-        if stage.gradient_checkpointing:
-            flops["computed again"] = forward["language"] + forward["vision"] * learns["vision"]
-        return flops

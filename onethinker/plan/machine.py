@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Rate:
     utilisation: share of its FLOP/s that passes with many tokens reach. memory, network: shares of its bandwidths that
     are reached. local, vllm: seconds that a layer of one decoding step takes to be started, whatever it computes: ours
     calls kernels one by one, vLLM replays a graph. latency: seconds that an exchange takes for each GPU it passes.
+    What is known of a machine only where it was measured: reached, FLOP/s of a part of the model (vision, projector,
+    language, head) in place of its share; training, bytes a second that an optimiser's passes over weights reach in
+    place of `memory`; each_pass, each_step, seconds that a training pass and a decoding step take besides their layers;
+    process, bytes that a process holds beside tensors.
     """
 
     gpu: GPU = GPUS["h100"]
@@ -49,11 +54,25 @@ class Rate:
     local: float = 3e-4
     vllm: float = 2e-5
     latency: float = 5e-6
+    reached: Mapping[str, float] = field(default_factory=dict)
+    training: float = 0.0
+    each_pass: float = 0.0
+    each_step: float = 0.0
+    process: float = 0.0
 
     @property
     def flops(self) -> float:
         """FLOP/s in passes."""
         return self.gpu.tflops * 1e12 * self.utilisation
+
+    def seconds(self, flops: Mapping[str, float]) -> float:
+        """Of the arithmetic of a pass, given by part of the model."""
+        return sum(count / self.reached.get(part, self.flops) for part, count in flops.items())
+
+    @property
+    def streaming(self) -> float:
+        """Bytes a second of memory that is gone through once in training."""
+        return self.training or self.bandwidth
 
     @property
     def bandwidth(self) -> float:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onethinker.plan.counts import SAMPLED_BYTES, UPDATE_BYTES
+from onethinker.plan.counts import EMBEDDING_BYTES, SAMPLED_BYTES, UPDATE_BYTES
 from onethinker.plan.machine import Rate
 
 
@@ -31,7 +31,7 @@ class Exchanged:
 @dataclass(frozen=True)
 class Held:
     """How the model lies on the GPUs. sharded: a part of every weight on each. weights, trained: bytes of all weights
-    as they are stored and of the gradients of those that learn. reference: bytes of the frozen start, 0 without one.
+    as they are gathered and of the gradients of those that learn. reference: bytes of the frozen start, 0 without one.
     modules: that are gathered one after the other."""
 
     gpus: int
@@ -68,19 +68,30 @@ def update_passes(items: int, minibatch: int, gpus: int, tokens: int, micro_toke
 
 
 def training_seconds(
-    rate: Rate, held: Held, flops: float, items: int, minibatch: int, passes: int, states: float, muon: float = 0.0
+    rate: Rate,
+    held: Held,
+    arithmetic: float,
+    items: int,
+    minibatch: int,
+    passes: int,
+    states: float,
+    embedding: float = 0.0,
+    muon: float = 0.0,
 ) -> tuple[dict[str, float], Exchanged]:
-    """Of a step's updates, by part, and what they exchange. flops: of all GPUs. states: weights that the optimiser of
-    one GPU keeps. muon: FLOPs of an update's orthogonal steps."""
+    """Of a step's updates, by part, and what they exchange. arithmetic: seconds on one GPU for all. states: weights
+    that the optimiser of one GPU keeps. embedding: its weights, where they learn. muon: FLOPs of an update's
+    orthogonal steps."""
     updates = math.ceil(items / minibatch)
-    share = updates * busiest(min(items, minibatch), held.gpus) / items
-    arithmetic = flops * share / rate.flops
+    arithmetic *= updates * busiest(min(items, minibatch), held.gpus) / items
     exchanged = held.of_passes(passes, updates) if held.gpus > 1 else Exchanged()
     parts = {
         "arithmetic": arithmetic,
+        "embedding's gradient": passes * embedding * EMBEDDING_BYTES / rate.streaming,
         "waiting for exchange": max(0.0, exchanged.seconds(rate, held.gpus) - arithmetic),
-        "optimiser": updates * (states * UPDATE_BYTES / rate.bandwidth + muon / rate.flops),
+        "optimiser": updates * (states * UPDATE_BYTES / rate.streaming + muon / rate.flops),
     }
+    if rate.each_pass:
+        parts["starting passes"] = passes * rate.each_pass
     return parts, exchanged
 
 
@@ -109,7 +120,7 @@ class Decoding:
             kept = size * self.prompt if engine == "local" else rows * self.prompt
             bytes_ = self.weights + kept + rows * (self.own + self.vocabulary * SAMPLED_BYTES)
             read += self.steps * max(bytes_ / rate.bandwidth, rows * self.flops / rate.flops)
-            started += self.steps * self.layers * rate.start(engine)
+            started += self.steps * (self.layers * rate.start(engine) + rate.each_step)
         return {"decoding": read, "starting kernels": started}
 
 

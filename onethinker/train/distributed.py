@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from onethinker.engines.encode import Prompt
-from onethinker.models.forward import unwrap
+from onethinker.models.forward import unwrap, usable_dtype
 from onethinker.train.optimizer import CombinedOptimizer, Optimizer
 from onethinker.train.parallel import Processes
 from onethinker.train.prefix import TokenGroup, answer_logps
@@ -44,16 +44,20 @@ class DistributedModel:
     """A model spread over the processes of a run (DDP or FSDP2); with one process it is the model itself.
 
     model: the transformers or PEFT model; under FSDP2 its parameters become `DTensor`s in place, so an optimiser is to
-    be made after this. rollout_model: the model to sample from, inside `unsharded()`.
+    be made after this. dtype: of the arithmetic, as in a recipe. rollout_model: the model to sample from, inside
+    `unsharded()`.
     """
 
-    def __init__(self, model: Any, processes: Processes, kind: str) -> None:
+    def __init__(self, model: Any, processes: Processes, kind: str, dtype: str = "float32") -> None:
         self.model, self.processes, self.rollout_model = model, processes, model
         self._root: Any = None
         self._sharded = processes.size > 1 and kind == "fsdp"
-        if self._sharded:
+        device = unwrap(model).lm_head.weight.device
+        self._cast = torch.bfloat16 if usable_dtype(device, dtype) == "bfloat16" else None
+        if self._sharded or self._cast:
             self.rollout_model = _copy_without_weights(model)
-            self._root = _shard(LogpsModule(model), processes.size)
+        if self._sharded:
+            self._root = _shard(LogpsModule(model), processes.size, self._cast)
         elif processes.size > 1 and any(p.requires_grad for p in model.parameters()):
             self._root = _replicate(LogpsModule(model))
 
@@ -97,26 +101,36 @@ class DistributedModel:
             parameter.grad = None
 
     @contextmanager
-    def unsharded(self) -> Iterator[None]:
+    def unsharded(self, cast: bool = True) -> Iterator[None]:
         """Within it `rollout_model` has all its weights, gathered once: while it answers nothing is exchanged, so that
-        the processes may take as many steps as they like. All processes must enter it."""
-        if not self._sharded:
+        the processes may take as many steps as they like. All processes must enter it.
+
+        cast: weights of linear layers are in the type of the arithmetic. Autocast gives the same numbers, but would
+        read each in float32, write it and read it again for every token.
+        """
+        if self.rollout_model is self.model:
             yield
             return
-        self._fill(lambda weight: weight.full_tensor())
+        self._fill(_whole, self._cast if cast else None)
         try:
             yield
         finally:
             self._fill(lambda weight: torch.empty(weight.shape, dtype=weight.dtype, device="meta"))
 
     @torch.no_grad()
-    def _fill(self, value: Callable[[Any], Tensor]) -> None:
-        made: dict[int, nn.Parameter] = {}  # by identity: a head that is the embedding is one weight, gathered once
+    def _fill(self, value: Callable[[Any], Tensor], cast: torch.dtype | None = None) -> None:
+        made: dict[Any, nn.Parameter] = {}  # by identity: a head that is the embedding is one weight, gathered once
         for module, twin in zip(self.model.modules(), self.rollout_model.modules(), strict=True):
             for name, weight in module.named_parameters(recurse=False):
-                if id(weight) not in made:
-                    made[id(weight)] = nn.Parameter(value(weight), requires_grad=False)
-                setattr(twin, name, made[id(weight)])
+                dtype = cast if cast and isinstance(twin, nn.Linear) else weight.dtype
+                if (id(weight), dtype) not in made:
+                    whole = made.get((id(weight), weight.dtype), weight)
+                    made[id(weight), dtype] = nn.Parameter(value(whole.to(dtype)), requires_grad=False)
+                setattr(twin, name, made[id(weight), dtype])
+
+
+def _whole(weight: Any) -> Tensor:
+    return weight.full_tensor() if hasattr(weight, "full_tensor") else weight
 
 
 def _copy_without_weights(model: nn.Module) -> nn.Module:
@@ -131,17 +145,26 @@ def _replicate(root: LogpsModule) -> nn.Module:
         return nn.parallel.DistributedDataParallel(root, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
-def _shard(root: LogpsModule, size: int) -> LogpsModule:
-    """Split every weight over the processes: by layer of the language model and the tower, the rest with the root."""
+def _shard(root: LogpsModule, size: int, cast: torch.dtype | None) -> LogpsModule:
+    """Split every weight over the processes: by layer of the language model and the tower, the rest with the root.
+
+    cast: the type in which layers' matrices are gathered, half of float32's bytes; gradients are added up in float32.
+    """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     core = unwrap(root)
     mesh = init_device_mesh(core.lm_head.weight.device.type, (size,))
+    policy = MixedPrecisionPolicy(param_dtype=cast, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for module in list(core.modules()):
         # A layer at a time is gathered, used and dropped; with the root alone all weights would be there at once.
-        if type(module).__name__ in core._no_split_modules:
-            fully_shard(module, mesh=mesh)
+        if type(module).__name__ not in core._no_split_modules:
+            continue
+        # Autocast leaves norms in float32, and so must a gathering that is to change no number.
+        norms = [m for m in module.modules() if not isinstance(m, nn.Linear) and [*m.parameters(recurse=False)]]
+        if cast and norms:
+            fully_shard(norms, mesh=mesh)
+        fully_shard(module, mesh=mesh, mp_policy=policy if cast else MixedPrecisionPolicy())
     fully_shard(root, mesh=mesh)
     return root
 

@@ -28,7 +28,9 @@ class Policy:
                 recipe.model.base, device=recipe.model.device, dtype=recipe.model.dtype,
                 attention=recipe.model.attention, seed=recipe.seed,
             )  # fmt: skip
-            self._start = DistributedModel(start.eval().requires_grad_(False), distributed.processes, recipe.parallel)
+            self._start = DistributedModel(
+                start.eval().requires_grad_(False), distributed.processes, recipe.parallel, recipe.model.dtype
+            )
 
     def logps(self, groups: Sequence[TokenGroup]) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies (N,) of the groups' answer tokens, with gradients."""

@@ -35,7 +35,7 @@ from onethinker.train.rollout_engine import make_rollout_engine
 from onethinker.train.roster import fingerprint
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import prepare_model
-from onethinker.train.start import check_start
+from onethinker.train.start import check_start, say_idle
 from onethinker.train.step_prompts import StepPrompts
 from onethinker.train.trackers import metric_logger
 from onethinker.util.interrupt import finish_step
@@ -52,6 +52,7 @@ def run_rl(
     processes = join_processes()
     if recipe.rl.group == 1 and processes.is_main:
         print("rl.group is 1: an answer is compared with none, so nothing is learnt; take 2 or more", file=sys.stderr)
+    say_idle(processes, "rl.minibatch", min(recipe.rl.minibatch, recipe.rl.prompts))
     check_start(recipe)
     make(recipe.rl.algorithm, **recipe.rl.algorithm_options)
     config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)} | plugin_identity()
@@ -66,7 +67,9 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
-    policy = Policy(DistributedModel(model, processes, recipe.parallel), banned_ids(processor.tokenizer), recipe)
+    policy = Policy(
+        DistributedModel(model, processes, recipe.parallel, recipe.model.dtype), banned_ids(processor.tokenizer), recipe
+    )
     optimizer = make_optimizer(model, config.optimizer)
     encoder = Encoder(processor)
     sampler = Sampler(config.sampler, samples, recipe.seed)
@@ -89,7 +92,7 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
     with logger as note, finish_step("RL") as asked:
         while step < last:
             began = time.perf_counter()
-            with policy.distributed.unsharded(), rollouts.ready():
+            with rollouts.ready():
                 collected = collector.collect(step, algorithm)
             step_prompts.release(_select(algorithm, collected, config.prompts))
             rolled = time.perf_counter()

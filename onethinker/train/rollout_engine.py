@@ -14,7 +14,6 @@ from onethinker.engines.local import LocalEngine
 from onethinker.models.weights import merged_weights
 from onethinker.recipes.base import Recipe
 from onethinker.train.distributed import DistributedModel
-from onethinker.train.parallel import Processes
 
 HANDOVER = "handover"
 
@@ -23,8 +22,8 @@ HANDOVER = "handover"
 class RolloutEngine:
     """An engine that answers as the policy in training. Raises EngineError for one that gives no tokens to train on.
 
-    ready: a context that opens with the policy's present weights handed over. exact: its log-probabilities are those
-    that the training forward pass computes, so that they need no correction.
+    ready: a context within which it answers as the policy is now; all processes must enter it. exact: its
+    log-probabilities are those that the training forward pass computes, so that they need no correction.
     """
 
     engine: Engine
@@ -43,32 +42,23 @@ class RolloutEngine:
 def make_rollout_engine(
     recipe: Recipe, distributed: DistributedModel, processor: Any, encoder: Encoder, out: Path
 ) -> RolloutEngine:
-    """What `rl.engine` and `rl.server` ask for. Raises EngineError where it cannot be had.
-
-    The policy's weights must be whole (`distributed.unsharded()`) wherever the rollouts are made ready.
-    """
+    """What `rl.engine` and `rl.server` ask for. Raises EngineError where it cannot be had."""
     config, processes = recipe.rl, distributed.processes
 
     def weights() -> dict[str, Any]:
         return merged_weights(distributed.rollout_model)
 
     if config.engine == "local":
-        dtype = recipe.model.dtype
-        return RolloutEngine(
-            LocalEngine(
-                distributed.rollout_model,
-                encoder,
-                decode_batch_size=config.decode_batch_size,
-                identity="policy",
-                dtype=dtype,
-            )
+        local = LocalEngine(
+            distributed.rollout_model, encoder, config.decode_batch_size, identity="policy", dtype=recipe.model.dtype
         )
+        return RolloutEngine(local, distributed.unsharded)
     folder = Path(config.handover) if config.handover else out / HANDOVER
     if config.server:
         from onethinker.engines.vllm import VllmServer
 
         server = VllmServer.connect(config.server, encoder, weights, folder)
-        return RolloutEngine(server, lambda: _served(server, processes), exact=False)
+        return RolloutEngine(server, lambda: _served(server, distributed), exact=False)
     if processes.size > 1:
         raise EngineError(
             f"a vLLM in the trainer's process answers for one process, and there are {processes.size}; name a "
@@ -78,18 +68,20 @@ def make_rollout_engine(
 
     options = {"dtype": recipe.model.dtype} | config.engine_options
     engine = VllmInProcess.for_policy(distributed.model, processor, folder, encoder, weights, **options)
-    return RolloutEngine(engine, lambda: _in_process(engine), exact=False)
+    return RolloutEngine(engine, lambda: _in_process(engine, distributed), exact=False)
 
 
 @contextmanager
-def _served(server: Any, processes: Processes) -> Iterator[None]:
-    processes.run_on_main(server.sync_weights)
+def _served(server: Any, distributed: DistributedModel) -> Iterator[None]:
+    with distributed.unsharded(cast=False):
+        distributed.processes.run_on_main(server.sync_weights)
     yield
 
 
 @contextmanager
-def _in_process(engine: Any) -> Iterator[None]:
-    engine.sync_weights()
+def _in_process(engine: Any, distributed: DistributedModel) -> Iterator[None]:
+    with distributed.unsharded(cast=False):
+        engine.sync_weights()
     try:
         yield
     finally:

@@ -29,7 +29,7 @@ from onethinker.train.optimizer import make_optimizer, schedule, update
 from onethinker.train.parallel import Processes, join_processes, run_folder, stopped
 from onethinker.train.prefix import TokenGroup, count_written, microbatches, slice_groups
 from onethinker.train.roster import UNREADABLE, Roster, Unreadable, allowed, new_roster, roster_of
-from onethinker.train.start import check_start
+from onethinker.train.start import check_start, say_idle
 from onethinker.train.trackers import metric_logger
 from onethinker.util.interrupt import finish_step
 from onethinker.util.plugins import plugin_identity
@@ -124,6 +124,7 @@ def run_sft(
     """
     processes = join_processes()
     _check_answers(samples)
+    say_idle(processes, "sft.batch", recipe.sft.batch)
     check_start(recipe)
     roster = new_roster(samples) if fresh else roster_of(samples, out)
     config = {"kind": "sft", "recipe": recipe.deciding(), "samples": roster.fingerprint} | plugin_identity()
@@ -162,7 +163,7 @@ def _train(
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,
     )  # fmt: skip
     source, count = ExampleSource(samples, recipe, Encoder(processor), roster.positions), len(roster.positions)
-    distributed = DistributedModel(model, processes, recipe.parallel)
+    distributed = DistributedModel(model, processes, recipe.parallel, recipe.model.dtype)
     optimizer = make_optimizer(model, config.optimizer)
     if saved:
         checkpoint.restore(state, optimizer, processes)

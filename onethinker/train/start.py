@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from onethinker.models.load import pick_device
 from onethinker.recipes.base import Recipe
 from onethinker.recipes.tools import recipe_prompts
+from onethinker.train.parallel import Processes
 from onethinker.train.trackers import check_trackers
 
 
@@ -14,3 +17,15 @@ def check_start(recipe: Recipe) -> None:
     pick_device(recipe.model.device)
     recipe_prompts(recipe)
     check_trackers(recipe.watch)
+
+
+def say_idle(processes: Processes, setting: str, items: int) -> None:
+    """Say it where more processes run than there are items for them: each sample, and all answers to a prompt, are one
+    process's work. setting: what in the recipe decides their number."""
+    if processes.is_main and processes.size > items:
+        idle = processes.size - items
+        print(
+            f"{processes.size} processes share {setting}={items}, so {idle} of them wait in every update; raise "
+            f"{setting} or start no more than {items}",
+            file=sys.stderr,
+        )

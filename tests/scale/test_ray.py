@@ -35,13 +35,9 @@ from onethinker.util.runs import RunError
 
 
 @pytest.fixture(scope="module")
-def two_workers() -> Iterator[None]:
+def two_workers(start_ray: Callable[[int], None]) -> None:
     """A Ray of two processors on this machine, for all tests of this file."""
-    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'onethinker[ray]'")
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  Ray would let its workers wait for all else on the machine
-    ray.init("local", num_cpus=2, log_to_driver=False, include_dashboard=False)
-    yield
-    ray.shutdown()
+    start_ray(2)
 
 
 def deadly(work: Callable[..., Any], mark: Path, when: Callable[[Any], bool]) -> Callable[..., Any]:

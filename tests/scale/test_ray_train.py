@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,23 +14,19 @@ import pytest
 from onethinker.recipes.base import override
 from onethinker.sample import Samples, load_samples, save_samples
 from onethinker.scale.ray import train_on_ray
+from onethinker.train import checkpoint
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
 from onethinker.util.runs import RunError
-from tests.train.runs import lasting
+from tests.train.runs import digest, lasting
 from tests.train.test_parallel import assert_same_run, weights
 
 pytestmark = pytest.mark.slow
-PATIENCE = 600.0
 
 
 @pytest.fixture(scope="module")
-def two_workers() -> Iterator[None]:
-    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'onethinker[ray]'")
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  Ray would let its workers wait for all else on the machine
-    ray.init("local", num_cpus=3, log_to_driver=False, include_dashboard=False)
-    yield
-    ray.shutdown()
+def two_workers(start_ray) -> None:
+    start_ray(3)  # one for what places the two
 
 
 @pytest.fixture(scope="module")
@@ -47,48 +43,64 @@ def recipe(tiny, data: Path):
     )  # fmt: skip
 
 
-def kill_a_worker(run: Path, after: int, killed: list[int]) -> None:
-    """SIGKILL to one process of Ray Train once the run has logged so many steps."""
-    end = time.monotonic() + PATIENCE
-    log = run / "metrics.jsonl"
-    while time.monotonic() < end and not killed:
-        if log.exists() and log.read_bytes().count(b"\n") >= after:
-            for process in Path("/proc").glob("[0-9]*"):
-                try:
-                    name = (process / "cmdline").read_bytes().partition(b"\0")[0]
-                except OSError:
-                    continue
-                if name.startswith(b"ray::RayTrainWorker") or name.startswith(b"ray::_RayTrainWorker"):
-                    killed.append(int(process.name))
-                    os.kill(killed[0], signal.SIGKILL)
-                    break
-        time.sleep(0.02)
+@contextmanager
+def killing(run: Path, after: int) -> Iterator[list[int]]:
+    """SIGKILL to one process of Ray Train once the run has logged so many steps; yields the killed one's id."""
+    killed: list[int] = []
+    ended = threading.Event()
+
+    def kill() -> None:
+        log = run / "metrics.jsonl"
+        while not killed and not ended.wait(0.02):
+            if log.exists() and log.read_bytes().count(b"\n") >= after:
+                killed.extend(workers()[:1])
+                for process in killed:
+                    os.kill(process, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        killer.join()
+
+
+def workers() -> list[int]:
+    """The processes that train."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (process / "cmdline").read_bytes().partition(b"\0")[0]
+        except OSError:  # it has ended
+            continue
+        if title.startswith(b"ray::") and b"RayTrainWorker" in title:
+            found.append(int(process.name))
+    return found
 
 
 def test_sft_with_a_killed_worker_equals_one_process(two_workers, recipe, data, tmp_path) -> None:
+    """And its checkpoints go elsewhere too, from where one process goes on."""
     run_sft(recipe, load_samples(data), tmp_path / "one")
     train_on_ray("sft", recipe, tmp_path / "two", address="local", workers=2)
     assert_same_run(tmp_path / "two", tmp_path / "one")
-    killed: list[int] = []
-    killer = threading.Thread(target=kill_a_worker, args=(tmp_path / "killed", 2, killed))
-    killer.start()
-    train_on_ray("sft", recipe, tmp_path / "killed", address="local", workers=2)
-    killer.join()
+    copied = recipe.model_copy(update={"checkpoints": f"file://{tmp_path}/elsewhere"})
+    with killing(tmp_path / "killed", after=2) as killed:
+        train_on_ray("sft", copied, tmp_path / "killed", address="local", workers=2)
     assert killed
     assert lasting(tmp_path / "killed") == lasting(tmp_path / "two")
     assert (weights(tmp_path / "killed") == weights(tmp_path / "two")).all()
     assert not (tmp_path / "killed" / ".ray").exists()
+    fetched = run_sft(copied, load_samples(data), tmp_path / "fetched")
+    assert fetched.parts[-1] == "step-000004" and digest(fetched) == digest(checkpoint.folders(tmp_path / "two")[-1])
 
 
 def test_rl_with_a_killed_worker_equals_one_process(two_workers, recipe, data, tmp_path) -> None:
     """Of a model that can answer, so that there is something to learn."""
     able = override(recipe, ["model.base=mini-rl"])
     run_rl(able, load_samples(data), tmp_path / "one")
-    killed: list[int] = []
-    killer = threading.Thread(target=kill_a_worker, args=(tmp_path / "killed", 1, killed))
-    killer.start()
-    train_on_ray("rl", able, tmp_path / "killed", address="local", workers=2)
-    killer.join()
+    with killing(tmp_path / "killed", after=1) as killed:
+        train_on_ray("rl", able, tmp_path / "killed", address="local", workers=2)
     assert killed
     assert_same_run(tmp_path / "killed", tmp_path / "one")
     assert lasting(tmp_path / "one")[0]["reward"] > 0

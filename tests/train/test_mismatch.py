@@ -101,6 +101,6 @@ def test_a_run_corrects_what_its_engine_says(world, tiny, tmp_path, monkeypatch)
 
 
 def test_engines_by_name(tiny, tmp_path, encoder, model):
-    distributed = SimpleNamespace(rollout_model=model, model=model, processes=SINGLE_PROCESS)
+    distributed = DistributedModel(model, SINGLE_PROCESS, "ddp")
     local = make_rollout_engine(tiny(), distributed, None, encoder, tmp_path)
     assert local.exact and local.engine.identity == "policy"

@@ -19,12 +19,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from onethinker.engines.base import Sampling
+from onethinker.engines.encode import Encoder
+from onethinker.engines.local import LocalEngine
+from onethinker.models import forward
 from onethinker.sample import Samples, load_samples, save_samples
-from onethinker.train import checkpoint
+from onethinker.train import checkpoint, distributed
 from onethinker.train.batches import sft_batches
 from onethinker.train.distributed import DistributedModel
 from onethinker.train.parallel import SINGLE_PROCESS, Processes, join_processes
 from onethinker.train.prefix import answer_logps
+from onethinker.train.start import say_idle
 from tests.train import two
 from tests.train.runs import lasting
 
@@ -51,12 +56,46 @@ def test_alone_nothing_is_exchanged(mini_model):
         and processes.run_on_main(lambda: 7) == 7
     )
     assert processes.balanced_shards([5, 1, 9]) == [[0, 1, 2]]
-    distributed = DistributedModel(mini_model, processes, "fsdp")
-    assert distributed.rollout_model is distributed.model is mini_model
-    assert list(distributed.passes(["a", "b"])) == ["a", "b"]
+    alone = DistributedModel(mini_model, processes, "fsdp")
+    assert alone.rollout_model is alone.model is mini_model
+    assert list(alone.passes(["a", "b"])) == ["a", "b"]
     groups = two.text_groups()
-    assert torch.equal(distributed.logps(groups, banned=[])[0], answer_logps(mini_model, groups, banned=[])[0])
+    assert torch.equal(alone.logps(groups, banned=[])[0], answer_logps(mini_model, groups, banned=[])[0])
     assert not torch.distributed.is_initialized()
+
+
+def test_answers_are_decoded_from_matrices_cast_once(mini_model, mini_processor, ask, monkeypatch):
+    """The tokens and probabilities that autocast gives of float32 weights, to the bit; norms and embedding stay."""
+    for module in (distributed, forward):
+        monkeypatch.setattr(module, "usable_dtype", two.same_dtype)
+    model = DistributedModel(mini_model, SINGLE_PROCESS, "ddp", "bfloat16")
+    sampling = Sampling(n=2, temperature=1.0, max_tokens=6, seed=5)
+
+    def answers(answering):
+        engine = LocalEngine(answering, Encoder(mini_processor), identity="policy", dtype="bfloat16")
+        ((_, completions),) = engine.answer([ask("<image>Where is it?", "square")], sampling)
+        return [(c.token_ids, c.logps) for c in completions]
+
+    with model.unsharded():
+        weights = dict(model.rollout_model.named_parameters(remove_duplicate=False))
+        linear = {f"{n}.weight" for n, m in mini_model.named_modules() if isinstance(m, torch.nn.Linear)}
+        assert {n for n, p in weights.items() if n.endswith("weight") and p.dtype == torch.bfloat16} == linear
+        kept = [n for n, p in mini_model.named_parameters() if weights[n].data_ptr() == p.data_ptr()]
+        assert "model.language_model.embed_tokens.weight" in kept and "model.language_model.norm.weight" in kept
+        assert answers(model.rollout_model) == answers(mini_model)
+    assert {p.device.type for p in model.rollout_model.parameters()} == {"meta"}
+    with model.unsharded(cast=False):
+        weights = dict(model.rollout_model.named_parameters())
+        assert all(weights[n].data_ptr() == p.data_ptr() for n, p in mini_model.named_parameters())
+
+
+def test_processes_without_work_are_told_of_once(capsys):
+    for rank in range(8):
+        say_idle(Processes(rank, 8), "rl.minibatch", 6)
+        say_idle(Processes(rank, 8), "sft.batch", 8)
+    told = capsys.readouterr().err
+    assert told.count("processes share") == 1
+    assert "8 processes share rl.minibatch=6, so 2 of them wait in every update" in told
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=40), st.integers(1, 9))
@@ -228,6 +267,31 @@ def test_each_holds_half_of_every_weight(together, mini_model):
         expected = answer_logps(mini_model, two.text_groups(), banned=[])[0]
         assert part["logps"] == pytest.approx(expected.tolist(), abs=TOLERANCE)
         assert part["answers with all"] and part["left"] == ["meta"]
+
+
+@pytest.mark.slow
+def test_layers_are_gathered_in_bfloat16_and_give_what_autocast_gives(together, mini_model):
+    """Half the bytes for their matrices, the same log-probabilities, gradients within bfloat16's error."""
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        expected = answer_logps(mini_model, two.text_groups(), banned=[], always_run_vision=True)[0]
+    expected.sum().backward()
+    units = [m for m in mini_model.modules() if type(m).__name__ in mini_model._no_split_modules]
+    linear = {id(m.weight): m for unit in units for m in unit.modules() if isinstance(m, torch.nn.Linear)}
+    cast = sum(p.numel() for m in linear.values() for p in m.parameters())
+    everything = sum(p.numel() for p in mini_model.parameters())
+    head = mini_model.lm_head
+    for did in (process["parts"]["bfloat16"] for process in together):
+        assert did["layers"] == ["torch.bfloat16"] and did["norms"] == ["torch.float32"] == did["masters"]
+        assert did["bytes"] == pytest.approx(4 * (everything - cast) + 2 * cast, rel=0.01)
+        assert did["logps"] == pytest.approx(expected.tolist(), abs=TOLERANCE)
+        for name, weight in mini_model.named_parameters():
+            assert did["gradients"][name] == pytest.approx(weight.grad.norm().item(), rel=2**-7, abs=1e-4), name
+        matrices = {n for n, kind in did["kinds"].items() if kind == "torch.bfloat16"}
+        assert "model.language_model.layers.0.mlp.up_proj.weight" in matrices
+        assert not any("norm" in name or "embed" in name for name in matrices)
+        inside = sum(p.numel() for m in mini_model.modules() if isinstance(m, torch.nn.Linear) and m is not head
+                     for p in m.parameters())  # fmt: skip
+        assert did["answering"] <= 4 * (everything - inside) + 2 * inside
 
 
 @pytest.mark.slow

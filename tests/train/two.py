@@ -20,17 +20,19 @@ from unittest.mock import patch
 
 import torch
 import torch.distributed.fsdp  # before the fork, so that it is loaded once
+from torch.distributed.tensor import DTensor
 
 from onethinker.engines.encode import Prompt
 from onethinker.engines.local import LocalEngine
-from onethinker.models import decode
+from onethinker.models import decode, forward
+from onethinker.models.forward import unwrap
 from onethinker.models.load import load
 from onethinker.recipes.base import Recipe
 from onethinker.sample import load_samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.rollout import roll_out
 from onethinker.tasks.base import Score
-from onethinker.train import experience, rl, rollout_engine, sft
+from onethinker.train import distributed, experience, rl, rollout_engine, sft
 from onethinker.train.distributed import DistributedModel
 from onethinker.train.parallel import Processes, join_processes
 from onethinker.train.prefix import TokenGroup
@@ -137,11 +139,11 @@ def parts(processes: Processes, groups: list[TokenGroup]) -> dict[str, Any]:
     """What FSDP2 makes of a model: how much of it this process holds, and whether it still is the same model."""
     model, _ = load("mini", device="cpu")
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
-    distributed = DistributedModel(model, processes, "fsdp")
+    spread = DistributedModel(model, processes, "fsdp")
     with torch.no_grad():
-        logps = distributed.logps(groups, banned=[])[0]
-    with distributed.unsharded():
-        answering = dict(distributed.rollout_model.named_parameters())
+        logps = spread.logps(groups, banned=[])[0]
+    with spread.unsharded():
+        answering = dict(spread.rollout_model.named_parameters())
         same = all(torch.equal(answering[name], weight) for name, weight in weights.items())
     return {
         "kinds": sorted({type(p).__name__ for p in model.parameters()}),
@@ -149,8 +151,52 @@ def parts(processes: Processes, groups: list[TokenGroup]) -> dict[str, Any]:
         "all": sum(weight.numel() for weight in weights.values()),
         "logps": logps.tolist(),
         "answers with all": same,
-        "left": sorted({p.device.type for p in distributed.rollout_model.parameters()}),
+        "left": sorted({p.device.type for p in spread.rollout_model.parameters()}),
     }
+
+
+def gathered_in_bfloat16(processes: Processes, groups: list[TokenGroup]) -> dict[str, Any]:
+    """What FSDP2 exchanges of a model that computes in bfloat16, and what comes of it."""
+    seen: dict[str, Any] = {"layers": set(), "norms": set(), "bytes": 0, "answering": 0}
+    collective = "all_gather_single" if hasattr(torch.distributed, "all_gather_single") else "all_gather_into_tensor"
+    gather, whole = getattr(torch.distributed, collective), DTensor.full_tensor
+
+    def counting_gather(output: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        seen["bytes"] += output.nbytes
+        return gather(output, *args, **kwargs)
+
+    def counting_whole(weight: Any, **kwargs: Any) -> torch.Tensor:
+        found = whole(weight, **kwargs)
+        seen["answering"] += found.nbytes
+        return found
+
+    with patch.object(distributed, "usable_dtype", same_dtype), patch.object(forward, "usable_dtype", same_dtype):
+        model, _ = load("mini", device="cpu")
+        spread = DistributedModel(model, processes, "fsdp", "bfloat16")
+        for layer in unwrap(model).model.language_model.layers:
+            for part, kind in ((layer.self_attn.q_proj, "layers"), (layer.self_attn.q_norm, "norms")):
+                part.register_forward_pre_hook(lambda m, _, kind=kind: seen[kind].add(str(m.weight.dtype)))
+        with (
+            forward.autocast(torch.device("cpu"), "bfloat16"),
+            patch.object(torch.distributed, collective, counting_gather),
+        ):
+            logps = spread.logps(groups, banned=[])[0]
+            forward_bytes = seen["bytes"]
+        spread.backward(logps.sum() / processes.size)
+        with patch.object(DTensor, "full_tensor", counting_whole), spread.unsharded():
+            kinds = {n: str(p.dtype) for n, p in spread.rollout_model.named_parameters()}
+    grads = {name: p.grad.full_tensor() for name, p in model.named_parameters() if p.grad is not None}
+    return {
+        "logps": logps.tolist(), "bytes": forward_bytes, "answering": seen["answering"], "kinds": kinds,
+        "layers": sorted(seen["layers"]), "norms": sorted(seen["norms"]),
+        "masters": sorted({str(p.dtype) for p in model.parameters()}),
+        "gradients": {name: grad.norm().item() for name, grad in grads.items()},
+    }  # fmt: skip
+
+
+def same_dtype(device: torch.device, dtype: str) -> str:
+    """In place of `usable_dtype`: bfloat16 on a processor too."""
+    return dtype
 
 
 def fork_into_two() -> int:
@@ -170,7 +216,7 @@ def main(file: Path) -> None:
     plan, processes = json.loads(file.read_text()), join_processes()
     done = {name: train(**run) for name, run in plan.items() if name != "parts"}
     if "parts" in plan:
-        done["parts"] = parts(processes, text_groups())
+        done["parts"] = parts(processes, text_groups()) | {"bfloat16": gathered_in_bfloat16(processes, text_groups())}
     file.with_name(f"rank-{processes.rank}.json").write_text(json.dumps(done))
 
 
