@@ -112,19 +112,21 @@ def open_bench(
     assignments: Sequence[str],
     command: str,
     ray: str = "",
+    sampled: bool = True,
     **identity: Any,
 ) -> Bench:
     """Open or resume a study in `out`. The weights count by content: another checkpoint of the same name is refused.
 
-    How many seeds, which algorithms and so on are no part of its identity: a study grows in its folder. identity: what
-    else its cells depend on, without their names telling it.
+    How many seeds, which algorithms and so on are no part of its identity: a study grows in its folder. sampled:
+    whether the study measures sampled answers too. identity: what else its cells depend on, without their names telling
+    it.
     Raises ModelError for a model that is not there, RecipeError for an override that does not fit, RunError for a
     folder that holds another study.
     """
     refuse(assignments, ("seed", "model.base"), "a study sets this itself; use --seeds and --model")
     changes = [*COMMON, *(QUICK if quick else FULL), *assignments, f"model.base={model}"]
     recipe = override(trained_with(model) or SHIPPED["mini"], changes)
-    if not recipe.evaluate.sampled:
+    if sampled and not recipe.evaluate.sampled:
         raise RecipeError("evaluate.sampled=0: a study measures sampled answers too; expected 1 or more")
     try:
         make(recipe.rl.algorithm, **recipe.rl.algorithm_options)

@@ -1,14 +1,17 @@
 """`onethinker bench tools`: does a model that may look closer, look again or look something up answer more?
 
-Questions of `data world --needs zoom,look,search` and of the plain world, in one pool. Two arms start from the same
-checkpoint, learn from the same questions with the same seeds by SFT on worked answers and then by RL, and differ in
-one thing. `tools` sees little, and may call `zoom`, `look` and `search` for more. `none` has no tools, learns the
-teacher's last turn alone, and is shown from the start at least as many visual tokens as the other has together with
-the pictures of one call: pictures of 96² for 64² twice, 16 frames for 6 and five of a look.
+Questions of `data world --needs zoom,look,search` and of the plain world, in one pool, with worked answers that do not
+err. Two arms start from the same checkpoint, learn from the same questions with the same seeds by SFT on the worked
+answers, each seen once, and then by RL, and differ in one thing. `tools` sees little, and may call `zoom`, `look` and
+`search` for more. `none` has no tools, learns the teacher's last turn alone, and is shown from the start at least as
+many visual tokens as the other has together with the pictures of one call: pictures of 96² for 64² twice, 16 frames for
+6 and five of a look. Both start from the model with the words of a call as tokens (`call_tokens`): without those, a
+model of a few million parameters spends its training on spelling.
 
 Contrasts, fixed before the first run (see `contrasts` for the rule), all of greedy answers to the same held-out
 questions: `tools` minus `none` after RL on each kind of question and on the plain world, and after RL minus after SFT
-in the mean over the three kinds, in each arm. Only described: calls by kind, single tasks, visual tokens.
+in the mean over the three kinds, in each arm. Only described: calls by kind, single tasks, visual tokens, and how sure
+an accuracy is as far as questions go, which a single seed cannot tell.
 
 A cell's row holds all that the page needs of it, so a `study.json` can be continued on another machine (`known`).
 """
@@ -40,6 +43,7 @@ from onethinker.studies.bench import (
     train_and_evaluate,
     write_study,
 )
+from onethinker.studies.call_tokens import add_call_tokens
 from onethinker.studies.cells import Row, Work, cell_row, run_cells, seeds_done
 from onethinker.studies.contrasts import contrast_row, paired
 from onethinker.studies.pages.index import write_study_page
@@ -56,14 +60,13 @@ ARMS = {
 """Arm → its budget."""
 USES = ("tools.names=[zoom,look,search]", "tools.turns=3")
 
-SFT = ("sft.batch=8", "sft.optimizer.schedule=linear", "sft.optimizer.lr=3e-3", "sft.optimizer.matrix_lr=4e-3",
-       "sft.save_every=50")  # fmt: skip
-"""Small batches at a high rate, which fall to nothing: of as many samples a tiny model learned most so."""
-FULL = ("sft.steps=250", "rl.sampler=uniform", "rl.steps=8", "rl.prompts=16", "rl.minibatch=16", "rl.group=6",
-        "rl.optimizer.lr=3e-4", "evaluate.sampled=1")  # fmt: skip
-QUICK = ("sft.steps=4", "rl.sampler=uniform", "rl.steps=2", "rl.prompts=6", "rl.minibatch=6", "rl.group=3",
-         "evaluate.sampled=1")  # fmt: skip
-FULL_SIZES, QUICK_SIZES = (Sizes(600, 120), Sizes(195, 52)), (Sizes(12, 6), Sizes(13, 13))
+SFT = ("sft.batch=16", "sft.optimizer.schedule=linear", "sft.optimizer.lr=3e-3", "sft.optimizer.matrix_lr=4e-3",
+       "sft.save_every=25", "sft.keep=1")  # fmt: skip
+"""A high rate that falls to nothing: of as many samples a tiny model learned most so."""
+RL = ("rl.sampler=uniform", "rl.optimizer.lr=3e-4", "evaluate.sampled=0")
+FULL = ("sft.steps=100", "rl.steps=4", "rl.prompts=12", "rl.minibatch=12", "rl.group=4")
+QUICK = ("sft.steps=4", "rl.steps=2", "rl.prompts=6", "rl.minibatch=6", "rl.group=3")
+FULL_SIZES, QUICK_SIZES = (Sizes(1200, 450), Sizes(400, 130)), (Sizes(12, 6), Sizes(13, 13))
 """Of the world that needs tools and of the plain one."""
 MEASURED = 4
 """Questions of a kind whose visual tokens are counted."""
@@ -85,17 +88,19 @@ def bench_tools(
     refuse(assignments, ("tools.names", "tools.knowledge"), "this study sets the tools")
     needs, plain = QUICK_SIZES if quick else FULL_SIZES
     sizes = {"needs": [needs.train, needs.test], "plain": [plain.train, plain.test]}
+    settings = [*SFT, *RL, *(QUICK if quick else FULL), *assignments]
     bench = open_bench(
-        "tools", out, model, seeds=seeds, quick=quick, assignments=[*SFT, *(QUICK if quick else FULL), *assignments],
-        command=command, ray=ray, worlds=sizes,
+        "tools", out, model, seeds=seeds, quick=quick, assignments=settings,
+        command=command, ray=ray, sampled=False, worlds=sizes,
     )  # fmt: skip
     bench = replace(bench, sizes=Sizes(needs.train + plain.train, needs.test + plain.test))
     if known:
         take_known(bench, known)
     train, test = _data(bench, needs, plain)
+    start = add_call_tokens(model, out / "model") if not (out / "model").exists() else out / "model"
 
     def work(arm: str, seed: int) -> Work:
-        recipe = override(bench.recipe, [*arm_settings(arm, out), f"seed={seed}"])
+        recipe = override(bench.recipe, [*arm_settings(arm, out), f"model.base={start}", f"seed={seed}"])
         return lambda folder: _cell(folder, recipe, train, test)
 
     # Seed by seed, so that a study that is stopped early has whole seeds.
@@ -117,8 +122,8 @@ def _data(bench: Bench, needs: Sizes, plain: Sizes) -> tuple[Samples, Samples]:
     """Training and held-out questions of both worlds."""
 
     def build(_: Path) -> Row:
-        build_needs(bench.out / "needs", needs.train, seed=0, validation=1, test=needs.test)
-        build_world(bench.out / "plain", plain.train, seed=1, validation=1, test=plain.test)
+        build_needs(bench.out / "needs", needs.train, seed=0, validation=1, test=needs.test, teacher_error=0.0)
+        build_world(bench.out / "plain", plain.train, seed=1, validation=1, test=plain.test, teacher_error=0.0)
         return {}
 
     run_cells(bench.out, {"worlds": build})

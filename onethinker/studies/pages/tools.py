@@ -109,7 +109,8 @@ def _seen(arms: Rows) -> str:
 def _settings(study: Study) -> str:
     s = study["settings"]
     return (
-        f"Every run takes {study['sft_steps']:,} steps of SFT on {s['train']:,} worked answers, without tools of "
-        f"the teacher's last turn alone, and {s['steps']:,} steps of RL of {s['prompts']} prompts, each answered "
+        "Both arms start from the model with the words of a call as tokens of its tokenizer. Every run takes "
+        f"{study['sft_steps']:,} steps of SFT on {s['train']:,} worked answers, without tools of the teacher's last "
+        f"turn alone, and {s['steps']:,} steps of RL of {s['prompts']} prompts, each answered "
         f"{s['group']} times ({s['rollouts']:,} rollouts), at a peak rate of {s['lr']:g}; difficulty 0."
     )

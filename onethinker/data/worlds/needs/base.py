@@ -42,8 +42,9 @@ Maker = Callable[[Random, Level, float], Question | None]
 
 
 def call(thought: str, tool: str, **arguments: Any) -> str:
-    """A turn that thinks and calls."""
-    words = json.dumps({"name": tool, "arguments": arguments})
+    """A turn that thinks and calls. Without spaces, as answers in JSON are written: the same numbers are then the same
+    tokens in a grounding's answer, in a question and in a call."""
+    words = json.dumps({"name": tool, "arguments": arguments}, separators=(",", ":"))
     return f"<think>{thought}</think><tool_call>{words}</tool_call>"
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from onethinker.data.worlds.needs import search
 from onethinker.data.worlds.needs.base import Maker, Question
-from onethinker.data.worlds.needs.look import brief_shape, brief_word
+from onethinker.data.worlds.needs.look import RATE, brief_shape, brief_word
 from onethinker.data.worlds.needs.zoom import small_shape, small_word
-from onethinker.data.worlds.scene import FPS, WorldError, level_of
+from onethinker.data.worlds.scene import WorldError, level_of
 from onethinker.media import write_clip, write_image
 from onethinker.sample import Sample, save_samples
 from onethinker.util.files import write_whole
@@ -109,11 +109,11 @@ def _sample(folder: Path, split: str, index: int, config: dict[str, Any], used: 
     media = f"media/{hashlib.sha256(question.key.encode()).hexdigest()[:16]}.{'mp4' if frames > 1 else 'png'}"
     if not (folder / media).exists():
         if frames > 1:
-            write_clip(folder / media, question.pixels, FPS)
+            write_clip(folder / media, question.pixels, RATE)
         else:
             write_image(folder / media, question.pixels[0])
     meta: dict[str, Any] = {"resolution": {"width": width, "height": height}}
-    meta |= {"fps": float(FPS)} if frames > 1 else {}
+    meta |= {"fps": float(RATE)} if frames > 1 else {}
     meta |= {"turns": list(question.worked.turns), "response": question.worked.response}
     meta |= {"split": split, "kind": question.kind, "needs": need, "clue": question.clue}
     return Sample(

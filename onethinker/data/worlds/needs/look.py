@@ -15,17 +15,19 @@ from onethinker.data.worlds.describe import describe
 from onethinker.data.worlds.needs.base import Question, call, final, work
 from onethinker.data.worlds.questions.ask import choices, letter, read_to
 from onethinker.data.worlds.render import render
-from onethinker.data.worlds.scene import COLOURS, FPS, UNSEEN, Level, Scene, draw_still, draw_words
+from onethinker.data.worlds.scene import COLOURS, UNSEEN, Level, Scene, draw_still, draw_words
 from onethinker.tasks.asking import words
 
 SECONDS, WINDOW, CUTS = 60, 4, 3
 """Of a clip, of the span that a question names, and how many such spans of a clip hold something."""
+RATE = 1
+"""Frames a second; what is cut for one frame is a second long."""
 COUNTS = (4, 6, 8, 16)
 """Frames that budgets take of the clip and that show nothing of what is asked."""
 
 
 def brief_word(rng: Random, level: Level, error: float) -> Question | None:
-    """Which word shows between 20 and 24 seconds?"""
+    """Which word shows in these seconds? [20,24]"""
     cuts = [draw_words(rng, replace(level, words=(1, 1), word_length=(2, 3))) for _ in range(CUTS)]
     texts = [cut.words[0].text for cut in cuts]
     if len(set(texts)) < CUTS:
@@ -35,7 +37,7 @@ def brief_word(rng: Random, level: Level, error: float) -> Question | None:
     wrong = text[:-1] + rng.choice([c for c in level.letters if c != text[-1]])
     thought = describe(cuts[0])
     answers = final(thought, text), final(thought[: -len(text[-1])] + wrong[-1], wrong)
-    question = f"Which word shows between {starts[0]} and {starts[0] + WINDOW} seconds?"
+    question = f"Which word shows in these seconds?\n{_span(starts[0])}"
     worked = work(rng, error, _calls(starts), answers)
     return Question(
         "brief_word", "ocr", question, text, filmed(base, cuts, frames), _key(base, cuts, frames), worked, clue=text
@@ -43,7 +45,7 @@ def brief_word(rng: Random, level: Level, error: float) -> Question | None:
 
 
 def brief_shape(rng: Random, level: Level, error: float) -> Question | None:
-    """Which colour has the shape that shows between 20 and 24 seconds?"""
+    """Which colour has the shape that shows in these seconds? [20,24]"""
     cuts = [draw_still(rng, level, 1) for _ in range(CUTS)]
     base, starts, frames = _draw(rng, level)
     thing = cuts[0].things[0]
@@ -55,7 +57,7 @@ def brief_shape(rng: Random, level: Level, error: float) -> Question | None:
         final(f"{words(replace(thing, colour=c))}{read_to(options, letter(options, c))}", letter(options, c))
         for c in (thing.colour, wrong)
     )
-    question = f"Which colour has the shape that shows between {starts[0]} and {starts[0] + WINDOW} seconds?"
+    question = f"Which colour has the shape that shows in these seconds?\n{_span(starts[0])}"
     worked = work(rng, error, _calls(starts), tuple(answers))  # type: ignore[arg-type]
     return Question(
         "brief_shape", "multiple_choice", question, letter(options, thing.colour), filmed(base, cuts, frames),
@@ -64,16 +66,16 @@ def brief_shape(rng: Random, level: Level, error: float) -> Question | None:
 
 
 def filmed(base: Scene, cuts: list[Scene], frames: list[int]) -> np.ndarray:
-    """A minute of the base's picture, each cut in its place for two frames: uint8 (frames, side, side, 3)."""
-    film = render(base).repeat(SECONDS * FPS, axis=0)
+    """A minute of the base's picture, each cut in its place for a frame: uint8 (frames, side, side, 3)."""
+    film = render(base).repeat(SECONDS * RATE, axis=0)
     for cut, frame in zip(cuts, frames, strict=True):
-        film[frame : frame + 2] = render(cut)
+        film[frame] = render(cut)[0]
     return film
 
 
 def seen_frames(count: int) -> set[int]:
     """The frames of a clip that a budget of so many takes, as `media.read` does."""
-    return set(np.linspace(0, SECONDS * FPS - 1, count).round().astype(int).tolist())
+    return set(np.linspace(0, SECONDS * RATE - 1, count).round().astype(int).tolist())
 
 
 def _draw(rng: Random, level: Level) -> tuple[Scene, list[int], list[int]]:
@@ -83,8 +85,8 @@ def _draw(rng: Random, level: Level) -> tuple[Scene, list[int], list[int]]:
     frames: list[int] = []
     while len(starts) < CUTS:
         start = rng.randrange(0, SECONDS - WINDOW, WINDOW)
-        within = range(FPS * start + 1, FPS * (start + WINDOW) - 2)
-        free = [frame for frame in within if not {frame, frame + 1} & seen]
+        within = range(RATE * start + 1, RATE * (start + WINDOW))
+        free = [frame for frame in within if frame not in seen]
         if free and all(abs(start - other) > WINDOW for other in starts):
             starts.append(start)
             frames.append(rng.choice(free))
@@ -93,11 +95,12 @@ def _draw(rng: Random, level: Level) -> tuple[Scene, list[int], list[int]]:
 
 def _calls(starts: list[int]) -> tuple[str, str]:
     """The call for the first cut's span, and for another's."""
-    right, wrong = (
-        call(f"from {start} to {start + WINDOW}", "look", start=start, end=start + WINDOW, fps=1)
-        for start in starts[:2]
-    )
+    right, wrong = (call(_span(start), "look", start=start, end=start + WINDOW, fps=1) for start in starts[:2])
     return right, wrong
+
+
+def _span(start: int) -> str:
+    return f"[{start},{start + WINDOW}]"
 
 
 def _key(base: Scene, cuts: list[Scene], frames: list[int]) -> str:
