@@ -26,6 +26,7 @@ from typing import Any
 
 from onethinker.data.worlds import build_needs, build_world
 from onethinker.engines.encode import Encoder
+from onethinker.models.call_tokens import add_call_tokens
 from onethinker.models.load import load
 from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import Recipe, override
@@ -43,7 +44,6 @@ from onethinker.studies.bench import (
     train_and_evaluate,
     write_study,
 )
-from onethinker.studies.call_tokens import add_call_tokens
 from onethinker.studies.cells import Row, Work, cell_row, run_cells, seeds_done
 from onethinker.studies.contrasts import contrast_row, paired
 from onethinker.studies.pages.index import write_study_page

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from onethinker.models.call_tokens import CALL_TOKENS, add_call_tokens
 from onethinker.models.load import load
-from onethinker.studies.call_tokens import CALL_TOKENS, add_call_tokens
 
 CALL = '<tool_call>{"name":"zoom","arguments":{"box":[438,500,500,563]}}</tool_call>'
 
