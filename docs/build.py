@@ -25,6 +25,7 @@ from onethinker.recipes.base import kind_of, leaves, meaning
 from onethinker.recipes.show import plain, rows
 from onethinker.sample.answer import Status
 from onethinker.serve.limits import Limits
+from onethinker.studies.pages.biased import in_short
 from onethinker.studies.pages.claims import claims_table
 from onethinker.studies.pages.index import read_study, study_page
 from onethinker.studies.pages.markdown import join
@@ -218,6 +219,7 @@ def card_page() -> str:
         parameters=parameters / 1e6,
         megabytes=file.stat().st_size / 1e6,
         results=join(results(study)).strip(),
+        biased=in_short(read_study(HERE / "results/biased/study.json")),
         error=study["world"]["teacher_error"],
         difficulty=study["world"]["difficulty"],
     )  # fmt: skip

@@ -15,6 +15,7 @@ from onethinker.studies.pages.markdown import Page, Study
 from onethinker.tasks import get_task
 
 BASE, START, OURS, BIN, SHARE_MADE_GOOD = "base", "sft", "ema_grpo", 10, 0.9
+MEASURED = {"held out": "Greedy answers", "while training": "Sampled answers"}
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Arm → the rows of its cells, a seed each."""
 
@@ -48,7 +49,7 @@ def page(study: Study) -> Page:
         f"`mini-sft` answers {base:.1%} of the held-out questions in the mean over tasks. After SFT on worked answers "
         f"with the bias `{study['annotator']}` it answers {start:.1%}. From there every estimator trains on exact "
         "truth, with the same seeds, prompts and number of rollouts and updates.",
-        *md.contrast_section(contrasts, name),
+        *md.contrast_section(contrasts, name, lambda c: MEASURED[c.target]),
         "*held out*: the headline metric of greedy answers after the last step, mean over tasks. *while training*: the "
         "accuracy of all sampled answers of the run, mean over tasks and steps, the area under the curve below.",
         *(f"![{file}]({file})" for file in pictures),
@@ -68,6 +69,24 @@ def page(study: Study) -> Page:
         *md.provenance(study, _settings(study)),
     ]
     return {"README.md": md.join(parts), **pictures}
+
+
+def in_short(study: Study) -> str:
+    """What the annotator does to the model and what the estimators make of it, for the model's card."""
+    rows, settings = study["rows"], study["settings"]
+    finals: dict[str, list[float]] = {}
+    for cell, row in rows.items():
+        if "/" in cell:
+            finals.setdefault(cell.partition("/")[0], []).append(_mean(row, "headline"))
+    ends = ", ".join(f"{NAMES[arm]} {_percent(values)}" for arm, values in finals.items())
+    return (
+        f"SFT on worked answers with the bias `{study['annotator']}` (boxes two grid steps too far right, events half "
+        f"a second late) takes {settings['model']} from {_mean(rows[BASE], 'headline'):.1%} to "
+        f"{_mean(rows[START], 'headline'):.1%} of greedy answers, mean over tasks at difficulty 0. {settings['steps']} "
+        f"steps of RL on exact truth bring it to, in percent over {md.counted(settings['seeds'], 'seed')}: {ends} "
+        "([the study](../../../docs/results/biased/README.md)). So look at a corpus's habits before its size, or let "
+        "rewards of exact truth mend them."
+    )
 
 
 def steps_to_ceiling(curve: Sequence[float], start: float, ceiling: float) -> int | None:

@@ -56,7 +56,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1)
     return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
 
 
-def contrast_section(contrasts: Sequence[Contrast], name: Callable[[Contrast], tuple[str, str]]) -> list[str]:
+def measured_by(contrast: Contrast) -> str:
+    """In two words, of what answers a contrast's numbers are."""
+    return TITLES[contrast.measure].split(",")[0]
+
+
+def contrast_section(
+    contrasts: Sequence[Contrast],
+    name: Callable[[Contrast], tuple[str, str]],
+    measured: Callable[[Contrast], str] = measured_by,
+) -> list[str]:
     """The paragraphs on a study's contrasts. name: of a contrast, what is compared and where."""
     sure = [c for c in contrasts if c.sure]
     apart = sum(c.estimate.excludes_zero for c in contrasts)
@@ -67,7 +76,7 @@ def contrast_section(contrasts: Sequence[Contrast], name: Callable[[Contrast], t
         words = with_interval(c.measure, c.estimate, signed=True)
         above = f"{sum(seed > 0 for seed in c.estimate.seeds)} of {len(c.estimate.seeds)}"
         p_values = p_value(c.estimate.p), p_value(c.holm)
-        rows.append((*name(c), TITLES[c.measure].split(",")[0], f"**{words}**" if c.sure else words, *p_values, above))
+        rows.append((*name(c), measured(c), f"**{words}**" if c.sure else words, *p_values, above))
     columns = ("Contrast", "On", "Measured by", "Difference", "p", "p, Holm", "Seeds above 0")
     return [
         "## Contrasts",
