@@ -39,7 +39,7 @@ WHOLE = [
     "rl.filter_groups=false", "rl.prompts=2", "rl.minibatch=2", "rl.group=4", f"rl.max_tokens={ANSWER}",
     "sft.max_tokens=512", "sft.micro_tokens=330", "rl.max_prompt_tokens=300", "rl.micro_tokens=330",
 ]  # fmt: skip
-STEPS = {"dot": 2, "mini": 4, "wide": 4, "300m": 3}
+STEPS = {"dot": 2, "mini": 4, "wide": 4, "300m": 2}
 BASELINE = """
 import sys, torch, transformers, peft, onethinker.train.rl, onethinker.train.sft, onethinker.data.doubts
 from onethinker.engines.base import Request

@@ -17,12 +17,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from benchmarks.streaming import make
 
 SETTINGS = [f"--set={key}" for key in ("sft.steps=1", "sft.batch=4", "watch=[]")]
+
+QWEN = "transformers.models.qwen3_vl"
+IMPORTED = {
+    "Python, NumPy": ["numpy"],
+    "torch": ["torch"],
+    "torch._dynamo, for torch.optim and torchvision": ["torch._dynamo"],
+    "torchvision, transformers, Qwen3-VL": ["torchvision", f"{QWEN}.modeling_qwen3_vl", f"{QWEN}.processing_qwen3_vl"],
+    "PyArrow, PyAV, OpenCV": ["pyarrow.parquet", "av", "cv2"],
+}
+"""What training needs of others, in the order of need."""
 
 
 def resident() -> tuple[float, float]:
@@ -54,23 +65,10 @@ def child(words: list[str]) -> None:
 
         setattr(owner, name, watched)
 
-    import numpy  # noqa: F401
-
-    mark("Python, NumPy")
-
-    mark("torch")
-
-    mark("torch._dynamo, for torch.optim and torchvision")
-    import torchvision  # noqa: F401
-    from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor  # noqa: F401
-    from transformers.models.qwen3_vl import modeling_qwen3_vl  # noqa: F401
-
-    mark("torchvision, transformers, Qwen3-VL")
-    import av  # noqa: F401
-    import cv2  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-
-    mark("PyArrow, PyAV, OpenCV")
+    for part, modules in IMPORTED.items():
+        for module in modules:
+            import_module(module)
+        mark(part)
     from onethinker.cli.app import main as command
     from onethinker.train import sft
 
