@@ -5,7 +5,7 @@
 Each shape trains by `onethinker sft` and `onethinker rl` on this machine's CPU, one thread, float32, two pictures of
 256², seconds of the processor; the mean of the steps after the first. The 2B trains adapters with gradient
 checkpointing, one step; the others train all weights without, in two passes an update. Memory is what no file holds,
-above that of a process which has only imported everything.
+above that of a process which has only imported everything, where glibc returns what is freed.
 
 What `plan` is told of the machine is measured as well, and nothing is fitted to the steps: its rates on pieces of a
 model (`benchmarks.plan_rates`), in the process that has just trained, since others use the machine too and what they
@@ -39,6 +39,9 @@ WHOLE = [
     "rl.filter_groups=false", "rl.prompts=2", "rl.minibatch=2", "rl.group=4", f"rl.max_tokens={ANSWER}",
     "sft.max_tokens=512", "sft.micro_tokens=330", "rl.max_prompt_tokens=300", "rl.micro_tokens=330",
 ]  # fmt: skip
+RETURNED = {"MALLOC_MMAP_THRESHOLD_": "65536"}
+"""glibc returns what is freed. By default its heap keeps blocks of up to 32 MB and loses memory between them: what a
+process holds then tells of the heap's history too, some 40 MB of the mini model's."""
 STEPS = {"dot": 2, "mini": 4, "wide": 4, "300m": 2}
 BASELINE = """
 import sys, torch, transformers, peft, onethinker.train.rl, onethinker.train.sft, onethinker.data.doubts
@@ -86,7 +89,7 @@ def measure(shape: str, folder: Path, out: Path) -> dict[str, dict[str, Any]]:
     """Stage → what the command logged in the mean, its memory and the machine's rates; run once, then read from
     `out`."""
     data, settings = write_data(out / "data"), settings_of(shape)
-    env = {"OMP_NUM_THREADS": "1", "ONETHINKER_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    env = {"OMP_NUM_THREADS": "1", "ONETHINKER_THREADS": "1", "HF_HUB_OFFLINE": "1", **RETURNED}
     found: dict[str, dict[str, Any]] = {}
     for verb in ("sft", "rl"):
         kept = out / f"{verb}.json"
