@@ -189,9 +189,6 @@ def main() -> None:
         shutil.rmtree(given.out / part, ignore_errors=True)
         done = run([python, "-c", ENTRY, *words], limit=given.limit, env=env)
         (given.out / f"{part}.log").write_text(done.output)
-        if not done.problem and (metrics := given.out / part / "metrics.jsonl").exists():
-            row = json.loads(metrics.read_text().splitlines()[-1])
-            (given.out / f"{part}.json").write_text(json.dumps(row | {"peak": done.anonymous}))  # for benchmarks.plan
         words_alone = done.problem if part in ("sft", "rl") else ""  # an answer of random words is not in form
         note = words_alone or said(part, done, given.out) or done.problem
         print(f"| {part} | {done.seconds:.0f} | {done.cpu:.0f} | {done.peak:.1f} | {done.anonymous:.1f} | {note} |",
