@@ -25,6 +25,7 @@ from torch.distributed.tensor import DTensor
 from onethinker.engines.encode import Prompt
 from onethinker.engines.local import LocalEngine
 from onethinker.models import decode, forward
+from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import unwrap
 from onethinker.models.load import load
 from onethinker.recipes.base import Recipe
@@ -172,6 +173,7 @@ def gathered_in_bfloat16(processes: Processes, groups: list[TokenGroup]) -> dict
 
     with patch.object(distributed, "usable_dtype", same_dtype), patch.object(forward, "usable_dtype", same_dtype):
         model, _ = load("mini", device="cpu")
+        enable_checkpointing(model.train())  # layers are gathered and run again in the backward pass
         spread = DistributedModel(model, processes, "fsdp", "bfloat16")
         for layer in unwrap(model).model.language_model.layers:
             for part, kind in ((layer.self_attn.q_proj, "layers"), (layer.self_attn.q_norm, "norms")):
