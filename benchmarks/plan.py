@@ -101,8 +101,7 @@ def measure(shape: str, folder: Path, out: Path) -> dict[str, dict[str, Any]]:
             done = run([sys.executable, "-c", ENTRY, *words], limit=7200, env=env, until=trained)
             (out / f"{verb}.log").write_text(done.output)
             if done.problem:
-                print(f"{shape} {verb}: {done.problem}", file=sys.stderr)
-                continue
+                raise SystemExit(f"{shape} {verb}: {done.problem}; {out / f'{verb}.log'}")
             rows = [json.loads(line) for line in (out / verb / "metrics.jsonl").read_text().splitlines()]
             kept.write_text(json.dumps(mean_step(rows) | {"peak": done.anonymous, **json.loads(told.read_text())}))
         found[verb] = json.loads(kept.read_text())
@@ -127,9 +126,9 @@ def lengths_of(shape: str, folder: Path, verb: str) -> Lengths:
     vision = json.loads((folder / "config.json").read_text())["vision_config"]
     whole, prompts = shape != "2b", 1 if shape == "2b" else 2
     answer = 4 * ANSWER if verb == "rl" else WORDS
-    passes = 1 if whole or verb == "rl" else 2  # a 2B's samples pass together
+    together = 1 if whole or verb == "rl" else 2  # samples of a pass
     return Lengths(
-        tokens=passes * (prompt + answer), answers=passes * answer, patches=65536 // vision["patch_size"] ** 2,
+        tokens=together * (prompt + answer), answers=together * answer, patches=65536 // vision["patch_size"] ** 2,
         rows=4 * prompts, adapters=0 if whole else 16,
     )  # fmt: skip
 
