@@ -121,12 +121,12 @@ def same_number(a: float, b: float) -> bool:
 
 
 MraProfile = Literal["released", "reported", "official"]
+_PROFILES: tuple[MraProfile, ...] = ("released", "reported", "official")
 _STEPS = 0.05 * np.arange(10)
-_LIMITS: dict[MraProfile, list[float]] = {  # of the relative error, ascending, each by its tool's own expression
-    "released": (np.float32(1) - (0.5 + _STEPS).astype(np.float32))[::-1].tolist(),
-    "reported": (1.0 - (0.5 + _STEPS))[::-1].tolist(),
-    "official": (1 - np.linspace(0.5, 0.95, 10))[::-1].tolist(),
-}
+# Limits of the relative error, ascending, each by its tool's own expression.
+_RELEASED = (np.float32(1) - (0.5 + _STEPS).astype(np.float32))[::-1].tolist()
+_REPORTED = (1.0 - (0.5 + _STEPS))[::-1].tolist()
+_OFFICIAL = (1 - np.linspace(0.5, 0.95, 10))[::-1].tolist()
 
 
 def mra(pred: float, true: float, profile: MraProfile = "released") -> float:
@@ -137,21 +137,21 @@ def mra(pred: float, true: float, profile: MraProfile = "released") -> float:
     VSI-Bench's tool, ≤; a true 0 is met only by 0. What is not finite earns 0. Source: Yang et al. 2024 (VSI-Bench);
     onethinker_reward.py and eval_bench.py of tulerfeng/OneThinker; lmms-eval's tasks/vsibench.
     """
-    return mra_profiles(pred, true)[profile]
+    return mra_profiles(pred, true)[_PROFILES.index(profile)]
 
 
-def mra_profiles(pred: float, true: float) -> dict[MraProfile, float]:
-    """`mra` by every profile."""
+def mra_profiles(pred: float, true: float) -> tuple[float, float, float]:
+    """`mra` as released, reported and official."""
     pred, true = float(pred), float(true)
     away, size = abs(pred - true), abs(true)
     error = away / size if size else math.inf if away else 0.0
     pred_32, true_32 = _single(pred), _single(true)
     error_32 = _single(_single(abs(pred_32 - true_32)) / _single(abs(true_32) + _SMALL))
-    return {
-        "released": (10 - bisect_right(_LIMITS["released"], error_32)) / 10,  # NaN is past every limit for it
-        "reported": (10 - bisect_right(_LIMITS["reported"], error)) / 10 if size >= 1e-12 else 0.0,
-        "official": (10 - bisect_left(_LIMITS["official"], error)) / 10 if not math.isnan(error) else 0.0,
-    }
+    return (
+        (10 - bisect_right(_RELEASED, error_32)) / 10,  # NaN is past every limit for it
+        (10 - bisect_right(_REPORTED, error)) / 10 if size >= 1e-12 else 0.0,
+        (10 - bisect_left(_OFFICIAL, error)) / 10 if not math.isnan(error) else 0.0,
+    )
 
 
 def _single(value: float) -> float:

@@ -52,6 +52,8 @@ def _decimals(sample: Sample) -> int | None:
 
 
 def _right(said: float, true: float, sample: Sample) -> bool:
+    if not sample.meta:  # of an owner who compares in no way of his own, as most are
+        return measure.same_number(said, true)
     decimals = _decimals(sample)
     if decimals is not None:
         return round(said, decimals) == true

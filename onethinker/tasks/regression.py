@@ -30,8 +30,7 @@ class Regression(Task[float]):
         return parse_number(text, lenient=lenient)
 
     def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
-        found = list(map(measure.mra_profiles, pred, true))
-        released, official, reported = ([mra[p] for mra in found] for p in ("released", "official", "reported"))
+        released, reported, official = zip(*map(measure.mra_profiles, pred, true), strict=True)
         return Measured(released, {"mra": released}, {"mra_official": official, "mra_reported": reported})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -60,8 +59,7 @@ Result: TypeAlias = Score | DataError
 """A score, or what is wrong with the sample's truth."""
 
 
-@dataclass(slots=True)
-class Measured:
+class Measured(msgspec.Struct):
     """What a task's measure says of N parsed answers, a column of N each.
 
     components, evidence: by name. paper, hardened: R_acc, the accuracy unless given. structure: the released structure
@@ -69,8 +67,8 @@ class Measured:
     """
 
     accuracy: Column
-    components: Mapping[str, Column] = field(default_factory=dict)
-    evidence: Mapping[str, Column] = field(default_factory=dict)
+    components: Mapping[str, Column] = msgspec.field(default_factory=dict)
+    evidence: Mapping[str, Column] = msgspec.field(default_factory=dict)
     paper: Column | None = None
     hardened: Column | None = None
     structure: Column | None = None
