@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import typer.testing
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from onethinker.engines.base import Request
 from onethinker.engines.scripted import ScriptedEngine
@@ -28,9 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell tests/amount.py, before a test module is read, whether this is the quick suite."""
     amount.quick = "not slow" in config.option.markexpr
     settings.register_profile(
-        "ours", max_examples=amount.many(100, 25), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )  # no test depends on how fast the machine is
+        "ours", max_examples=amount.many(100, 25), deadline=None, suppress_health_check=[HealthCheck.too_slow],
+        derandomize=amount.quick,
+    )  # fmt: skip  # no test depends on how fast the machine is
     settings.load_profile("ours")
+    if amount.quick:  # numbers and texts of all our files are cases too: four seconds to look for in a fresh clone
+        providers._get_local_constants = Constants
 
 
 @pytest.fixture(scope="session")

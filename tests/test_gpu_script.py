@@ -16,9 +16,12 @@ from benchmarks import gpu, gpu_cells, gpu_parts, shapes
 from benchmarks.child import Measured
 from benchmarks.gpu_work import DRY
 from onethinker.models.published import qwen3_vl_2b
+from tests.amount import thinned
 
 
-@pytest.mark.parametrize("part", ["machine", "precision", "attention", "sft", "rl", "nccl"])
+@pytest.mark.parametrize(
+    "part", thinned(["machine", "precision", "attention", "sft", "rl", "nccl"], "machine", "attention", "nccl")
+)
 def test_a_part_measures_on_the_cpu(part: str) -> None:
     torch.set_num_threads(1)
     rows: list[dict] = []

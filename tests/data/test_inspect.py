@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,15 @@ from onethinker.data.worlds import build_world
 from onethinker.sample import DataError, Sample, load_samples, save_samples
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_world(tmp_path_factory.mktemp("built") / "w", 26, seed=0, validation=13, test=13)
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Path:
-    return build_world(tmp_path / "w", 26, seed=0, validation=13, test=13)
+def world(built: Path, tmp_path: Path) -> Path:
+    """A copy of one's own."""
+    return Path(shutil.copytree(built, tmp_path / "w"))
 
 
 def rewrite(split: Path, change: dict[int, dict[str, object]], extra: list[Sample] | None = None) -> None:

@@ -218,7 +218,7 @@ def test_mra_on_its_thresholds_is_each_tools_own():
     """Every exact step of many truths, where rounding decides, and in between."""
     torch.set_default_dtype(torch.float32)
     rng = np.random.default_rng(2)
-    truths = [1.0, 3.0, 7.0, 10.0, 100.0, 0.1, 12.5, 1e6, -4.0, *rng.integers(1, 999, 40).tolist()]
+    truths = [1.0, 3.0, 7.0, 10.0, 100.0, 0.1, 12.5, 1e6, -4.0, *rng.integers(1, 999, many(40, 10)).tolist()]
     steps = [sign * k / 20 for k in range(21) for sign in (1, -1)] + rng.uniform(-1, 1, 30).tolist()
     pairs = [(true * (1 + step), float(true)) for true in truths for step in steps]
     tools = {"released": released_mra, "reported": reported_mra, "official": official_mra}

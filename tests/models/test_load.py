@@ -126,6 +126,7 @@ def test_adapters_come_back_on_the_weights_they_were_made_for(seed, mini_process
     torch.testing.assert_close(logps(folded), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_adapters_on_adapters(mini_processor, logps, tmp_path):
     """Adapters of a second stage stand on the first stage's folded ones."""
     model, _ = load("mini", device="cpu")

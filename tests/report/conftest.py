@@ -64,7 +64,23 @@ def write_evaluation(folder, samples, rows, values, sampled=None, data=""):
 @pytest.fixture
 def data(tmp_path) -> Path:
     """Three questions: a picture, a clip, and one whose words are hostile."""
-    folder = tmp_path / "data"
+    return write_data(tmp_path / "data")
+
+
+@pytest.fixture
+def run_folder(tmp_path, data) -> Path:
+    """Evaluations before and after RL and a control, both stages' metrics, rollouts and the stages' times."""
+    return write_run(tmp_path / "demo", data)
+
+
+@pytest.fixture(scope="session")
+def kept_run(tmp_path_factory) -> Path:
+    """As `run_folder`, for tests that change nothing of it."""
+    folder = tmp_path_factory.mktemp("kept")
+    return write_run(folder / "demo", write_data(folder / "data"))
+
+
+def write_data(folder) -> Path:
     folder.mkdir()
     write_image(folder / "a.png", np.full((32, 48, 3), 180, np.uint8))
     write_clip(folder / "b.mp4", np.full((12, 32, 32, 3), 90, np.uint8), 2.0)
@@ -78,10 +94,8 @@ def data(tmp_path) -> Path:
     return folder
 
 
-@pytest.fixture
-def run_folder(tmp_path, data) -> Path:
-    """Evaluations before and after RL and a control, both stages' metrics, rollouts and the stages' times."""
-    folder, samples = tmp_path / "demo", load_samples(data)
+def write_run(folder, data) -> Path:
+    samples = load_samples(data)
     wrong = [row_of(s, f"<think>{HOSTILE}</think><answer>{HOSTILE}x</answer>") for s in samples]
     right = [row_of(s, f"<think>sure {HOSTILE}</think><answer>{s.truth}</answer>") for s in samples]
     stray = [row_of(samples[0], "other model", settings="another")]

@@ -47,10 +47,10 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-@pytest.fixture
-def made(run_folder):
-    file = write_report(run_folder)
-    assert file == run_folder / "report.html"
+@pytest.fixture(scope="module")
+def made(kept_run):
+    file = write_report(kept_run)
+    assert file == kept_run / "report.html"
     return Page(file.read_text(encoding="utf-8"))
 
 

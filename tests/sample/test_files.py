@@ -140,7 +140,7 @@ def test_a_line_without_end_is_refused_before_it_is_read(tmp_path: Path, monkeyp
 
 
 def test_many_samples_take_little_more_than_themselves(tmp_path: Path) -> None:
-    count = 20_000
+    count = many(20_000, 4_000)
     with (tmp_path / "a.jsonl").open("w") as out:
         for n in range(count):
             row = {

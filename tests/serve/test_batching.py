@@ -39,7 +39,7 @@ def run(engine, work, batch=8):
 def test_a_local_engine_batches_continuously_with_the_answers_of_each_alone(engine, ask):
     asked = [
         (ask("<image>What is it?", "square", id=str(i)), Sampling(n=1 + i % 2, temperature=i % 3 / 2, max_tokens=6 + i))
-        for i in range(12)
+        for i in range(8)
     ]
 
     async def work(batcher):

@@ -11,7 +11,15 @@ from tests.amount import slow
 from tests.tasks.examples import JSON_TASKS, respond
 
 NEVER_OK = [name for name in CLASSES if name not in ("ten thousand boxes", "regex bombs", "right-to-left marks")]
-LONG = ("10 MB", "just under the limit of a response", "a million boxes", "ten thousand boxes", "regex bombs")
+LONG = (
+    "10 MB",
+    "just under the limit of a response",
+    "a million boxes",
+    "ten thousand boxes",
+    "regex bombs",
+    "10,000 levels",
+    "tag bombs",
+)
 """Test_contract has shorter ones of these."""
 SAMPLES = {task: sample for task, sample in questions().items() if task != "math"}
 

@@ -21,8 +21,8 @@ from tests.amount import many, thinned
 from tests.tasks.examples import JSON_TASKS, TEXT_TASKS, respond, sample_of
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real"
-LONG = many(100_000, 5_000)
-"""Of what is hostile by its length; the names below are those of the whole length."""
+LONG, DEEP = many(100_000, 2_000), many(10_000, 2_000)
+"""Of what is hostile by its length or depth; the names below are those of the whole."""
 
 
 def boxes_answer(count: int) -> str:
@@ -44,8 +44,8 @@ HOSTILE = {
     "booleans": '{"time": [false, true], "boxes": [false, false, true, true]}',
     "text as numbers": '{"time": ["1", "2"], "boxes": ["1", "2", "3", "4"]}',
     "duplicate keys": '{"time": [1, 2], "time": [3, 9], "boxes": [1, 2, 3, 4], "boxes": [1, 2, 3, 5]}',
-    "10,000 levels": "[" * 10_000 + "]" * 10_000,
-    "10,000 levels of objects": '{"boxes":' * 10_000 + "1" + "}" * 10_000,
+    "10,000 levels": "[" * DEEP + "]" * DEEP,
+    "10,000 levels of objects": '{"boxes":' * DEEP + "1" + "}" * DEEP,
     "lone surrogates": '{"boxes": "\ud800", "\udfff": "\ud800\ud800"}',
     "escaped lone surrogates": r'{"boxes": {"\ud800": [1, 2, 3, 4]}, "time": "\udfff"}',
     "right-to-left marks": '\u202e{"time": [1, 2], "boxes": [1, 2, 3, 4]}\u202c',

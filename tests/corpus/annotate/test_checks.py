@@ -8,6 +8,7 @@ from onethinker.corpus.annotate.checks import CHECKS, Candidate, failed_checks
 from onethinker.corpus.annotate.settings import load_settings
 from onethinker.sample import Sample
 from onethinker.sample.answer import read_answer
+from tests.amount import many
 
 RULES = load_settings().rules
 GOOD = "There is a large red circle on the left and a small blue square beside it, so two shapes can be counted."
@@ -94,5 +95,5 @@ def test_checks_can_be_left_out_by_name():
 
 
 def test_hostile_thinking_is_read_in_time():
-    for thinking in ("a" * 300_000, "[" * 300_000, "the answer is " * 30_000, "1, " * 100_000, "\\frac{" * 50_000):
-        failed(thinking, seconds=3.0)
+    for piece in ("a", "[", "the answer is ", "1, ", "\\frac{"):
+        failed(piece * (many(300_000, 100_000) // len(piece)), seconds=3.0)

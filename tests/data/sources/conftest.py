@@ -17,6 +17,7 @@ from PIL import Image
 
 from onethinker.data.sources import read
 from onethinker.sample import DataError
+from tests.amount import many
 from tests.data.sources.writer import put_below
 
 
@@ -62,7 +63,8 @@ ODD = [
 
 @pytest.fixture(scope="session")
 def spoilt() -> Callable[[Any], Iterator[Any]]:
-    """`spoilt(document)`: 80 copies of nested lists and objects, each with one value changed, dropped or doubled."""
+    """`spoilt(document)`: 80 (quickly, 30) copies of nested lists and objects, each with one value changed, dropped or
+    doubled."""
 
     def nodes(value: Any) -> list[tuple[Any, Any]]:
         keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
@@ -70,7 +72,7 @@ def spoilt() -> Callable[[Any], Iterator[Any]]:
 
     def make(document: Any) -> Iterator[Any]:
         rng = Random(0)
-        for _ in range(80):
+        for _ in range(many(80, 30)):
             copy = deepcopy(document)
             parent, key = rng.choice(nodes(copy))
             match rng.randrange(4):
@@ -101,6 +103,6 @@ def survives(put: Callable[[str, Any], Path], tmp_path: Path, spoilt: Callable[[
                 counts["refused"] += 1
                 assert str(tmp_path) in str(error) and len(str(error)) < 2000
         put(file, dump(document))
-        assert counts["refused"] >= 15 and counts["read"] >= 1, counts
+        assert counts["refused"] >= many(15, 4) and counts["read"] >= 1, counts
 
     return check

@@ -51,7 +51,7 @@ def test_every_source_has_a_layout() -> None:
         assert source.licence and source.evidence and (not source.train or source.train in source.splits), source.name
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", thinned(LAYOUTS, *ONCE, every=4))
 def test_rows_become_samples(name: str, put: Put, tmp_path: Path) -> None:
     layout, source = LAYOUTS[name], SOURCES[name]
     write(put, layout)

@@ -101,7 +101,7 @@ def test_rectangles_on_ruled_paper_are_counted_not_placed() -> None:
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("worlds")
     return {
-        bias: build_world(folder / bias, 130, 3, validation=1, test=13, teacher_error=0.0, teacher_bias=bias)
+        bias: build_world(folder / bias, many(130, 65), 3, validation=1, test=13, teacher_error=0.0, teacher_bias=bias)
         for bias in ("none", "boxes=2,times=0.5")
     }
 

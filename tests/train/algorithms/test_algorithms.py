@@ -46,7 +46,7 @@ def batches(draw, equal=False):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=many(40, 10), deadline=None)
+@settings(max_examples=many(40, 6), deadline=None)
 @given(given_batch=batches(), seed=st.integers(0, 9))
 def test_order_does_not_matter(name, given_batch, seed):
     rewards, groups, tasks = given_batch
@@ -57,7 +57,7 @@ def test_order_does_not_matter(name, given_batch, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=many(40, 10), deadline=None)
+@settings(max_examples=many(40, 6), deadline=None)
 @given(given_batch=batches())
 def test_finite_and_nan_rewards_are_left_out(name, given_batch):
     rewards, groups, tasks = given_batch
@@ -72,7 +72,7 @@ def test_finite_and_nan_rewards_are_left_out(name, given_batch):
 
 
 @pytest.mark.parametrize("name", GROUPWISE)
-@settings(max_examples=many(40, 10), deadline=None)
+@settings(max_examples=many(40, 6), deadline=None)
 @given(given_batch=batches())
 def test_equal_groups_are_zero_and_others_sum_to_zero(name, given_batch):
     rewards, groups, tasks = given_batch
