@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,15 @@ def pytest_configure(config: pytest.Config) -> None:
         derandomize=amount.quick,
     )  # fmt: skip  # no test depends on how fast the machine is
     settings.load_profile("ours")
+    gc.disable()  # until all is collected: looking for garbage among what the libraries make takes seconds
     if amount.quick:  # numbers and texts of all our files are cases too: four seconds to look for in a fresh clone
         providers._get_local_constants = Constants
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded now out of every later search for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -62,19 +62,19 @@ def bend(model, change):
 
 def test_greedy_equals_generate(engine, encoder, mini_model, requests):
     """Prompts of all kinds in one batch of mixed lengths, against transformers with one prompt at a time."""
-    found = answers(engine, requests, max_tokens=16)
+    found = answers(engine, requests, max_tokens=8)
     for request in requests:
         prompt = encoder.encode(request)
         out = mini_model.generate(
             input_ids=prompt.ids_T[None], attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-            mm_token_type_ids=prompt.types_T[None], **prompt.media, do_sample=False, max_new_tokens=16,
+            mm_token_type_ids=prompt.types_T[None], **prompt.media, do_sample=False, max_new_tokens=8,
             suppress_tokens=banned_ids(encoder.tokenizer),
         )  # fmt: skip
         (completion,) = found[request.id]
         assert list(completion.token_ids) == out[0, len(prompt) :].tolist(), request.id
         assert completion.prompt_tokens == len(prompt)
         assert completion.text == encoder.tokenizer.decode(completion.token_ids, skip_special_tokens=True)
-        assert (completion.finish, completion.tokens) == ("length", 16)
+        assert (completion.finish, completion.tokens) == ("length", 8)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
@@ -92,13 +92,13 @@ def test_an_answer_does_not_depend_on_its_company(engine, mini_model, encoder, r
     narrow = LocalEngine(mini_model, encoder, decode_batch_size=4)
     ids = []
     for asker, asked in ((engine, requests), (engine, requests[::-1]), (narrow, requests)):
-        found = answers(asker, asked, n=3, temperature=1.0, max_tokens=10, seed=5)
+        found = answers(asker, asked, n=3, temperature=1.0, max_tokens=6, seed=5)
         ids.append({name: [c.token_ids for c in completions] for name, completions in found.items()})
     assert ids[0] == ids[1] == ids[2]
-    alone = answers(engine, requests[2:3], n=3, temperature=1.0, max_tokens=10, seed=5)
+    alone = answers(engine, requests[2:3], n=3, temperature=1.0, max_tokens=6, seed=5)
     assert [c.token_ids for c in alone["long"]] == ids[0]["long"]
     assert len({tuple(a) for group in ids[0].values() for a in group}) == 15, "every answer is a draw of its own"
-    other = answers(engine, requests, n=3, temperature=1.0, max_tokens=10, seed=6)
+    other = answers(engine, requests, n=3, temperature=1.0, max_tokens=6, seed=6)
     assert [c.token_ids for c in other["long"]] != ids[0]["long"]
 
 

@@ -32,6 +32,7 @@ def alone(engine, request, sampling):
     return completions
 
 
+@pytest.mark.slow  # the quick suite has serve/test_batching's
 def test_joined_answers_are_those_of_each_alone(engine, ask):
     asked = [
         (ask(text, *names, id=f"{name} {i}"), sampling)

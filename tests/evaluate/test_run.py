@@ -236,6 +236,7 @@ def test_two_processes_on_one_folder_are_refused(samples, truths, run, tmp_path)
         run(samples, ScriptedEngine(truths), tmp_path / "eval")
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_what_it_answered(samples, truths, run, tmp_path):
     out, ready = tmp_path / "eval", tmp_path / "answered"
     script = f"""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,6 +15,7 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model
 from onethinker.media import MediaBudget
 from onethinker.serve.app import make_app
+from onethinker.serve.decoders import Decoders
 from onethinker.serve.limits import Limits
 from onethinker.tasks.prompts import load_prompts
 
@@ -40,14 +42,16 @@ def scripted_model(answers: Any = script) -> Model:
 
 @pytest.fixture(scope="package")
 def make_client() -> Iterator[Callable[..., TestClient]]:
-    """`make_client(limits=…, token=…)`: a client of an application of its own; ends with the tests of this folder."""
+    """`make_client(limits=…, token=…)`: a client of an application of its own; ends with the tests of this folder. Its
+    decoder starts with the first upload (a second of work, which most need not), or at once if it is to be `ready`."""
     with ExitStack() as stack:
 
-        def make(model: Model | None = None, name: str = "mini", **options: Any) -> TestClient:
+        def make(model: Model | None = None, name: str = "mini", ready: bool = False, **options: Any) -> TestClient:
             bounds = {"decoders": 1} | options.pop("limits", {})
             app = make_app(model or scripted_model(), name, limits=Limits(**bounds), **options)
             client = TestClient(app, base_url=HERE, raise_server_exceptions=False)
-            stack.callback(leave, client.__enter__())
+            with nullcontext() if ready else patch.object(Decoders, "start", AsyncMock()):
+                stack.callback(leave, client.__enter__())
             return client
 
         yield make
@@ -67,6 +71,7 @@ def leave(client: TestClient) -> None:
 def client(make_client: Callable[..., TestClient]) -> TestClient:
     """With small bounds."""
     return make_client(
+        ready=True,
         limits={"pixels": 1_000_000, "media_bytes": 1 << 20, "request_bytes": 3 << 20, "frames": 200, "seconds": 60,
                 "media": 3, "question": 2000, "max_tokens": 100},
     )  # fmt: skip

@@ -98,7 +98,7 @@ def check(found: object, expected: Score) -> None:
 
 @pytest.mark.parametrize("task", JSON_TASKS)
 def test_equal_to_one_by_one(task: str) -> None:
-    rng, cases = random.Random(task), many(800, 160)
+    rng, cases = random.Random(task), many(800, 80)
     samples, answers = [], []
     for case in range(cases):
         meta: dict[str, Any] = {"duration": rng.choice((20, 31.5))} if case % 5 == 0 else {}
@@ -119,7 +119,7 @@ def test_equal_to_one_by_one(task: str) -> None:
 def test_equal_whatever_character_is_changed(task: str) -> None:
     rng = random.Random(f"{task} characters")
     texts = [TRUTHS[task]]
-    for _ in range(many(600, 120)):
+    for _ in range(many(600, 60)):
         text = json.dumps(answer(rng, task))
         place, more = (
             rng.randrange(len(text)),

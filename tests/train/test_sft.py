@@ -70,6 +70,7 @@ def test_the_answer_is_the_response_and_the_end_of_turn(source, world):
     assert answer.count(source.stop) == 1
 
 
+@pytest.mark.slow  # the quick suite has test_loss's microbatches
 def test_accumulation_equals_one_batch(source, tiny, mini_processor):
     after = []
     for micro_tokens in (100_000, 120):

@@ -86,6 +86,7 @@ def test_equals_plain_with_checkpointing(lora, model, groups) -> None:
     assert_same_gradients(gradients(model, answer_logps(model, groups, banned=[])[0]), expected)
 
 
+@pytest.mark.slow  # the quick suite has test_loss's
 def test_microbatches_change_nothing(model, groups) -> None:
     with torch.no_grad():
         whole, _ = answer_logps(model, groups, banned=[])
