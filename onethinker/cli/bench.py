@@ -93,6 +93,9 @@ def tools(
     quick: Quick = False,
     seeds: Seeds = None,
     out: Out = None,
+    needs: Annotated[
+        str, typer.Option(help="Kinds of questions and tools, by commas: some of zoom, look, search.")
+    ] = "zoom,look,search",
     known: Known = None,
     ray: Ray = "",
     set_: Set = None,
@@ -101,8 +104,8 @@ def tools(
     from onethinker.studies.tools import bench_tools
 
     page = bench_tools(
-        _folder(out, "tools", quick), model, seeds=seeds or (QUICK_SEEDS if quick else 5), quick=quick,
-        assignments=set_ or (), command=_command(), known=known, ray=ray,
+        _folder(out, "tools", quick), model, needs=needs.split(","), seeds=seeds or (QUICK_SEEDS if quick else 5),
+        quick=quick, assignments=set_ or (), command=_command(), known=known, ray=ray,
     )  # fmt: skip
     print(page)
 

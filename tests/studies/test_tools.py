@@ -36,8 +36,8 @@ def test_the_contrasts_are_those_of_a_hand() -> None:
         ("tools", "none", "look", [0.3, 0.35]),
         ("tools", "none", "search", [0.0, 0.0]),
         ("tools", "none", "plain", [0.0, -0.1]),
-        ("tools, after RL", "tools, after SFT", "mean of the three", [0.2, 0.1]),
-        ("none, after RL", "none, after SFT", "mean of the three", [0.05, 0.05]),
+        ("tools, after RL", "tools, after SFT", "mean of the kinds", [0.2, 0.1]),
+        ("none, after RL", "none, after SFT", "mean of the kinds", [0.05, 0.05]),
     ]
 
 

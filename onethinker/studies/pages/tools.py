@@ -54,9 +54,14 @@ def page(study: Study) -> Page:
         "pictures of one `zoom` are one, of the `look` that the teacher asks for five.",
         *md.provenance(study, _settings(study)),
     ]
-    picture = forest("With tools minus without, points; RL minus SFT in the mean of the three kinds", told, "headline",
+    picture = forest("With tools minus without, points; RL minus SFT in the mean of the kinds", told, "headline",
                      "a dot is a seed, the bar the 95% interval of their mean")  # fmt: skip
     return {"README.md": md.join(parts), "differences.svg": picture}
+
+
+def _kinds(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The kinds of questions that were asked."""
+    return [kind for kind in (*KINDS, PLAIN) if kind in rows[0]["rl"]["accuracy"]]
 
 
 def _said(name: str) -> str:
@@ -73,7 +78,7 @@ def _accuracy(arms: Rows) -> str:
     table = [
         (TITLES[kind], str(n[kind]), *(_percent([row[stage]["accuracy"][kind] for row in arms[arm]])
                                        for arm in ARMS for stage in ("sft", "rl")))
-        for kind in (*KINDS, PLAIN)
+        for kind in _kinds(arms["tools"])
     ]  # fmt: skip
     columns = [f"{title}, after {stage}" for title in ARMS.values() for stage in ("SFT", "RL")]
     return md.table(("Questions", "n", *columns), table)
@@ -85,7 +90,7 @@ def _calls(rows: Sequence[Mapping[str, Any]]) -> str:
 
     table = [
         (TITLES[kind], *(share(stage, kind, tool) for stage in ("sft", "rl") for tool in KINDS))
-        for kind in (*KINDS, PLAIN)
+        for kind in _kinds(rows)
     ]
     columns = [f"{tool}, after {stage}" for stage in ("SFT", "RL") for tool in KINDS]
     return md.table(("Questions", *columns), table)
@@ -101,7 +106,7 @@ def _seen(arms: Rows) -> str:
     table = [
         (TITLES[kind], *(f"{mean(arm, kind, pictures):.1f}" for arm, pictures in
                          (("tools", False), ("tools", True), ("none", False))))
-        for kind in (*KINDS, PLAIN)
+        for kind in _kinds(arms["tools"])
     ]  # fmt: skip
     return md.table(("Questions", "with tools: prompt", "with tools: responses", "without: prompt"), table)
 

@@ -29,7 +29,7 @@ FILE = "knowledge/facts.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """id: three capitals, by which an answer cites it. of: the left shape and the right one, as `small red circle`.
+    """id: three capitals. of: the left shape and the right one, as `small red circle`.
     split: the one that asks for it."""
 
     id: str
@@ -76,7 +76,7 @@ def ask_fact(rng: Random, level: Level, known: list[Fact], error: float) -> Ques
     other = rng.choice([of for of in (f.of for f in known) if of != fact.of] or [fact.of[::-1]])
     calls = tuple(call(describe(scene), "search", query=_both(of), k=1) for of in (fact.of, other))
     wrong = rng.choice([n for n in range(1, MOST + 1) if n != fact.value])
-    answers = tuple(final(f"[{fact.id}] {n}", str(n)) for n in (fact.value, wrong))
+    answers = tuple(final(f"it is {n}", str(n)) for n in (fact.value, wrong))
     worked = work(rng, error, calls, answers)  # type: ignore[arg-type]
     question = "What is the number of the two shapes?"
     return Question("fact", "numerical", question, str(fact.value), render(scene), scene.key(), worked, clue=fact.id)
