@@ -25,7 +25,7 @@ from onethinker.data.worlds import build_needs
 from onethinker.engines.base import Completion, Engine, Request, Sampling
 from onethinker.recipes import Recipe, override, trained_with
 from onethinker.sample import Samples, load_samples
-from onethinker.studies.tools import ARMS, arm_settings
+from onethinker.studies.tools import ARMS, KINDS, arm_settings
 from onethinker.train import rl, rollout_engine, sft
 
 
@@ -83,8 +83,9 @@ def main() -> None:
         for arm in ARMS:
             recipe = override(
                 trained_with("mini-sft"),  # type: ignore[arg-type]
-                [*arm_settings(arm, out), "model.base=mini-sft", f"sft.steps={told.steps}", f"sft.batch={told.batch}",
-                 f"rl.steps={told.steps}", f"rl.prompts={told.prompts}", f"rl.minibatch={told.prompts}",
+                [*arm_settings(arm, out, KINDS), "model.base=mini-sft", f"sft.steps={told.steps}",
+                 f"sft.batch={told.batch}", f"rl.steps={told.steps}", f"rl.prompts={told.prompts}",
+                 f"rl.minibatch={told.prompts}",
                  f"rl.group={told.group}", "rl.max_tokens=48", "rl.filter_groups=false", "watch=[]"],
             )  # fmt: skip
             learned, trained = measured(arm, recipe, samples, out / arm)

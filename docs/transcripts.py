@@ -1,7 +1,7 @@
 """Draws answers turn by turn, one a tool, into docs/images: `python docs/transcripts.py [MODEL]`.
 
-MODEL: a checkpoint that was trained with the tools, such as a cell's of `onethinker bench tools`; the first right
-answer of each kind is drawn. Without one it is the world's teacher that answers, whose calls the tools really answer.
+MODEL: a checkpoint that was trained with tools, such as a cell's of `onethinker bench tools`; the first right answer
+with each of them is drawn. Without one it is the world's teacher that answers, whose calls the tools really answer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from onethinker.data.worlds import NEEDS, build_needs
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model
 from onethinker.media import MediaBudget
+from onethinker.recipes import trained_with
 from onethinker.sample import Samples
 from onethinker.tasks import get_task
 from onethinker.tasks.prompts import load_prompts
@@ -27,11 +28,12 @@ IMAGES = Path(__file__).parent / "images"
 
 def main(model: str = "") -> None:
     with tempfile.TemporaryDirectory() as made:
-        folder = build_needs(Path(made) / "w", 3, seed=11, validation=1, test=30 if model else 3)
+        needs = [*recipe.tools.names] if model and (recipe := trained_with(model)) else list(NEEDS)
+        folder = build_needs(Path(made) / "w", 3, seed=11, needs=needs, validation=1, test=30 if model else 3)
         samples = load_samples(folder / "test")
         knowledge = folder / "knowledge"
-        asked = load_model(model, tools=list(NEEDS), knowledge=knowledge) if model else _teacher(samples, knowledge)
-        for need in NEEDS:
+        asked = load_model(model, tools=needs, knowledge=knowledge) if model else _teacher(samples, knowledge)
+        for need in needs:
             for sample in (s for s in samples if s.meta["needs"] == need):
                 (medium,) = sample.paths(samples.root)
                 result = asked.ask(medium, sample.question, task=sample.task, options=sample.options)

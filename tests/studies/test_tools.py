@@ -10,7 +10,7 @@ import pytest
 from onethinker.studies import tools
 from onethinker.studies.bench import Sizes
 from onethinker.studies.pages.index import study_page
-from onethinker.studies.pages.tools import page
+from onethinker.studies.pages.tools import _cell, page
 from onethinker.studies.tools import answered, bench_tools, contrasts_of
 
 
@@ -52,6 +52,11 @@ def test_its_page_says_what_was_counted() -> None:
     assert "| with tools − without | words and shapes too small (zoom) | Greedy answers | +65.0 [" in written
     assert "| words and shapes too small (zoom) | 0.0 | 0.0 | 0.0 | 100.0 | 0.0 | 0.0 |" in written  # calls
     assert "| the plain world | 16.0 | 16.0 | 16.0 |" in written  # visual tokens
+
+
+def test_one_seed_has_the_interval_of_its_questions() -> None:
+    assert _cell("zoom", 60, [0.4]) == "40.0 [28.6, 52.6]"  # Wilson's of 24 of 60
+    assert _cell("plain", 60, [0.4]) == "40.0" and _cell("zoom", 60, [0.4, 0.6]).startswith("50.0 [")
 
 
 def test_calls_and_accuracy_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from onethinker.studies.contrasts import Contrast, estimate, read_contrasts, scale
+from scipy import stats
+
+from onethinker.studies.contrasts import Contrast, Estimate, estimate, read_contrasts, scale
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.figures import forest
 from onethinker.studies.pages.markdown import Page, Study
@@ -43,8 +45,8 @@ def page(study: Study) -> Page:
         "![differences](differences.svg)",
         "## Greedy answers",
         _accuracy(arms),
-        "Accuracy in percent, means over seeds with 95% intervals that are not corrected; on the plain world the mean "
-        "over its tasks.",
+        "Accuracy in percent with 95% intervals that are not corrected, of the mean over seeds or, where there is one "
+        "seed, of what other questions would have given (Wilson); on the plain world the mean over its tasks.",
         "## How often a tool is called",
         _calls(arms["tools"]),
         "Share of greedy answers that call the tool at least once, in percent, mean over seeds.",
@@ -76,12 +78,21 @@ def _percent(values: Sequence[float]) -> str:
 def _accuracy(arms: Rows) -> str:
     n = arms["tools"][0]["rl"]["n"]
     table = [
-        (TITLES[kind], str(n[kind]), *(_percent([row[stage]["accuracy"][kind] for row in arms[arm]])
+        (TITLES[kind], str(n[kind]), *(_cell(kind, n[kind], [row[stage]["accuracy"][kind] for row in arms[arm]])
                                        for arm in ARMS for stage in ("sft", "rl")))
         for kind in _kinds(arms["tools"])
     ]  # fmt: skip
     columns = [f"{title}, after {stage}" for title in ARMS.values() for stage in ("SFT", "RL")]
     return md.table(("Questions", "n", *columns), table)
+
+
+def _cell(kind: str, n: int, seeds: Sequence[float]) -> str:
+    """An accuracy with the interval that its seeds give or, of a single seed, the one that its n questions give
+    (Wilson); the plain world's is a mean over tasks, and has none then."""
+    if len(seeds) > 1 or kind == PLAIN:
+        return _percent(seeds)
+    found = stats.binomtest(round(seeds[0] * n), n).proportion_ci(method="wilson")
+    return md.with_interval("headline", Estimate(tuple(seeds), seeds[0], float(found.low), float(found.high)))
 
 
 def _calls(rows: Sequence[Mapping[str, Any]]) -> str:
