@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import gpu, gpu_cells, gpu_parts, shapes
+from benchmarks import gpu, gpu_cells, gpu_parts, plan, plan_rates, shapes
 from benchmarks.child import Measured
 from benchmarks.gpu_work import DRY
 from onethinker.models.published import qwen3_vl_2b
@@ -41,6 +41,23 @@ def test_a_part_measures_on_the_cpu(part: str) -> None:
     if part == "nccl":
         (row,) = (row for row in rows if "sharded" in row)
         assert row["sharded"] == pytest.approx(row["plain"], rel=1e-5)
+
+
+@pytest.mark.parametrize("adapters", [0, 2])
+def test_a_machines_rates_are_measured_on_pieces_of_a_model(adapters: int, tmp_path, monkeypatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setattr(plan_rates, "OPTIMISED", 1 << 12)
+    shapes.dot().save_pretrained(tmp_path)
+    found = plan_rates.rates(tmp_path, plan_rates.Lengths(tokens=9, answers=3, patches=64, rows=2, adapters=adapters))
+    assert set(found["reached"]) == {"vision", "projector", "language", "head"}  # what `plan` tells apart
+    numbers = [*found["reached"].values(), found["training"], found["memory"]]
+    assert all(math.isfinite(number) and number > 0 for number in numbers) and math.isfinite(found["local"])
+
+
+def test_a_runs_mean_step_leaves_out_the_first_where_there_are_others() -> None:
+    rows = [{"seconds": total, "seconds/update": of} for total, of in ((5.0, 2.0), (8.0, 1.0), (12.0, 3.0))]
+    assert plan.mean_step(rows) == {"seconds": 3.5, "seconds/update": 2.0}
+    assert plan.mean_step(rows[:1]) == {"seconds": 5.0, "seconds/update": 2.0}
 
 
 def test_a_part_that_fails_or_hangs_costs_that_part_alone(tmp_path, monkeypatch) -> None:
