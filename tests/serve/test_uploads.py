@@ -122,7 +122,7 @@ def lost(job, **limits):
 
 TOLD = {"task": "multiple_choice", "modality": "text", "question": "q", "options": ["A. x"], "meta": {},
         "response": "<think>x</think><answer>A</answer>", "finish": "stop", "model": "m", "tokens": 1,
-        "seconds": 0.0}  # fmt: skip
+        "seconds": 0.0, "turns": []}  # fmt: skip
 
 
 @pytest.mark.slow
