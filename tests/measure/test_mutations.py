@@ -106,7 +106,7 @@ MUTATIONS = [
     ("masks", "mask_HW[:-1, :-1] ^ mask_HW[1:, 1:]", "mask_HW[:-1, :-1] & mask_HW[1:, 1:]"),
     ("masks", "np.ones_like(inter)", "np.zeros_like(inter)"),
     ("masks", "(digits & 31) << (5 * place)", "(digits & 31) << (4 * place)"),
-    ("text", '(10 - bisect_right(_LIMITS["released"]', '(9 - bisect_right(_LIMITS["released"]'),
+    ("text", "(10 - bisect_right(_RELEASED", "(9 - bisect_right(_RELEASED"),
     ("text", "2 * shared /", "shared /"),
     ("text", "round(a, 2) == round(b, 2)", "round(a, 1) == round(b, 1)"),
     ("text", "+ surplus) / len(true)", "+ surplus) / len(said)"),
