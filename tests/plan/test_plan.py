@@ -255,7 +255,7 @@ def _applied(recipe, change: str, gpus: int):
     ("given", "gpus", "memory", "first"),
     thinned([
         (["parallel=ddp"], 8, 80.0, "--set parallel=fsdp"),
-        (["parallel=ddp", "rl.decode_batch_size=32"], 8, 80.0, "--set parallel=fsdp --set rl.decode_batch_size=8"),
+        (["parallel=ddp", "rl.decode_batch_size=32"], 8, 80.0, "--set parallel=fsdp --set rl.decode_batch_size=16"),
         (["rl.decode_batch_size=32"], 8, 90.0, "--set rl.decode_batch_size=16"),
         (["sft.gradient_checkpointing=false", "rl.gradient_checkpointing=false"], 8, 80.0,
          "--set sft.gradient_checkpointing=true --set rl.gradient_checkpointing=true"),
