@@ -9,8 +9,9 @@ Importing the package imports neither torch nor transformers; names are resolved
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from onethinker.util.lazy import lazy_names
 
 if TYPE_CHECKING:
     from onethinker.inference import ask, load_model
@@ -31,12 +32,7 @@ _HOME = {
     "ask": "inference",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'onethinker' has no attribute {name!r}; it has {', '.join(__all__)}")
-    found = globals()[name] = getattr(import_module(f"onethinker.{_HOME[name]}"), name)
-    return found
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

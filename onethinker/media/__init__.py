@@ -6,10 +6,10 @@ needs only the suffixes loads no decoder.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onethinker.media.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from onethinker.util.lazy import lazy_names
 
 if TYPE_CHECKING:
     from onethinker.media.budget import MediaBudget
@@ -42,8 +42,4 @@ _HOME = {
     "MediaError": "decode",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'onethinker.media' has no attribute {name!r}")
-    return getattr(import_module(f"onethinker.media.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)

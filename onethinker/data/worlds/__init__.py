@@ -5,8 +5,9 @@ Names are resolved when they are first used: `ask` needs `recognise` alone, and 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from onethinker.util.lazy import lazy_names
 
 if TYPE_CHECKING:
     from onethinker.data.worlds.build import build_world, corpus_text, tasks_named
@@ -38,8 +39,4 @@ _HOME = {
     "tasks_named": "build",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
