@@ -4,19 +4,20 @@
 
 One process of the mini model leaves a GPU idle most of the time, waiting for Python. So this starts the study's own
 command several times in one folder, whose processes share its cells, one thread each, and asks all to stop when the
-time is over: each saves the step that it is in. Then the page is made of the seeds that every arm has, and a line says
-how many cells and steps there are. `bench biased --known DIR/study.json` takes these seeds over elsewhere.
+time is over: each saves the step that it is in. Then it says how many cells and steps there are, and which command
+makes the page of the seeds that every arm has; it is not called here, since an arm that no process has begun would then
+train beyond the time. `bench biased --known DIR/study.json` takes these seeds over elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 from onethinker.studies.cells import is_finished
@@ -55,7 +56,7 @@ def run_processes(given: argparse.Namespace) -> None:
 
 def whole_seeds(cells: Path) -> int:
     """How many first seeds every arm has that was begun."""
-    begun = Counter(folder.parent.name for folder in cells.glob("*/seed-*"))
+    begun = {str(folder.parent.relative_to(cells)) for folder in cells.rglob("seed-*")}
     seed = 0
     while begun and all(is_finished(cells.parent, f"{arm}/seed-{seed}") for arm in begun):
         seed += 1
@@ -64,7 +65,7 @@ def whole_seeds(cells: Path) -> int:
 
 def steps(cells: Path) -> int:
     """RL steps made so far in all cells."""
-    return sum(rows[-1]["step"] for file in cells.glob("*/seed-*/rl/metrics.jsonl") if (rows := JsonLines(file).rows()))
+    return sum(rows[-1]["step"] for file in cells.rglob("seed-*/rl/metrics.jsonl") if (rows := JsonLines(file).rows()))
 
 
 def main() -> None:
@@ -81,12 +82,12 @@ def main() -> None:
     before, began = steps(cells), time.monotonic()
     run_processes(given)
     seconds, made = time.monotonic() - began, steps(cells) - before
-    finished = sum(is_finished(given.out, f"{f.parent.name}/{f.name}") for f in cells.glob("*/seed-*"))
+    finished = sum(is_finished(given.out, str(f.relative_to(cells))) for f in cells.rglob("seed-*"))
     whole = whole_seeds(cells)
     print(f"{given.processes} processes, {seconds:.0f} s: {made} RL steps, {made / seconds:.2f} a second")
     print(f"{finished} cells finished, {whole} whole seeds of {given.seeds}")
     if whole:
-        subprocess.run(command(given, whole), check=True)
+        print(f"the page: {shlex.join(command(given, whole))}")
     else:
         print(f"no whole seed yet: the same command goes on; {given.out}/process-*.log say what each did")
 

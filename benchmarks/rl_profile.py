@@ -26,6 +26,7 @@ from unittest.mock import patch
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.rl_step import matmul_rate
 from onethinker.data.worlds import build_world
 from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine
@@ -110,16 +111,6 @@ def metered(clock: Callable[[], float], train: Callable[[], Any]) -> Meter:
     return meter
 
 
-def matmul_rate() -> float:
-    """FLOPs a processor second of a 1024² float32 matrix product on one thread, the best of 20."""
-    a, best = torch.randn(1024, 1024), float("inf")
-    for _ in range(20):
-        began = time.thread_time()
-        a @ a
-        best = min(best, time.thread_time() - began)
-    return 2 * 1024**3 / best
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=8, help=f"timed steps, after {WARM} that are not")
@@ -131,9 +122,9 @@ def main() -> None:
         world = Path(folder) / "world"
         build_world(world, recipe.rl.prompts * recipe.rl.steps, seed=0, difficulty=1, validation=1, test=1)
         samples = load_samples(world / "train")
-        rates = [matmul_rate()]
+        rates = [matmul_rate(time.thread_time)]
         timed = metered(time.thread_time, lambda: run_rl(recipe, samples, Path(folder) / "timed"))
-        rates.append(matmul_rate())
+        rates.append(matmul_rate(time.thread_time))
         with FlopCounterMode(display=False) as counter:
             counted = metered(counter.get_total_flops, lambda: run_rl(recipe, samples, Path(folder) / "counted"))
     show(timed, counted, max(rates))

@@ -274,10 +274,9 @@ class _Estimator:
         trained = self.trained(stage)
         reference = sum(self.reference().values()) * self.parts if isinstance(stage, RLConfig) else 0.0
         dtype = self.recipe.model.dtype
-        saved = self.model.inside * (
-            counts.WIDTH[self.stored] - counts.WIDTH[dtype]
-        )  # layers are gathered as they compute
-        exchanges = 1 + self.model.units * (1 if dtype == "float32" else 2)  # their norms apart
+        # Layers are gathered in the type that they compute in, and where that is not float32 their norms apart.
+        saved = self.model.inside * (counts.WIDTH[self.stored] - counts.WIDTH[dtype])
+        exchanges = 1 + self.model.units * (1 if dtype == "float32" else 2)
         sharded = self.recipe.parallel == "fsdp"
         held = Held(self.gpus, sharded, self.whole_weights - saved, 4.0 * trained, reference, exchanges)
         _, passes = update_passes(items, minibatch, self.gpus, math.ceil(tokens), stage.micro_tokens)
