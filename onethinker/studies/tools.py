@@ -51,12 +51,12 @@ from onethinker.studies.bench import (
 from onethinker.studies.cells import Row, Work, cell_row, run_cells, seeds_done
 from onethinker.studies.contrasts import contrast_row, paired
 from onethinker.studies.pages.index import write_study_page
+from onethinker.studies.pages.tools import KINDS, PLAIN, kinds_of
 from onethinker.train.sft import run_sft
 from onethinker.util.runs import JsonLines
 
 TOOLS, NONE = "tools", "none"
-KINDS = ("zoom", "look", "search")
-PLAIN, MEAN = "plain", "mean of the kinds"
+MEAN = "mean of the kinds"
 ARMS = {
     TOOLS: ("image_pixels=4096", "frame_pixels=4096", "max_frames=6"),
     NONE: ("image_pixels=9216", "frame_pixels=4096", "max_frames=16"),
@@ -103,7 +103,9 @@ def bench_tools(
     if known:
         take_known(bench, known)
     train, test = _data(bench, kinds, hard, plain)
-    start = add_call_tokens(model, out / "model") if not (out / "model").exists() else out / "model"
+    start = out / "model"
+    # A cell: one of the processes that share the folder makes it, and one that was killed meanwhile makes it again.
+    run_cells(out, {"model": lambda _: {"model": str(add_call_tokens(model, start))}})
 
     def work(arm: str, seed: int) -> Work:
         recipe = override(bench.recipe, [*arm_settings(arm, out, kinds), f"model.base={start}", f"seed={seed}"])
@@ -240,8 +242,3 @@ def accuracy(stage: Mapping[str, Any], kind: str) -> float:
     """0–1. kind: one of them, the plain world, or the mean of the kinds that need a tool."""
     values: Mapping[str, float] = stage["accuracy"]
     return fmean(value for k, value in values.items() if k != PLAIN) if kind == MEAN else values[kind]
-
-
-def kinds_of(rows: Sequence[Row]) -> list[str]:
-    """The kinds of questions that a study asked, the plain world last."""
-    return [kind for kind in (*KINDS, PLAIN) if rows and kind in rows[0]["rl"]["accuracy"]]

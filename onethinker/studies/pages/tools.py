@@ -61,9 +61,9 @@ def page(study: Study) -> Page:
     return {"README.md": md.join(parts), "differences.svg": picture}
 
 
-def _kinds(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The kinds of questions that were asked."""
-    return [kind for kind in (*KINDS, PLAIN) if kind in rows[0]["rl"]["accuracy"]]
+def kinds_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The kinds of questions that a study asked, the plain world last."""
+    return [kind for kind in (*KINDS, PLAIN) if rows and kind in rows[0]["rl"]["accuracy"]]
 
 
 def _said(name: str) -> str:
@@ -80,7 +80,7 @@ def _accuracy(arms: Rows) -> str:
     table = [
         (TITLES[kind], str(n[kind]), *(_cell(kind, n[kind], [row[stage]["accuracy"][kind] for row in arms[arm]])
                                        for arm in ARMS for stage in ("sft", "rl")))
-        for kind in _kinds(arms["tools"])
+        for kind in kinds_of(arms["tools"])
     ]  # fmt: skip
     columns = [f"{title}, after {stage}" for title in ARMS.values() for stage in ("SFT", "RL")]
     return md.table(("Questions", "n", *columns), table)
@@ -101,7 +101,7 @@ def _calls(rows: Sequence[Mapping[str, Any]]) -> str:
 
     table = [
         (TITLES[kind], *(share(stage, kind, tool) for stage in ("sft", "rl") for tool in KINDS))
-        for kind in _kinds(rows)
+        for kind in kinds_of(rows)
     ]
     columns = [f"{tool}, after {stage}" for stage in ("SFT", "RL") for tool in KINDS]
     return md.table(("Questions", *columns), table)
@@ -117,7 +117,7 @@ def _seen(arms: Rows) -> str:
     table = [
         (TITLES[kind], *(f"{mean(arm, kind, pictures):.1f}" for arm, pictures in
                          (("tools", False), ("tools", True), ("none", False))))
-        for kind in _kinds(arms["tools"])
+        for kind in kinds_of(arms["tools"])
     ]  # fmt: skip
     return md.table(("Questions", "with tools: prompt", "with tools: responses", "without: prompt"), table)
 
