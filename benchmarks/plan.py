@@ -32,6 +32,7 @@ from onethinker.plan.estimate import GB, make_plan
 from onethinker.plan.machine import GPU, Rate, Typical
 from onethinker.recipes import load_recipe
 from onethinker.recipes.base import override
+from onethinker.util.files import replacing_folder
 
 WHOLE = [
     "watch=[]", "parallel=ddp", "prompts=short", "sft.batch=2", "sft.gradient_checkpointing=false",
@@ -232,8 +233,9 @@ def made(shape: str, out: Path) -> Path:
         from benchmarks.shapes import build
 
         model, processor = build(shape)
-        model.save_pretrained(folder)
-        processor.save_pretrained(folder)
+        with replacing_folder(folder) as aside:
+            model.save_pretrained(aside)
+            processor.save_pretrained(aside)
     return folder
 
 
