@@ -16,8 +16,9 @@ from onethinker.sample.plain import NEVER_NULL, NotPlain, is_null
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
 from onethinker.sample.task_names import find_task, known_names, published_name
 
-_NAMES = frozenset((str,))
-_FIELDS = tuple(f.name for f in fields(Sample))
+_TEXT = frozenset((str,))
+_FIELDS = dict.fromkeys(f.name for f in fields(Sample)).keys()
+_NEEDED = frozenset(("id", "task", "modality", "question", "truth"))
 
 
 def parse_row(row: Any, where: str) -> Sample:
@@ -26,13 +27,15 @@ def parse_row(row: Any, where: str) -> Sample:
         raise DataError(f"{where}: expected an object with a sample's fields, found {type(row).__name__}")
     columns = row.keys()
     # Most rows hold nothing that may be null and need no copy: told by their types alone.
-    if not (NEVER_NULL.issuperset(map(type, row.values())) and _NAMES.issuperset(map(type, columns))):
-        row = {str(k): v for k, v in row.items() if not is_null(v)}
+    if not NEVER_NULL.issuperset(map(type, row.values())):
+        row = {k: v for k, v in row.items() if type(v) in NEVER_NULL or not is_null(v)}
+    if not _TEXT.issuperset(map(type, columns)):
+        row = {str(k): v for k, v in row.items()}
     try:
         if row.get("messages") or ("messages" in columns and not {"problem", "question"} & row.keys()):
             return from_sft(row, where)
         if "problem" in row or ("problem" in columns and "question" not in row):
-            return _published(row, where, str(row.get("problem")))
+            return _published(row, where)
         return _from_native(row, where)
     except DataError as error:
         if isinstance(error.__cause__, NotPlain):  # which a sample raises without knowing its row
@@ -60,39 +63,33 @@ def from_published(row: Mapping[str, Any], where: str) -> Sample:
     The RL file has `answer` for `solution` and `images` or `videos` for `path` (`EasyR1/verl/utils/dataset.py` of the
     release reads it so). `task` may stand for `problem_type`; `data_type` is that of the media where it is not given.
     """
-    return _published({k: v for k, v in row.items() if not is_null(v)}, where, str(row.get("problem")))
+    return _published({k: v for k, v in row.items() if not is_null(v)}, where)
 
 
-def _published(row: Mapping[str, Any], where: str, marked: str) -> Sample:
-    """row: without nulls. marked: the text whose marks order the media that are given by kind."""
+def _published(row: Mapping[str, Any], where: str, marked: str | None = None) -> Sample:
+    """row: without nulls. marked: the text whose marks order the media that are given by kind, the question unless
+    given."""
     question = _text(row, "problem", where)
-    media, kind, read = media_of(row, where, "path", marked)
+    media, kind, read = media_of(row, where, "path", question if marked is None else marked)
     modality = _text(row, "data_type", where, kind).strip().lower()
     if modality not in MODALITIES:
         raise DataError(f"{where}: data_type {modality!r:.80}; expected one of {', '.join(MODALITIES)}")
     task, said = _task(row, modality, where)
     solution = "answer" if "solution" not in row and "answer" in row else "solution"
-    read |= {solution, said}
-    if "additional_path" in row:
+    meta: dict[str, Any] = {}
+    if not row.keys() <= _PUBLISHED:  # most rows have no other fields
+        read |= {solution, said}
         extra = names(row, "additional_path", where)
         if extra and media[-len(extra) :] != extra:
             read.add("additional_path")
-    meta: dict[str, Any] = {}
-    if not row.keys() <= _PUBLISHED:  # most rows have no other fields
         meta = {key: value for key, value in row.items() if key not in _PUBLISHED and key not in read}
     if row.get("segmentation_output"):
         meta["segmentation"] = row["segmentation_output"]
-    return Sample(
-        id=_id(row, "problem_id" if "problem_id" in row else "id", where),
-        task=task,
-        modality=cast(Modality, modality),
-        question=question,
-        truth=strip_answer(_text(row, solution, where)),
-        options=_texts(row, "options", where),
-        media=media,
-        source=str(row.get("data_source") or ""),
-        meta=meta,
-    )
+    name = _id(row, "problem_id" if "problem_id" in row else "id", where)
+    truth, options = strip_answer(_text(row, solution, where)), _texts(row, "options", where)
+    source = str(row.get("data_source") or "")
+    # In the fields' order: by keyword a row takes 7% longer.
+    return Sample(name, task, cast(Modality, modality), question, truth, options, media, source, meta)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:
@@ -118,7 +115,9 @@ def _task(row: Mapping[str, Any], modality: str, where: str) -> tuple[str, str]:
     task = find_task(name, modality)
     if task is None:
         raise DataError(f"{where}: {key} {name.lower()!r:.80}; expected one of {', '.join(known_names())}")
-    other = find_task(row["task"], modality) if isinstance(row.get("task"), str) else None
+    if key == "task" or "task" not in row:
+        return task, key
+    other = find_task(row["task"], modality) if isinstance(row["task"], str) else None
     if other not in (None, task):
         raise DataError(f"{where}: problem_type {name!r:.40} and task {row['task']!r:.40} differ; give one of them")
     return task, "task" if other else key
@@ -147,6 +146,8 @@ def to_published(sample: Sample) -> dict[str, Any]:
 def _id(row: Mapping[str, Any], key: str, where: str) -> str:
     """The row's id, or its number where it has none."""
     value = row.get(key)
+    if type(value) is int or type(value) is str:
+        return str(value)
     if value is None:
         return where.rpartition(", ")[2]
     if isinstance(value, float) and value.is_integer():  # pandas' whole numbers in a column with gaps
@@ -161,6 +162,8 @@ def _texts(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     values = row.get(key)
     if not values:
         return ()
+    if type(values) is list and _TEXT.issuperset(map(type, values)):
+        return tuple(values)
     if not isinstance(values, list | tuple) or not all(isinstance(v, str | int | float) for v in values):
         raise DataError(f"{where}: field {key!r} is {values!r:.80}; expected a list of texts")
     return tuple(str(v) for v in values)
@@ -222,8 +225,8 @@ def is_video(sample: Sample, name: str) -> bool:
 
 
 def _from_native(row: Mapping[str, Any], where: str) -> Sample:
-    missing = {"id", "task", "modality", "question", "truth"} - row.keys()
-    if missing:
+    if not row.keys() >= _NEEDED:
+        missing = _NEEDED - row.keys()
         raise DataError(
             f"{where}: fields {', '.join(sorted(missing))} are missing; a row holds {', '.join(sorted(_FIELDS))} "
             "(native), `problem` ... (published) or `messages` ... (SFT)"
@@ -233,21 +236,13 @@ def _from_native(row: Mapping[str, Any], where: str) -> Sample:
             raise DataError(f"{where}: field {name!r} is {row[name]!r:.80}; expected text")
     if row["modality"] not in MODALITIES:
         raise DataError(f"{where}: modality {row['modality']!r:.80}; expected one of {', '.join(MODALITIES)}")
-    media, _, read = media_of({**row, "data_type": row["modality"]}, where, "media", row["question"])
-    meta = {key: value for key, value in row.items() if key not in _FIELDS and key not in read} | _native_meta(
-        row, where
-    )
-    return Sample(
-        id=_id(row, "id", where),
-        task=row["task"],
-        modality=row["modality"],
-        question=row["question"],
-        truth=row["truth"],
-        options=_texts(row, "options", where),
-        media=media,
-        source=str(row.get("source") or ""),
-        meta=meta,
-    )
+    task, modality, question, truth = row["task"], row["modality"], row["question"], row["truth"]
+    media, _, read = media_of({**row, "data_type": modality}, where, "media", question)
+    meta = _native_meta(row, where)
+    if not row.keys() <= _FIELDS:
+        meta = {key: value for key, value in row.items() if key not in _FIELDS and key not in read} | meta
+    name, options, source = _id(row, "id", where), _texts(row, "options", where), str(row.get("source") or "")
+    return Sample(name, task, modality, question, truth, options, media, source, meta)
 
 
 def _native_meta(row: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ _OTHERWISE = {
 _PLAIN = {ordered: _OTHERWISE | {ordered} for ordered in ("path", "media")}
 _MEDIUM = {"path", "bytes", "url"}
 """Keys of which an object that is a medium has one."""
+_NO_MEDIUM = frozenset((int, float, bool, type(None)))
 Names = tuple[str, ...]
 
 
@@ -42,11 +43,20 @@ def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> t
 
     ordered: `path` or `media`. marked: the text whose marks order media that are given by kind. Raises DataError.
     """
-    named, extra = names(row, ordered, where), names(row, "additional_path", where)
-    unknown = [] if row.keys() <= _PLAIN[ordered] else [key for key in row if key not in _PLAIN[ordered]]
-    others = [key for key in unknown if _looks(key, row[key])]
-    empty = {key for key in unknown if _is_read(key) and row[key] in ([], (), "", b"", [None])}
-    if named:
+    named = names(row, ordered, where)
+    extra = names(row, "additional_path", where) if "additional_path" in row else ()
+    others: list[str] = []
+    empty: set[str] = set()
+    known = _PLAIN[ordered]
+    if not row.keys() <= known:  # most rows have no other fields
+        for key, value in row.items():
+            if key in known:
+                continue
+            if _looks(key, value):
+                others.append(key)
+            elif _is_read(key) and value in ([], (), "", b"", [None]):
+                empty.add(key)
+    if named or not others:
         media = named + extra
         copies = _check_same(row, others, media, where) if others else set()
         return media, None if "data_type" in row else _modality_by_suffix(media), empty | copies
@@ -94,10 +104,10 @@ def unpacked(row: Mapping[str, Any], save: Callable[[Any], str]) -> Mapping[str,
 def names(row: Mapping[str, Any], key: str, where: str) -> Names:
     """Paths of media: one, a list, or nothing; each as text or, as `datasets` writes it, `{path, bytes: null}`."""
     value = row.get(key)
-    if value is None or value in ("", b"", [None]):
+    if type(value) is str and ":" not in value:  # neither an address nor a medium's bytes
+        return (value,) if value else ()
+    if value is None or value in (b"", [None]):
         return ()
-    if type(value) is str and "://" not in value and not is_embedded(value):
-        return (value,)
     items = value if isinstance(value, list | tuple) else [value]
     if any(map(is_embedded, items)):
         raise DataError(f"{where}: field {key!r} holds a medium itself ({value!r:.60}); load_samples unpacks it")
@@ -131,8 +141,11 @@ def _is_read(key: str) -> bool:
 
 def _looks(key: str, value: Any) -> bool:
     """Whether a field looks like media by its name and form, or by what it holds alone."""
-    if type(value) in (int, float) or (type(value) is dict and not value.keys() & _MEDIUM):
+    first = value[0] if type(value) is list and value else value
+    if type(first) in _NO_MEDIUM or (type(first) is dict and _MEDIUM.isdisjoint(first)):
         return False
+    if type(value) is str:
+        return bool(value) and (bool(_kind(key)) or is_embedded(value) or _has_suffix(value))
     items = value if isinstance(value, list | tuple) else [value]
     if not items or not all(map(_may_be_medium, items)):
         return False

@@ -35,6 +35,7 @@ MAX_DEPTH = 64
 _NULLS = ("NaTType", "NAType")
 NEVER_NULL = frozenset((str, bool, int, list, dict, tuple, bytes))
 """Types of which no value is a null."""
+_NO_OBJECT = frozenset((str, bool, int, float, list, tuple))
 _At = str | tuple[Any, str]
 """Where a value stands: a name, or (where its object stands, its key), which is put into words for an error alone."""
 
@@ -57,11 +58,15 @@ def plain(value: Any, at: _At = "the value", depth: int = 0) -> Any:
         return value if math.isfinite(value) else None
     if depth > MAX_DEPTH:
         raise NotPlain(f"{_said(at)[:200]} … is nested more than {MAX_DEPTH} levels deep")
+    if kind is dict:
+        return _object(value, at, depth)
+    if kind is list:
+        return [_item(item, at, depth) for item in value]
     if is_null(value):
         return None
-    if kind is dict or isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         return _object(value, at, depth)
-    if kind is list or isinstance(value, list | tuple):
+    if isinstance(value, list | tuple):
         return [_item(item, at, depth) for item in value]
     if isinstance(value, set | frozenset):
         return sorted((_item(item, at, depth) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
@@ -79,6 +84,9 @@ def _object(value: Mapping[Any, Any], at: _At, depth: int) -> dict[str, Any] | N
     found: dict[str, Any] = {}
     for key, item in value.items():
         name = str(key)
+        if type(item) is str:  # most often, and then a call costs more than the rest
+            found[name] = item
+            continue
         kept = plain(item, (at, name), depth + 1)
         if kept is not None or any(map(str.isdecimal, name)):
             found[name] = kept
@@ -87,7 +95,8 @@ def _object(value: Mapping[Any, Any], at: _At, depth: int) -> dict[str, Any] | N
 
 def _item(value: Any, at: _At, depth: int) -> Any:
     """An entry of a list, which stays at its place, an object with its nulls."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is dict or (kind not in _NO_OBJECT and isinstance(value, Mapping)):
         return {str(key): _item(item, (at, str(key)), depth + 1) for key, item in value.items()}
     return plain(value, at, depth + 1)
 

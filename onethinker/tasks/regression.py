@@ -30,7 +30,7 @@ class Regression(Task[float]):
         return parse_number(text, lenient=lenient)
 
     def measure(self, pred: Sequence[float], true: Sequence[float], samples: Sequence[Sample]) -> Measured:
-        released, reported, official = zip(*map(measure.mra_profiles, pred, true), strict=True)
+        released, reported, official = zip(*map(measure.mra_profiles, pred, true))
         return Measured(released, {"mra": released}, {"mra_official": official, "mra_reported": reported})
 
     def terms(self, score: Score, profile: MetricProfile) -> Terms:

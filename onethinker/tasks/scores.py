@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from typing import Any, TypeAlias
 
 import msgspec
@@ -77,23 +76,29 @@ class Measured(msgspec.Struct):
 def make_scores(
     measured: Measured, answers: Sequence[Answer], statuses: Sequence[Status], structured: bool
 ) -> list[Score]:
-    """N scores from the columns of what was measured."""
+    """N scores from the columns of what was measured. Raises ValueError for a column of another length."""
     count = len(answers)
-    scores: list[Score] = []
     accuracy = _values(measured.accuracy)
     paper = accuracy if measured.paper is None else _values(measured.paper)
     hardened = paper if measured.hardened is None else _values(measured.hardened)
-    form = repeat(None, count) if measured.structure is None else _values(measured.structure)
-    rows = _rows(measured.components, count), _rows(measured.evidence, count)
-    columns = zip(answers, statuses, accuracy, paper, hardened, form, *rows, strict=True)
-    for answer, status, right, r_paper, r_hardened, shape, components, evidence in columns:
+    form = None if measured.structure is None else _values(measured.structure)
+    if not len(accuracy) == len(paper) == len(hardened) == len(accuracy if form is None else form) == count:
+        raise ValueError(f"a measure gave columns of other lengths than its {count} answers")
+    components, evidence = _rows(measured.components, count), _rows(measured.evidence, count)
+    scores: list[Score] = []
+    for n, answer in enumerate(answers):  # by place: for one answer in half the time of a zip of so many columns
+        status = statuses[n]
         if status is _OK:
-            r_acc, usual = {"paper": r_paper, "hardened": r_hardened}, 0.5
+            r_acc, structure = {"paper": paper[n], "hardened": hardened[n]}, 0.5
         else:
-            r_acc, usual = {"paper": 0.0, "hardened": 0.0}, 0.0 if structured else 0.5
-        structure = (usual if shape is None else shape) if answer.format else 0.0
+            r_acc, structure = {"paper": 0.0, "hardened": 0.0}, 0.0 if structured else 0.5
+        if not answer.format:
+            structure = 0.0
+        elif form is not None:
+            structure = form[n]
         length = answer.characters, answer.tokens
-        scores.append(Score(status, right, answer.format, structure, components, evidence, r_acc, answer.tidy, *length))
+        found = components[n], evidence[n]
+        scores.append(Score(status, accuracy[n], answer.format, structure, *found, r_acc, answer.tidy, *length))
     return scores
 
 
@@ -105,9 +110,10 @@ def _values(column: Column) -> Sequence[Any]:
 
 def _rows(columns: Mapping[str, Column], count: int) -> list[dict[str, Any]]:
     """One mapping an answer from a column a name."""
-    if not columns:
-        return [{} for _ in range(count)]
-    if len(columns) == 1:  # most often, and for one answer in half the time
-        [(name, column)] = columns.items()
-        return [{name: value} for value in _values(column)]
-    return [dict(zip(columns, row)) for row in zip(*map(_values, columns.values()), strict=True)]
+    if count == 1:  # one answer by itself: in half the time
+        return [{name: _values(column)[0] for name, column in columns.items()}]
+    rows: list[dict[str, Any]] = [{} for _ in range(count)]
+    for name, column in columns.items():
+        for row, value in zip(rows, _values(column), strict=True):
+            row[name] = value
+    return rows
