@@ -51,7 +51,7 @@ from onethinker.studies.cells import (
     run_cells,
     seeds_done,
 )
-from onethinker.studies.contrasts import contrast_row, paired
+from onethinker.studies.contrasts import Measure, contrast_row, paired
 from onethinker.studies.demo import ANNOTATOR, SETTINGS
 from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.scores import read_scores
@@ -67,6 +67,7 @@ QUICK = ("rl.steps=10", "rl.optimizer.lr=3e-4", "evaluate.sampled=1")
 QUICK_SFT = ("sft.steps=4",)
 BASE, START = "base", "sft"
 HELD_OUT, TRAINING = "held out", "while training"
+MEASURES: dict[str, Measure] = {HELD_OUT: "headline", TRAINING: "accuracy"}
 BIN = 10
 """Steps that a point of a task's curve is the mean of."""
 
@@ -202,8 +203,8 @@ def contrasts_of(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
     values = {arm: {HELD_OUT: [held_out(r) for r in rows], TRAINING: [fmean(r["curve"]) for r in rows]}
               for arm, rows in arms.items()}  # fmt: skip
     return [
-        contrast_row(ours, other, target, "headline", paired(values[ours][target], values[other][target]))
-        for target in (HELD_OUT, TRAINING)
+        contrast_row(ours, other, target, measure, paired(values[ours][target], values[other][target]))
+        for target, measure in MEASURES.items()
         for other in dict.fromkeys(others)
         if other != ours
     ]

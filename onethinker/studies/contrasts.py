@@ -4,7 +4,7 @@
 2. A contrast's number is the mean over its own S seeds of the paired difference. Its 95 % interval and its p are
    Student's, of these S differences alone (`scipy.stats.ttest_1samp`, S − 1 degrees of freedom). Nothing is borrowed
    from other contrasts, no seed is left out, none is added for some contrasts because of what was seen.
-3. p is corrected for all contrasts of the study, those of both measures together (Holm 1979). A difference is called
+3. p is corrected for all contrasts of the study, those of all measures together (Holm 1979). A difference is called
    sure where the corrected p is below 0.05, and not sure otherwise, wherever its interval lies.
 4. Intervals of single arms, and of gains over the checkpoint that all start from, are those of point 2 without a
    correction. They describe; no conclusion rests on them. One that would leave the metric's scale (0 to 100 %) is made
@@ -27,9 +27,9 @@ from scipy import stats
 LEVEL, SURE = 0.95, 0.05
 """Of the intervals; the corrected p below which a difference is called sure."""
 
-Measure = Literal["headline", "reward"]
-MEASURES: tuple[Measure, ...] = ("headline", "reward")
-"""headline: the first metric of a task, of greedy answers, 0–1. reward: the mean reward of sampled answers."""
+Measure = Literal["headline", "accuracy", "reward"]
+"""headline: the first metric of a task, of greedy answers, 0–1. accuracy: of sampled answers, 0–1. reward: the mean
+reward of sampled answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def estimate(seeds: Sequence[float], scale: tuple[float, float] | None = None) -
 
 
 def scale(measure: str, *, change: bool = False) -> tuple[float, float] | None:
-    """What a headline metric, or the change of one, lies within; None for rewards, whose profiles differ."""
+    """What a headline metric or an accuracy, or the change of one, lies within; None for rewards, whose profiles differ."""
     return None if measure == "reward" else (-1.0, 1.0) if change else (0.0, 1.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from onethinker.scoring.results import RESULTS, current, is_error, score_of
 from onethinker.studies.cells import cell_folder
-from onethinker.studies.contrasts import MEASURES, Measure
+from onethinker.studies.contrasts import Measure
 from onethinker.tasks import get_task
 from onethinker.tasks.base import RewardProfile
 from onethinker.util.runs import JsonLines
@@ -16,6 +16,9 @@ from onethinker.util.runs import JsonLines
 Row = dict[str, Any]
 Terms = dict[str, tuple[float, float]]
 """Numerator and denominator of a metric, by the question's id."""
+
+MEASURES: tuple[Measure, ...] = ("headline", "reward")
+"""What evaluations are read for."""
 
 Scores = dict[str, dict[str, list[float]]]
 """Arm → target → a number a seed."""

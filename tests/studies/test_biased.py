@@ -19,9 +19,9 @@ def test_the_contrasts_and_the_step_are_those_of_a_hand() -> None:
         return {"scores": {"headline": {"ocr": held_out, "math": held_out + 0.2}}, "curve": curve}
 
     arms = {"grpo": [row(0.4, [0.2, 0.4]), row(0.5, [0.2, 0.2])], "ema_grpo": [row(0.6, [0.5, 0.5])]}
-    assert [(c["a"], c["b"], c["target"], c["seeds"]) for c in contrasts_of(arms)] == [
-        ("ema_grpo", "grpo", "held out", [0.2]),
-        ("ema_grpo", "grpo", "while training", [0.2]),
+    assert [(c["a"], c["b"], c["target"], c["measure"], c["seeds"]) for c in contrasts_of(arms)] == [
+        ("ema_grpo", "grpo", "held out", "headline", [0.2]),
+        ("ema_grpo", "grpo", "while training", "accuracy", [0.2]),
     ]
     rising = [0.0] * 10 + [1.0] * 20
     assert steps_to_ceiling(rising, 0.0, 1.0) == 19  # nine of the last ten steps are at the ceiling

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from onethinker.report.tables import duration
-from onethinker.studies.contrasts import Contrast, estimate, read_contrasts, scale
+from onethinker.studies.contrasts import Contrast, Measure, estimate, read_contrasts, scale
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.algorithms import NAMES
 from onethinker.studies.pages.figures import forest, lines
@@ -15,7 +15,6 @@ from onethinker.studies.pages.markdown import Page, Study
 from onethinker.tasks import get_task
 
 BASE, START, OURS, BIN, SHARE_MADE_GOOD = "base", "sft", "ema_grpo", 10, 0.9
-MEASURED = {"held out": "Greedy answers", "while training": "Sampled answers"}
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Arm → the rows of its cells, a seed each."""
 
@@ -35,12 +34,12 @@ def page(study: Study) -> Page:
         f"{key}.svg": forest(
             f"{title}: EMA-GRPO minus each other, points",
             {f"− {NAMES[c.b]}": c.estimate for c in contrasts if c.target == target},
-            "headline",
+            measure,
             "a dot is a seed, the bar the 95% interval of their mean",
         )
-        for key, target, title in (
-            ("held-out", "held out", "Held-out questions"),
-            ("training", "while training", "While training"),
+        for key, target, measure, title in (
+            ("held-out", "held out", "headline", "Held-out questions"),
+            ("training", "while training", "accuracy", "While training"),
         )
         if len(arms) > 1
     }
@@ -49,7 +48,7 @@ def page(study: Study) -> Page:
         f"`mini-sft` answers {base:.1%} of the held-out questions in the mean over tasks. After SFT on worked answers "
         f"with the bias `{study['annotator']}` it answers {start:.1%}. From there every estimator trains on exact "
         "truth, with the same seeds, prompts and number of rollouts and updates.",
-        *md.contrast_section(contrasts, name, lambda c: MEASURED[c.target]),
+        *md.contrast_section(contrasts, name),
         "*held out*: the headline metric of greedy answers after the last step, mean over tasks. *while training*: the "
         "accuracy of all sampled answers of the run, mean over tasks and steps, the area under the curve below.",
         *(f"![{file}]({file})" for file in pictures),
@@ -100,8 +99,8 @@ def _mean(row: Mapping[str, Any], measure: str) -> float:
     return fmean(row["scores"][measure].values())
 
 
-def _percent(values: Sequence[float]) -> str:
-    return md.with_interval("headline", estimate(values, scale("headline")))
+def _percent(values: Sequence[float], measure: Measure = "headline") -> str:
+    return md.with_interval(measure, estimate(values, scale(measure)))
 
 
 def _curves(arms: Rows) -> str:
@@ -128,7 +127,7 @@ def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -
             (
                 NAMES[arm],
                 _percent([_mean(row, "headline") for row in rows]),
-                _percent([fmean(row["curve"]) for row in rows]),
+                _percent([fmean(row["curve"]) for row in rows], "accuracy"),
                 md.with_interval("reward", estimate([_mean(row, "reward") for row in rows])),
                 ", ".join(str(step or md.NOTHING) for step in reached),
                 str(len(rows)),

@@ -34,9 +34,7 @@ SETTINGS = {
     ("biased", "held out"): "a biased annotator, held out",
     ("biased", "while training"): "a biased annotator, while training",
 }
-WORDS = {"headline": "greedy, points", "reward": "sampled reward"}
-MEASURES = {"while training": "sampled accuracy, points"}
-"""Of targets that are measured by something else than their contrast's scale says."""
+WORDS = {"headline": "greedy, points", "accuracy": "sampled accuracy, points", "reward": "sampled reward"}
 KIN = "Learning one task helps its kin"
 ACROSS = "Image and video help one another"
 OTHERS = "third tasks"
@@ -64,11 +62,10 @@ def claims_table(studies: Mapping[str, Study]) -> str:
             for contrast in _of(claim, name, known.get(name, ())):
                 setting = SETTINGS.get((name, contrast.target), "the one task alone")
                 effect = md.with_interval(contrast.measure, contrast.estimate, signed=True)
-                measure = MEASURES.get(contrast.target, WORDS[contrast.measure])
                 seeds = str(len(contrast.estimate.seeds))
                 study = f"[{name}]({name}/README.md)"
                 rows.append(
-                    (words, study, setting, measure, effect, seeds, md.p_value(contrast.holm), verdict(contrast))
+                    (words, study, setting, WORDS[contrast.measure], effect, seeds, md.p_value(contrast.holm), verdict(contrast))
                 )
                 words = ""
     columns = ("Claim", "Study", "Measured with", "In", "Effect", "Seeds", "p, Holm", "So it")

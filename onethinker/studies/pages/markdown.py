@@ -16,7 +16,9 @@ Page = dict[str, str]
 """The files of a page by name: `README.md` and its pictures."""
 
 TITLES = {"headline": "Greedy answers, headline metric (%)", "reward": "Sampled answers, mean reward"}
-FACTOR = {"headline": 100.0, "reward": 1.0}
+"""Of what evaluations are read for."""
+ANSWERS = {"headline": "Greedy answers", "accuracy": "Sampled answers", "reward": "Sampled answers"}
+FACTOR = {"headline": 100.0, "accuracy": 100.0, "reward": 1.0}
 """What a number is multiplied with to be shown."""
 
 NOTHING = "–"
@@ -28,7 +30,7 @@ def number(measure: str, value: float | None, signed: bool = False) -> str:
     """A percentage with one decimal or a reward with three."""
     if value is None:
         return NOTHING
-    digits = 1 if measure == "headline" else 3
+    digits = 3 if measure == "reward" else 1
     return f"{FACTOR[measure] * value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
@@ -56,16 +58,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1)
     return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
 
 
-def measured_by(contrast: Contrast) -> str:
-    """In two words, of what answers a contrast's numbers are."""
-    return TITLES[contrast.measure].split(",")[0]
-
-
-def contrast_section(
-    contrasts: Sequence[Contrast],
-    name: Callable[[Contrast], tuple[str, str]],
-    measured: Callable[[Contrast], str] = measured_by,
-) -> list[str]:
+def contrast_section(contrasts: Sequence[Contrast], name: Callable[[Contrast], tuple[str, str]]) -> list[str]:
     """The paragraphs on a study's contrasts. name: of a contrast, what is compared and where."""
     sure = [c for c in contrasts if c.sure]
     apart = sum(c.estimate.excludes_zero for c in contrasts)
@@ -76,7 +69,7 @@ def contrast_section(
         words = with_interval(c.measure, c.estimate, signed=True)
         above = f"{sum(seed > 0 for seed in c.estimate.seeds)} of {len(c.estimate.seeds)}"
         p_values = p_value(c.estimate.p), p_value(c.holm)
-        rows.append((*name(c), measured(c), f"**{words}**" if c.sure else words, *p_values, above))
+        rows.append((*name(c), ANSWERS[c.measure], f"**{words}**" if c.sure else words, *p_values, above))
     columns = ("Contrast", "On", "Measured by", "Difference", "p", "p, Holm", "Seeds above 0")
     return [
         "## Contrasts",

@@ -130,6 +130,7 @@ def test_a_claim_holds_or_is_contradicted_only_where_its_contrast_is_sure() -> N
 
 def test_numbers_are_written_with_a_minus_and_an_interval_where_there_is_one() -> None:
     assert number("headline", -0.0123, True) == "−1.2" and number("reward", 0.5) == "0.500"
+    assert number("accuracy", 0.5) == "50.0"
     assert with_interval("reward", estimate([0.1, 0.2, 0.3]), True) == "+0.200 [−0.048, +0.448]"
     assert with_interval("headline", estimate([0.1]), True) == "+10.0"
     assert (p_value(None), p_value(0.0004), p_value(0.0312)) == ("–", "< 0.001", "0.031")
