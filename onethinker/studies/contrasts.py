@@ -81,7 +81,7 @@ def estimate(seeds: Sequence[float], scale: tuple[float, float] | None = None) -
 
 
 def scale(measure: str, *, change: bool = False) -> tuple[float, float] | None:
-    """What a headline metric or an accuracy, or the change of one, lies within; None for rewards, whose profiles differ."""
+    """What a metric or an accuracy, or the change of one, lies within; None for rewards, whose profiles differ."""
     return None if measure == "reward" else (-1.0, 1.0) if change else (0.0, 1.0)
 
 

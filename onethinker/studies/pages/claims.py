@@ -63,10 +63,8 @@ def claims_table(studies: Mapping[str, Study]) -> str:
                 setting = SETTINGS.get((name, contrast.target), "the one task alone")
                 effect = md.with_interval(contrast.measure, contrast.estimate, signed=True)
                 seeds = str(len(contrast.estimate.seeds))
-                study = f"[{name}]({name}/README.md)"
-                rows.append(
-                    (words, study, setting, WORDS[contrast.measure], effect, seeds, md.p_value(contrast.holm), verdict(contrast))
-                )
+                study, p = f"[{name}]({name}/README.md)", md.p_value(contrast.holm)
+                rows.append((words, study, setting, WORDS[contrast.measure], effect, seeds, p, verdict(contrast)))
                 words = ""
     columns = ("Claim", "Study", "Measured with", "In", "Effect", "Seeds", "p, Holm", "So it")
     return md.table(columns, rows, words=4)
