@@ -20,6 +20,7 @@ import gc
 import json
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,19 +118,21 @@ def mean_step(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return rows[-1] | parts | {"seconds": whole / len(later)}
 
 
+PICTURE = 65536
+"""Pixels of a picture."""
 WORDS = 26
 """Tokens of a question with what stands around it, and of a worked answer, about."""
 
 
 def lengths_of(shape: str, folder: Path, verb: str) -> Lengths:
     """Of the work of `settings_of`, within a few tokens."""
-    prompt = 65536 // pixels_of_a_token(folder) + WORDS
-    vision = json.loads((folder / "config.json").read_text())["vision_config"]
+    patches, visual = picture_of(folder)
+    prompt = visual + WORDS
     whole, prompts = shape != "2b", 1 if shape == "2b" else 2
     answer = 4 * ANSWER if verb == "rl" else WORDS
     together = 1 if whole or verb == "rl" else 2  # samples of a pass
     return Lengths(
-        tokens=together * (prompt + answer), answers=together * answer, patches=65536 // vision["patch_size"] ** 2,
+        tokens=together * (prompt + answer), answers=together * answer, patches=patches,
         rows=4 * prompts, adapters=0 if whole else 16,
     )  # fmt: skip
 
@@ -146,9 +149,10 @@ def planned(
     """The plan for the very work that was done: its pictures, its tokens, its passes. fixed: stage → keywords of
     `Rate`."""
     settings = [s for s in settings_of(shape) if not s.startswith("rl.reward")]  # a profile that only the run knows
-    recipe = load_recipe("qwen3_vl_2b", [*settings, f"model.base={folder}", "model.dtype=float32",
-                                         "media.image_pixels=65536", "sft.budget.image_pixels=65536"])  # fmt: skip
-    row, pixels = found["sft"], 65536 // pixels_of_a_token(folder)
+    settings += [f"model.base={folder}", "model.dtype=float32"]
+    settings += [f"media.image_pixels={PICTURE}", f"sft.budget.image_pixels={PICTURE}"]
+    recipe = load_recipe("qwen3_vl_2b", settings)
+    row, (_, visual) = found["sft"], picture_of(folder)
     answer = round(row["answer_tokens"] / recipe.sft.batch)
     prompt = round(row["tokens"] / recipe.sft.batch) - answer
     passes = 1 if shape == "2b" else 2
@@ -163,15 +167,17 @@ def planned(
             gpu, utilisation=1.0, memory=1.0, local=told["local"], reached=told["reached"], training=told["training"],
             **fixed.get(verb, {}),
         )  # fmt: skip
-        typical = Typical(text_tokens=prompt - pixels - 2, answer_tokens=lengths[verb], images=1.0)
+        typical = Typical(text_tokens=prompt - visual - 2, answer_tokens=lengths[verb], images=1.0)
         plans[verb] = make_plan(override(recipe, bounds[verb]), 1, rate, typical)
     return plans
 
 
-def pixels_of_a_token(folder: Path) -> int:
-    """Pixels of a visual token."""
+@cache
+def picture_of(folder: Path) -> tuple[int, int]:
+    """Patches and visual tokens of a picture, as the model cuts it."""
     vision = json.loads((folder / "config.json").read_text())["vision_config"]
-    return (vision["patch_size"] * vision["spatial_merge_size"]) ** 2
+    patches = PICTURE // vision["patch_size"] ** 2
+    return patches, patches // vision["spatial_merge_size"] ** 2
 
 
 def memory_of(plans: dict[str, Any]) -> dict[str, float]:

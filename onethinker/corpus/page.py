@@ -11,7 +11,7 @@ from typing import Any
 from onethinker.corpus.summary import SourceSummary, Summary, figure3
 from onethinker.util import svg
 from onethinker.util.files import write_whole
-from onethinker.util.html import asset, colours, templates
+from onethinker.util.html import style, templates
 
 PAGE = "report/index.html"
 HERE = "onethinker.corpus"
@@ -49,7 +49,7 @@ def page_html(summary: Summary) -> str:
     compared = any(source.paper is not None for source in summary.sources)
     ours = {(s.group or s.name, s.name): s.taken for s in summary.sources}
     return templates(HERE).get_template("corpus.html").render(
-        style=colours() + asset("onethinker.util", "page.css"),
+        style=style("page.css"),
         summary=summary,
         ours=ring(ours, groups, "this corpus"),
         paper=ring(paper, groups, "the paper's Figure 3") if compared else None,

@@ -16,7 +16,7 @@ from PIL import Image
 from onethinker.corpus.duplicates import Pair
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, probe
 from onethinker.util.files import write_whole
-from onethinker.util.html import asset, colours, templates
+from onethinker.util.html import asset, style, templates
 
 if TYPE_CHECKING:
     from onethinker.corpus.clean import Gone, Report
@@ -118,6 +118,6 @@ def write_contamination_page(found: Contamination, roots: tuple[Path, Path], fil
 
 
 def _write(file: Path, template: str, **facts: Any) -> Path:
-    style = colours() + asset("onethinker.util", "page.css") + asset(HERE, "pairs.css")
-    write_whole(file, templates(HERE).get_template(template).render(style=style, how=HOW, **facts))
+    rules = style("page.css") + asset(HERE, "pairs.css")
+    write_whole(file, templates(HERE).get_template(template).render(style=rules, how=HOW, **facts))
     return file

@@ -13,7 +13,7 @@ from onethinker.sample import DataError, Sample
 from onethinker.sample.files import iter_samples
 from onethinker.util import svg
 from onethinker.util.files import write_whole
-from onethinker.util.html import asset, colours, templates
+from onethinker.util.html import style, templates
 from onethinker.util.progress import bar
 
 LENGTHS = (0, 25, 50, 100, 200, 400, 800, 1600, 3200, 6400)
@@ -122,9 +122,8 @@ def write_stats(paths: Mapping[str, Path], out: Path, media_root: str | Path | N
     """A page of one or several splits, one after the other. paths: split → data."""
     found = {split: count_facts(iter_samples(path, media_root)) for split, path in paths.items()}
     page = templates("onethinker.data").get_template("stats.html")
-    style = colours() + asset("onethinker.util", "page.css")
     splits = [(split, facts, composition(facts), charts(facts), balances(facts)) for split, facts in found.items()]
-    write_whole(out, page.render(style=style, title=title, splits=splits))
+    write_whole(out, page.render(style=style("page.css"), title=title, splits=splits))
     return out
 
 

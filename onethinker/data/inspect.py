@@ -19,7 +19,7 @@ from onethinker.sample import DataError, Sample, Samples, load_samples
 from onethinker.sample.answer import Answer, read_answer
 from onethinker.tasks import get_task
 from onethinker.util.files import write_whole
-from onethinker.util.html import colours, templates
+from onethinker.util.html import style, templates
 from onethinker.util.names import nearest
 from onethinker.util.progress import bar
 
@@ -166,8 +166,8 @@ def show(
             break
     tasks = list(dict.fromkeys(card.sample.task for card in cards))
     page = templates("onethinker.data").get_template("show.html")
-    facts = {"title": str(path), "split": split, "total": len(samples), "colours": colours()}
-    write_whole(Path(out), page.render(cards=cards, tasks=tasks, **facts))
+    facts = {"title": str(path), "split": split, "total": len(samples)}
+    write_whole(Path(out), page.render(cards=cards, tasks=tasks, style=style("cards.css"), **facts))
     return Path(out)
 
 

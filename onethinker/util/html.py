@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+HERE = "onethinker.util"
+
+
 @cache
 def templates(package: str) -> Environment:
-    """Those in the folder `templates` of a package; a name that a template is not given is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """Those in the folder `templates` of a package, and ours, of which `frame.html` is what every page stands in. A
+    name that a template is not given is an error."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    loader = PackageLoader(package)
+    loader = ChoiceLoader([PackageLoader(package), PackageLoader(HERE)])
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -27,6 +31,11 @@ def asset(package: str, name: str) -> str:
     environment = templates(package)
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])
+
+
+def style(name: str) -> str:
+    """A style sheet of ours, `page.css` or `cards.css`, after the palette that it draws from."""
+    return colours() + asset(HERE, name)
 
 
 def colours() -> str:

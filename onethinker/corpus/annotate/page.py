@@ -17,7 +17,7 @@ from onethinker.data.inspect import draw_sample
 from onethinker.media import MediaError
 from onethinker.sample import DataError, Sample
 from onethinker.util.files import write_whole
-from onethinker.util.html import colours, templates
+from onethinker.util.html import style, templates
 
 WIDEST = 480
 """Pixels of a picture on the page."""
@@ -59,7 +59,7 @@ def write_page(file: Path, root: Path, shown: Sequence[tuple[str, Shown]], facts
     page = templates("onethinker.corpus.annotate").get_template("annotation.html")
     text = page.render(
         cards=cards if shown else [], reasons=reasons, plots=plots, facts=facts, table=facts["table"],
-        colours=colours(), wide=WIDE, high=HIGH,
+        style=style("cards.css"), wide=WIDE, high=HIGH,
     )  # fmt: skip
     write_whole(file, text)
 

@@ -18,7 +18,7 @@ from onethinker.data.sources.base import (
     find,
     get,
     load_json,
-    make,
+    moment,
     number,
     numbers,
     show,
@@ -54,12 +54,12 @@ def _captions(root: Path, videos: str, video: str, entry: Any, where: str) -> It
     moments, sentences = (get(entry, key, where, list) for key in ("timestamps", "sentences"))
     if len(moments) != len(sentences):
         raise DataError(f"{where}: {len(moments)} timestamps for {len(sentences)} sentences")
-    for at, (moment, sentence) in enumerate(zip(moments, sentences)):
-        yield from each(where, _caption, root, videos, video, entry, where, at, moment, sentence)
+    for at, (span, sentence) in enumerate(zip(moments, sentences)):
+        yield from each(where, _caption, root, videos, video, entry, where, at, span, sentence)
 
 
-def _caption(root: Path, videos: str, video: str, entry: Any, where: str, at: int, moment: Any, sentence: Any) -> Item:
-    start, end = numbers(moment, 2, where, f"timestamp {at}")
+def _caption(root: Path, videos: str, video: str, entry: Any, where: str, at: int, span: Any, sentence: Any) -> Item:
+    start, end = numbers(span, 2, where, f"timestamp {at}")
     if not isinstance(sentence, str):
         raise DataError(f"{where}: sentence {at} is {show(sentence)}; expected text")
     return _moment(root, videos, video, entry, where, f"{video}-{at}", sentence, start, end)
@@ -89,24 +89,13 @@ ORDERED = {"tiou": "ordered"}
 def _moment(
     root: Path, videos: str, video: str, entry: Any, where: str, id: str, question: str, start: float, end: float
 ) -> Item:
-    """The question, left out where its moment has no length within the clip."""
+    """The question of a moment, cut to the clip."""
     duration = number(get(entry, "duration", where), where, "duration")
     if duration <= 0:
         raise DataError(f"{where}: duration {duration}; expected seconds above 0")
     span = [min(max(second, 0.0), duration) for second in span_of(start, end, where)]
-    if span[0] == span[1]:
-        return LeftOut(where, "a moment of no length within its clip", fault=False)
-    return make(
-        where,
-        id=id,
-        task="temporal_grounding",
-        modality="video",
-        question=question.strip(),
-        truth={"time": span},
-        media=(video_at(root, f"{videos}/{video}", where),),
-        source="activitynet",
-        meta={"duration": duration},
-    )
+    clip = video_at(root, f"{videos}/{video}", where)
+    return moment(where, "activitynet", id, question, span, clip, duration=duration)
 
 
 SOURCES = (

@@ -308,6 +308,17 @@ def span_of(start: Any, end: Any, where: str) -> list[float]:
     return sorted((number(start, where, "the moment's start"), number(end, where, "the moment's end")))
 
 
+def moment(where: str, source: str, id: str, question: str, span: Sequence[float], clip: str, **meta: Any) -> Item:
+    """A question of when in a clip something happens, to the millisecond; left out where its moment has no length,
+    which no answer can meet. Raises DataError."""
+    if span[0] == span[1]:
+        return LeftOut(where, "a moment of no length", fault=False)
+    return make(
+        where, id=id, task="temporal_grounding", modality="video", question=question.strip(),
+        truth={"time": [round(second, 3) for second in span]}, media=(clip,), source=source, meta=meta,
+    )  # fmt: skip
+
+
 def as_list(value: Any, where: str) -> list[Any]:
     """Raises DataError unless it is a list."""
     if not isinstance(value, list):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from onethinker.data.sources.base import Item, LeftOut, Source, each, find, make, span_of, text_lines
+from onethinker.data.sources.base import Item, Source, each, find, moment, span_of, text_lines
 from onethinker.data.sources.clips import video_at
 from onethinker.sample import DataError
 
@@ -30,19 +30,8 @@ def _sample(root: Path, videos: str, id: str, line: str, where: str) -> Item:
     if match is None:
         raise DataError(f"{where}: {line!r:.80}; expected `VIDEO start end##sentence`")
     name, start, end, sentence = match.groups()
-    span = span_of(start, end, where)
-    if span[0] == span[1]:
-        return LeftOut(where, "a moment of no length", fault=False)
-    return make(
-        where,
-        id=id,
-        task="temporal_grounding",
-        modality="video",
-        question=sentence.strip(),
-        truth={"time": span},
-        media=(video_at(root, f"{videos}/{name}", where),),
-        source="charades-sta",
-    )
+    clip = video_at(root, f"{videos}/{name}", where)
+    return moment(where, "charades-sta", id, sentence, span_of(start, end, where), clip)
 
 
 SOURCE = Source(

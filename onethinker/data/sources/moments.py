@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +18,7 @@ from onethinker.data.sources.base import (
     find,
     get,
     load_json,
-    make,
+    moment,
     number,
     numbers,
     show,
@@ -31,23 +31,6 @@ from onethinker.data.sources.tabular import file_rows, table_rows
 from onethinker.sample import DataError
 
 VIDEOS = ("videos", "clips")
-
-
-def _moment(where: str, source: str, id: str, question: str, span: Sequence[float], clip: str, **meta: Any) -> Item:
-    """The question, left out where its moment has no length."""
-    if span[0] == span[1]:
-        return LeftOut(where, "a moment of no length", fault=False)
-    return make(
-        where,
-        id=id,
-        task="temporal_grounding",
-        modality="video",
-        question=question.strip(),
-        truth={"time": [round(second, 3) for second in span]},
-        media=(clip,),
-        source=source,
-        meta=meta,
-    )
 
 
 # ---- DiDeMo -------------------------------------------------------------------------------------------------------
@@ -86,7 +69,7 @@ def _didemo(root: Path, row: Any, where: str) -> Item:
     clip = file_in(root, (find(root, VIDEOS),), f"{PurePosixPath(name).stem}.mp4", where)
     span = [CHUNK * first, CHUNK * (last + 1)]
     id = text_of(row, "annotation_id", where)
-    return _moment(where, "didemo", id, get(row, "description", where, str), span, clip)
+    return moment(where, "didemo", id, get(row, "description", where, str), span, clip)
 
 
 # ---- QuerYD -------------------------------------------------------------------------------------------------------
@@ -125,7 +108,7 @@ def _queryd_sentence(words: Any, span: Any, clip: str, id: str, where: str) -> I
     sentence = (
         words if isinstance(words, str) else " ".join(str(word) for word in as_list(words, f"{where}, a sentence"))
     )
-    return _moment(where, "queryd", id, sentence, span_of(start, end, where), clip)
+    return moment(where, "queryd", id, sentence, span_of(start, end, where), clip)
 
 
 def _clip_or_folder(root: Path, folder: str, name: str, where: str) -> str:
@@ -169,7 +152,7 @@ def _hirest_video(root: Path, query: str, video: str, entry: Any, where: str) ->
     start, end = numbers(get(entry, "bounds", where), 2, where, "bounds")
     duration = number(get(entry, "v_duration", where), where, "v_duration")
     clip = file_in(root, (find(root, VIDEOS),), video, where)
-    return _moment(where, "hirest", f"{query}-{video}", query, span_of(start, end, where), clip, duration=duration)
+    return moment(where, "hirest", f"{query}-{video}", query, span_of(start, end, where), clip, duration=duration)
 
 
 # ---- VTG-IT -------------------------------------------------------------------------------------------------------
@@ -212,7 +195,7 @@ def _vtg_round(said: Any, clip: str, where: str, id: str) -> Item:
     if span is None:
         raise DataError(f"{where}: no moment in the answer {show(answer)}; expected `start - end seconds`")
     question = (quoted[1] or quoted[2]) if quoted else asked
-    return _moment(where, "vtg-it", id, question, span_of(span[1], span[2], where), clip)
+    return moment(where, "vtg-it", id, question, span_of(span[1], span[2], where), clip)
 
 
 def _as_numbers(text: str) -> str:
