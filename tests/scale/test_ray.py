@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from onethinker.corpus import clean as cleaning
+from onethinker.corpus import decontaminate as decontamination
 from onethinker.corpus.difficulty import Asked, measure_difficulty
 from onethinker.corpus.executor import map_batches
 from onethinker.corpus.rows import ShardWriter, to_table
@@ -28,7 +30,7 @@ from onethinker.media import MediaBudget, write_image
 from onethinker.recipes import SHIPPED
 from onethinker.recipes.answering import answering_engine
 from onethinker.recipes.base import EvalConfig, override
-from onethinker.sample import Sample, Samples
+from onethinker.sample import Sample, Samples, save_samples
 from onethinker.scoring.saved import score_file
 from onethinker.tasks.prompts import load_prompts
 from onethinker.util.runs import RunError
@@ -122,6 +124,30 @@ def test_cleaned_to_the_same_bytes(two_workers: None, tmp_path: Path, monkeypatc
     assert found.to_json() == spread.to_json()
     for name in ("samples-00000-of-00001.parquet", "report/clean.json", "report/clean.html"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_decontaminated_to_the_same_bytes(two_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, benchmarks = tmp_path / "corpus", tmp_path / "data" / "onethinker-eval"
+    with ShardWriter(corpus, rows_per_shard=16) as shards:
+        shards.write(to_table(made := pictures(corpus)))
+    benchmarks.mkdir(parents=True)
+    shutil.copy(corpus / "20.png", benchmarks)
+    asked = replace(made[0], id="asked", task="spatial_grounding", truth='{"boxes": [1, 2, 3, 4]}', media=("20.png",))
+    save_samples([asked], benchmarks / "eval_refcoco_testA.json")
+    found = decontamination.decontaminate(corpus, tmp_path / "here", [benchmarks.parent], workers=1)
+    overlaps = decontamination.Overlaps
+
+    def twenty(rows: pa.RecordBatch) -> bool:
+        return "20.png" in rows.column("id").to_pylist()
+
+    monkeypatch.setattr(decontamination, "Overlaps", lambda known: deadly(overlaps(known), tmp_path / "killed", twenty))
+    spread = decontamination.decontaminate(corpus, tmp_path / "there", [benchmarks.parent], ray="local")
+    assert (tmp_path / "killed").exists() and [id for _, id in found.gone] == ["20.png", "copy-20.png"]
+    assert found.to_json() == spread.to_json()
+    here, there = ({file.relative_to(tmp_path / name): file.read_bytes() for file in (tmp_path / name).rglob("*.*")
+                    if file.is_file()} for name in ("here", "there"))  # fmt: skip
+    assert here == there
 
 
 @pytest.mark.slow
