@@ -15,7 +15,7 @@ from onethinker.sample.forms import parse_row, to_native, to_published
 from onethinker.sample.media_fields import unpacked
 from onethinker.sample.pictures import unpack
 from onethinker.sample.record import DataError, Sample, Samples
-from onethinker.sample.shards import shard_files
+from onethinker.sample.shards import HUB_SHARDS, set_files
 from onethinker.util.files import replacing
 
 MAX_LINE = 64 << 20
@@ -28,11 +28,11 @@ def load_samples(
     path: str | Path, media_root: str | Path | None = None, limit: int | None = None, *, strict: bool = True
 ) -> Samples:
     """Read samples from a file or from the data file of a folder (`samples.jsonl|json|parquet`, or all of its
-    `samples-00000-of-00004.parquet`, …).
+    `samples-00000-of-00004.parquet`, …, or `data/train-00000-of-00004.parquet`, …, as a hub has them).
 
-    media_root: the folder media paths are relative to; the data file's folder unless given. An absolute path that does
-    not lie in it loses its leading `/`, as the release has it (`Evaluation/Eval/eval_bench.py`). Media within the file
-    are unpacked below `images/` there.
+    media_root: the folder media paths are relative to; `path`, or the folder of that file, unless given. An absolute
+    path that does not lie in it loses its leading `/`, as the release has it (`Evaluation/Eval/eval_bench.py`). Media
+    within the file are unpacked below `images/` there.
     strict: whether the first row that cannot be read raises DataError, naming file, row and fix, or every such row is
     left out and named in `Samples.left_out`; a file that cannot be read at all, and one without a single sample, raise
     in any case. An id that occurs again becomes `ID#2`, `ID#3`, …, by the order of the file (`Samples.renamed`).
@@ -44,7 +44,7 @@ def load_samples(
         from onethinker.sample.tsv import load_tsv
 
         return load_tsv(files[0], media_root, limit, strict=strict)
-    root = Path(media_root) if media_root else files[0].parent
+    root = Path(media_root) if media_root else _folder(Path(path))
     samples: dict[str, Sample] = {}
     left_out: list[str] = []
     renamed: list[str] = []
@@ -77,7 +77,7 @@ def iter_samples(path: str | Path, media_root: str | Path | None = None) -> Iter
         samples = load_tsv(files[0], media_root, strict=False)
         yield from (*samples, *map(DataError, samples.left_out))
         return
-    for _, item in _items(files, Path(media_root) if media_root else files[0].parent):
+    for _, item in _items(files, Path(media_root) if media_root else _folder(Path(path))):
         yield item
 
 
@@ -124,19 +124,24 @@ def check_storable(sample: Sample, where: str = "") -> None:
         raise DataError(f"{at}: holds text or nesting that cannot be written again ({error})") from error
 
 
+def _folder(path: Path) -> Path:
+    """The folder itself, or the one of a file."""
+    return path if path.is_dir() else path.parent
+
+
 def _data_files(path: Path) -> list[Path]:
     """One file, or the shards of a folder."""
     if path.is_file():
         return [path]
     if path.is_dir():
         found = [path / name for name in _NAMES if (path / name).is_file()]
-        shards = shard_files(path)
+        shards = set_files(path)
         if len(found) + bool(shards) > 1:
             names = " and ".join(file.name for file in [*found, *shards[:1]])
             raise DataError(f"{path}: holds {names}; name the one to read")
         if found or shards:
             return found or shards
-        raise DataError(f"{path}: no samples.jsonl, samples.json or samples.parquet in this folder; name the file")
+        raise DataError(f"{path}: no samples.jsonl|json|parquet and no {HUB_SHARDS} in this folder; name the file")
     raise DataError(f"{path}: no such file or folder")
 
 

@@ -29,8 +29,16 @@ def is_embedded(value: Any) -> bool:
 
 
 def unpack(value: Any, root: Path, stem: str, where: str) -> str:
-    """Write an embedded medium, or a picture in base64, to `root/images/stem/HASH.SUFFIX`, unless it is there; the path
-    below the root.
+    """Write an embedded medium to `root/images/stem/HASH.SUFFIX`, unless it is there; the path below the root. Raises
+    DataError as `embedded_file`, and where it cannot be written."""
+    path, data = embedded_file(value, stem, where)
+    _write(root / path, data)
+    return path
+
+
+def embedded_file(value: Any, stem: str, where: str) -> tuple[str, bytes]:
+    """The path of an embedded medium, or of a picture in base64, below a media root, `images/stem/HASH.SUFFIX`, and its
+    bytes.
 
     Raises DataError for bytes that are no picture of bounded size; of a clip the `path` beside it must say that it is.
     """
@@ -48,9 +56,7 @@ def unpack(value: Any, root: Path, stem: str, where: str) -> str:
             suffix = f".{_picture_suffix(data)}"
     except (ValueError, MediaError) as error:
         raise DataError(f"{where}: its image is no {form} that can be read ({error})") from error
-    path = f"{FOLDER}/{stem}/{hashlib.blake2b(data, digest_size=12).hexdigest()}{suffix}"
-    _write(root / path, data)
-    return path
+    return f"{FOLDER}/{stem}/{hashlib.blake2b(data, digest_size=12).hexdigest()}{suffix}", data
 
 
 def _picture_suffix(data: bytes) -> str:

@@ -1,4 +1,5 @@
-"""The files that a large set is split into: `samples-00000-of-00004.parquet`, … in one folder."""
+"""The files that a large set is split into: `samples-00000-of-00004.parquet`, … in one folder, or, as a hub has it,
+`data/train-00000-of-00004.parquet`, … below it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from pathlib import Path
 from onethinker.sample.record import DataError
 
 SHARDS = "samples-*.parquet"
-_NAME = re.compile(r"samples-(\d{5})(?:-of-(\d{5}))?\.parquet")
+HUB_SHARDS = "data/train-*.parquet"
+"""What `datasets` and `data export --form parquet` write, the split to train on."""
+_NUMBERS = re.compile(r"-(\d{5})(?:-of-(\d{5}))?\.parquet")
 
 
 def shard_name(number: int, total: int | None = None) -> str:
@@ -16,7 +19,12 @@ def shard_name(number: int, total: int | None = None) -> str:
     return f"samples-{number:05d}.parquet" if total is None else f"samples-{number:05d}-of-{total:05d}.parquet"
 
 
-def shard_files(folder: Path) -> list[Path]:
+def set_files(folder: Path) -> list[Path]:
+    """The shards of the set in a folder, in either layout, none where it has none. Raises DataError."""
+    return shard_files(folder) or shard_files(folder, HUB_SHARDS)
+
+
+def shard_files(folder: Path, pattern: str = SHARDS) -> list[Path]:
     """The shards of a folder in order, none where it has none.
 
     Shards without `-of-N` are those of a set whose writing ended early, and are read as far as they go. Raises
@@ -24,8 +32,9 @@ def shard_files(folder: Path) -> list[Path]:
     """
     found: dict[int, Path] = {}
     totals = set()
-    for file in sorted(folder.glob(SHARDS)):
-        match = _NAME.fullmatch(file.name)
+    name = pattern.rpartition("/")[2].partition("-")[0]
+    for file in sorted(folder.glob(pattern)):
+        match = _NUMBERS.fullmatch(file.name.removeprefix(name))
         if match is None:
             continue
         number = int(match[1])
@@ -37,6 +46,6 @@ def shard_files(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: holds shards of sets of {' and '.join(map(str, sorted(totals)))}; remove one set")
     expected = max([*totals, *(number + 1 for number in found)], default=0)
     if missing := sorted(set(range(expected)) - set(found))[:3]:
-        named = ", ".join(shard_name(number, *totals) for number in missing)
+        named = ", ".join(shard_name(number, *totals).replace("samples", name) for number in missing)
         raise DataError(f"{folder}: {named} missing of {expected} shards; fetch it, or build the set again")
     return [found[number] for number in sorted(found)]

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from onethinker.sample.files import load_samples
 from onethinker.sample.forms import parse_row
 from onethinker.sample.media_fields import unpacked
-from onethinker.sample.pictures import unpack
+from onethinker.sample.pictures import embedded_file, unpack
 from onethinker.sample.record import DataError, Sample, Samples
-from onethinker.sample.shards import shard_files
+from onethinker.sample.shards import set_files
 from onethinker.util.map_ahead import map_ahead
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def is_streamed(path: str, buffer: int) -> bool:
     folder = Path(path)
     if not folder.is_dir():
         return False
-    if shards := shard_files(folder):
+    if shards := set_files(folder):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -119,11 +119,24 @@ class SampleStream(Sequence[Sample]):
         group, row = self._locate(index)
         where = self.name_of(index)
         found, media = self.shards.row(group, row)
-        found = unpacked(found, lambda value: unpack(value, self.root, Path(group.file).stem, where))
-        sample = parse_row(found, where)
+        held: set[str] = set()
+
+        def save(value: Any) -> str:
+            held.add(name := self._unpack(value, Path(group.file).stem, where))
+            return name
+
+        sample = parse_row(unpacked(found, save), where)
         if any(name.startswith("/") for name in sample.media):
             sample = replace(sample, media=tuple(name.lstrip("/") for name in sample.media))
-        return sample, media
+        return sample, lambda names: media([name for name in names if name not in held])
+
+    def _unpack(self, value: Any, stem: str, where: str) -> str:
+        """Write a medium that its row holds below the root; its path there."""
+        if not self.shards.disk:
+            return unpack(value, self.root, stem, where)
+        path, data = embedded_file(value, stem, where)
+        self.shards.disk.place(path, lambda aside: aside.write_bytes(data))
+        return path
 
     def _locate(self, index: int) -> tuple[Group, int]:
         """The group, and the row within it."""
@@ -164,7 +177,8 @@ class SampleStream(Sequence[Sample]):
     def _value(self, position: int, name: str) -> Any:
         group, row = self._locate(position)
         try:
-            found = getattr(parse_row(self.shards.row(group, row)[0], ""), name)
+            named = unpacked(self.shards.row(group, row)[0], lambda value: embedded_file(value, "", "")[0])
+            found = getattr(parse_row(named, ""), name)
         except DataError:
             return None
         return json.dumps(dict(found)) if name == "meta" else found

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onethinker.sample.record import MODALITIES, DataError, resolve_under
-from onethinker.sample.shards import SHARDS, shard_files
+from onethinker.sample.shards import HUB_SHARDS, SHARDS, set_files
 from onethinker.sample.task_names import own_names
 from onethinker.util.files import replacing
 from onethinker.util.lru import LRUCache
@@ -38,7 +38,7 @@ DISK_BYTES = 20 << 30
 """Of media and tars from elsewhere that are kept on this machine's disk, half of it for each."""
 MAX_ROW = 64 << 20
 """Bytes of a tar's JSON member."""
-PATTERNS = (SHARDS, "*.parquet", "data/*.parquet", "*.tar")
+PATTERNS = (SHARDS, "*.parquet", HUB_SHARDS, "data/*.parquet", "*.tar")
 Media = Callable[[Sequence[str]], None]
 """Sees to it that the media of these names are below the stream's root. Raises DataError."""
 
@@ -65,6 +65,11 @@ class Shards(Protocol):
     room: int
     fetches: bool
 
+    @property
+    def disk(self) -> Disk | None:
+        """Where media from elsewhere go."""
+        ...
+
     def row(self, group: Group, row: int) -> tuple[Mapping[str, Any], Media]:
         """A row as it stands, and what places its media. Raises DataError."""
         ...
@@ -83,7 +88,7 @@ class Disk:
         self._lock = threading.Lock()
         self._sizes: OrderedDict[str, int] = OrderedDict()
 
-    def place(self, name: str, write: Callable[[Path], None]) -> Path:
+    def place(self, name: str, write: Callable[[Path], object]) -> Path:
         """The file of this name, written if it is not there. Raises DataError for a name that leaves the folder."""
         path = resolve_under(self.folder, name)
         while not self._has(name):
@@ -137,12 +142,12 @@ def open_shards(path: str, media_root: str | None) -> tuple[Shards, Path]:
         return ParquetShards(fs, files), Path(media_root)
     disk = Disk()
     media_fs, media_base = fsspec.core.url_to_fs(media_root) if media_root else (fs, parent)
-    return ParquetShards(fs, files, partial(_fetch, disk, media_fs, media_base)), disk.folder
+    return ParquetShards(fs, files, partial(_fetch, disk, media_fs, media_base), disk), disk.folder
 
 
 def _files(fs: Any, path: str, base: str) -> list[str]:
     """The shards in order. Raises DataError where there are none."""
-    if "://" not in path and Path(path).is_dir() and (shards := shard_files(Path(path))):
+    if "://" not in path and Path(path).is_dir() and (shards := set_files(Path(path))):
         return [str(file) for file in shards]
     if fs.isfile(base):
         return [base]
@@ -171,12 +176,13 @@ def _nothing(names: Sequence[str]) -> None:
 
 
 class ParquetShards:
-    """Parquet files: their ends are read at the start, row groups when they are needed. fetch: places media."""
+    """Parquet files: their ends are read at the start, row groups when they are needed. fetch: places media. disk:
+    where media from elsewhere go."""
 
     room = ROWS_BYTES
 
-    def __init__(self, fs: Any, files: Sequence[str], fetch: Media | None = None) -> None:
-        self.fs, self.where, self.fetches = fs, files[0], fetch is not None
+    def __init__(self, fs: Any, files: Sequence[str], fetch: Media | None = None, disk: Disk | None = None) -> None:
+        self.fs, self.where, self.fetches, self.disk = fs, files[0], fetch is not None, disk
         self._media = fetch or _nothing
         self._tables: LRUCache[pa.Table] = LRUCache(lambda table: table.nbytes, TABLES_BYTES)
         self._footers: dict[str, pa.parquet.FileMetaData] = {}

@@ -84,6 +84,49 @@ def test_parquet_tars_and_another_file_system_hold_the_same_samples(folder: Path
     assert far.column("task") == [TASKS[n % 3] for n in range(ROWS)] == open_stream(str(tars), buffer=9).column("task")
 
 
+def test_a_hubs_parquet_with_its_media_within_is_read_here_and_elsewhere(folder: Path, tmp_path: Path) -> None:
+    """What `data push` uploads: loaded from a folder, streamed from it, and streamed from another file system, whose
+    media are no files."""
+    hub = tmp_path / "hub"
+    export(folder, hub, "parquet", embed=True, shard_bytes=3000)
+    (hub / "data" / "test-00000.parquet").write_bytes(b"another split")
+    assert len(list((hub / "data").glob("train-*.parquet"))) > 2
+    loaded, original = load_samples(hub), load_samples(folder)
+    fs = fsspec.filesystem("memory")
+    fs.put(f"{hub}/data/", "/hub/data/", recursive=True)
+    here, far = open_stream(str(hub), buffer=16), open_stream("memory://hub", buffer=16)
+    assert is_streamed(str(hub), ROWS - 1) and len(loaded) == len(here) == len(far) == ROWS
+    for place in (0, 39, 95):
+        for some in (loaded, here, far):
+            found = some[place]
+            assert (found.id, found.question, found.truth) == (
+                original[place].id,
+                original[place].question,
+                original[place].truth,
+            )
+            for ours, theirs in zip(found.paths(some.root), original[place].paths(folder), strict=True):
+                assert ours.read_bytes() == theirs.read_bytes()
+    assert far.shards.disk and far.shards.disk.held > 0, "what is unpacked counts to what the folder may hold"
+    next(hub.glob("data/train-00001.parquet")).unlink()
+    with pytest.raises(DataError, match=r"train-00001\.parquet missing of"):
+        load_samples(hub)
+    fs.rm("/hub", recursive=True)
+
+
+def test_tasks_of_others_parquet_with_pictures_within_are_known(folder: Path, tmp_path: Path) -> None:
+    """Published rows with bytes: tasks are found by reading the rows, and nothing is unpacked for it."""
+    picture = next(folder.rglob("*.png")).read_bytes()
+    rows = [
+        {"problem_id": n, "problem": "<image>Which?", "problem_type": "multiple choice", "options": ["A. a", "B. b"],
+         "solution": "<answer>A</answer>", "images": [{"bytes": picture, "path": None}]}
+        for n in range(3)
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    stream = open_stream(str(tmp_path / "rows.parquet"), buffer=2)
+    assert stream.column("task") == ["multiple_choice"] * 3 and not (tmp_path / "images").exists()
+    assert open_image(stream[1].paths(stream.root)[0]).size == (8, 8)
+
+
 def test_what_is_streamed_and_what_is_loaded(folder: Path, tars: Path, tmp_path: Path) -> None:
     assert is_streamed(str(folder), ROWS - 1) and not is_streamed(str(folder), ROWS)
     assert is_streamed(str(tars), 10_000) and is_streamed("s3://bucket/set", 10_000)
