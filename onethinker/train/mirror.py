@@ -34,15 +34,16 @@ class Mirror:
         self._base = base.rstrip("/")
 
     def push(self, folder: Path, keep: int) -> None:
-        """Copy a checkpoint and the log, then drop all but the last `keep` there."""
+        """Copy the log and a checkpoint, then drop all but the last `keep` there. The log goes first: of one that is
+        ahead of its checkpoint the steps that are made again are cut off, in one behind they would be missing."""
         with self._told("written"):
+            for name in FILES:
+                if (self.run / name).exists():
+                    self._put(self.run / name, f"{self._base}/{name}")
             target = f"{self._base}/checkpoints/{folder.name}"
             files = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.name == STATE)
             for file in files:
                 self._put(file, f"{target}/{file.relative_to(folder).as_posix()}")
-            for name in FILES:
-                if (self.run / name).exists():
-                    self._put(self.run / name, f"{self._base}/{name}")
             for step in self._steps()[:-keep]:
                 self._fs.rm(f"{self._base}/checkpoints/{step}", recursive=True)
 

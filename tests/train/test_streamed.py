@@ -12,6 +12,7 @@ from onethinker.corpus.export import export
 from onethinker.corpus.rows import ShardWriter, to_table
 from onethinker.sample import DataError, Samples, load_samples
 from onethinker.sample.stream import open_stream
+from onethinker.train.mirror import STATE, Mirror
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
 from onethinker.util.runs import RunError
@@ -89,3 +90,22 @@ def test_a_run_goes_on_from_its_copy_elsewhere(world, tiny, tmp_path) -> None:
     other = tiny("sft.steps=3", "sft.batch=2", "watch=[]", "checkpoints=memory://copies/run")
     with pytest.raises(RunError, match=r"copies/run holds a run with another config:\n  recipe.sft.batch: 4 → 2"):
         run_sft(other, world, tmp_path / "other")
+
+
+def test_a_copy_that_ends_with_its_checkpoint_has_the_log_of_it(world, tiny, tmp_path, monkeypatch) -> None:
+    """A machine that goes away between two files of a copy."""
+    recipe = tiny("sft.steps=3", "sft.save_every=1", "watch=[]")
+    copied = recipe.model_copy(update={"checkpoints": "memory://cut/run"})
+    run_sft(recipe, world, tmp_path / "whole")
+    put = Mirror._put
+
+    def cut(mirror: Mirror, file: Path, target: str) -> None:
+        put(mirror, file, target)
+        if target.endswith(f"step-000002/{STATE}"):
+            raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(Mirror, "_put", cut)
+        run_sft(copied, world, tmp_path / "here")
+    run_sft(copied, world, tmp_path / "there")
+    assert lasting(tmp_path / "there") == lasting(tmp_path / "whole")
