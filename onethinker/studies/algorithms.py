@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from onethinker.recipes import Recipe, override
+from onethinker.recipes import override
 from onethinker.sample import Samples
 from onethinker.studies.bench import (
     DIFFICULTY,
@@ -27,7 +27,7 @@ from onethinker.studies.bench import (
     only,
     open_bench,
     refuse,
-    train_and_evaluate,
+    train_cell,
     write_study,
 )
 from onethinker.studies.cells import Row, Work, cell_row, is_finished, seeds_done
@@ -122,14 +122,11 @@ def _cells(bench: Bench, name: str, chosen: Sequence[str]) -> dict[str, Work]:
     """The start first; then seed by seed, so that a study stopped early has whole seeds."""
     recipe = override(bench.recipe, list(CONDITIONS[name].changes))
     train, test = _data(bench, CONDITIONS[name])
-
-    def work(changed: Recipe) -> Work:
-        return lambda folder: train_and_evaluate(folder, changed, train, test)
-
     cells: dict[str, Work] = {f"{name}/{START}": evaluate_cell(recipe, recipe.model.base, test)}
     for seed in range(bench.seeds):
         for arm in chosen:
-            cells[f"{name}/{arm}/seed-{seed}"] = work(override(recipe, [f"seed={seed}", *arms()[arm]]))
+            changed = override(recipe, [f"seed={seed}", *arms()[arm]])
+            cells[f"{name}/{arm}/seed-{seed}"] = train_cell(changed, train, test)
     return cells
 
 

@@ -69,19 +69,19 @@ class Bench:
             run_on_ray(self.out, cells, self.ray, self.recipe.model.device)
         run_cells(self.out, cells)
 
-    def world(self, difficulty: int = DIFFICULTY) -> tuple[Samples, Samples]:
-        """Training and held-out samples of that difficulty, built once. A held-out sample whose picture a shipped model
-        learned from is left out where the study starts from that model."""
-        folder, sizes = self.out / f"world-{difficulty}", self.sizes
+    def world(self, difficulty: int = DIFFICULTY, *, name: str = "", bias: str = "") -> tuple[Samples, Samples]:
+        """Training and held-out samples of that difficulty, built once in the folder `name`. A held-out sample whose
+        picture a shipped model learned from is left out where the study starts from that model. bias: the teacher's."""
+        folder, sizes = self.out / (name or f"world-{difficulty}"), self.sizes
 
         def build(_: Path) -> Row:
-            build_world(folder, sizes.train, seed=0, difficulty=difficulty, validation=1, test=sizes.test)
+            build_world(
+                folder, sizes.train, seed=0, difficulty=difficulty, validation=1, test=sizes.test, teacher_bias=bias
+            )
             return {}
 
         run_cells(self.out, {folder.name: build})
-        seen = seen_pictures(self.recipe.model.base)
-        test = only(load_samples(folder / "test"), lambda s: seen.isdisjoint(Path(m).stem for m in s.media))
-        return load_samples(folder / "train"), test
+        return load_samples(folder / "train"), unseen(load_samples(folder / "test"), self.recipe.model.base)
 
     def settings(self) -> Row:
         """What a page says of how the numbers were made."""
@@ -165,6 +165,17 @@ def only(samples: Samples, keep: Callable[[Sample], bool]) -> Samples:
     return Samples(tuple(s for s in samples if keep(s)), samples.root)
 
 
+def unseen(samples: Samples, model: str) -> Samples:
+    """Those whose pictures and clips a shipped model did not learn from."""
+    return without(samples, seen_pictures(model))
+
+
+def without(samples: Samples, shown: Collection[str]) -> Samples:
+    """Those that show none of these pictures and clips, named without suffixes: the same picture has the same name in
+    every world."""
+    return only(samples, lambda s: not any(Path(medium).stem in shown for medium in s.media))
+
+
 # ---- what cells do ----------------------------------------------------------------------------------------------
 
 
@@ -184,6 +195,11 @@ def train_and_evaluate(folder: Path, recipe: Recipe, train: Samples, test: Sampl
         "trained_groups": sum(step["groups"] for step in steps),
         "asked_groups": sum(step["groups"] + step["dropped_groups"] for step in steps),
     }
+
+
+def train_cell(recipe: Recipe, train: Samples, test: Samples) -> Work:
+    """A cell that trains and asks, as `train_and_evaluate` does."""
+    return lambda folder: train_and_evaluate(folder, recipe, train, test)
 
 
 def evaluate_cell(recipe: Recipe, model: str, test: Samples) -> Work:
@@ -215,19 +231,27 @@ def engine_of(recipe: Recipe, model: str) -> Engine:
 def write_study(bench: Bench, cells: Collection[str], results: Row) -> Path:
     """`OUT/study.json`: the results with commands, commits, machines and settings; all that a page needs."""
     rows = [cell_row(bench.out, cell) for cell in cells]
-    file = bench.out / STUDY
-    head = {
-        "study": bench.name,
-        "command": "\n".join(commands_of(bench.out)),
+    head = how_made(bench.name, "\n".join(commands_of(bench.out)), rows, {row["cell"]: row["wall"] for row in rows})
+    return write_record(bench.out, head | {"settings": bench.settings()} | results)
+
+
+def how_made(study: str, command: str, rows: Sequence[Row], seconds: Mapping[str, float]) -> Row:
+    """The head of a record. rows: commit, machine and date of all that was done. seconds: by cell or stage."""
+    return {
+        "study": study,
+        "command": command,
         "commits": sorted({commit for row in rows for commit in row["commit"].split(", ")}),
         "machines": sorted({row["machine"] for row in rows}),
-        "at": max(row["at"] for row in rows),
-        "hours": sum(row["wall"] for row in rows) / 3600,
-        "cells": len(rows),
-        "settings": bench.settings(),
+        "at": max((row["at"] for row in rows), default=""),
+        "hours": sum(seconds.values()) / 3600,
+        "cells": len(seconds),
     }
-    write_whole(file, json.dumps(rounded(head | results), ensure_ascii=False, separators=(",", ":")))
-    return file
+
+
+def write_record(out: Path, record: Row) -> Path:
+    """`OUT/study.json`."""
+    write_whole(out / STUDY, json.dumps(rounded(record), ensure_ascii=False, separators=(",", ":")))
+    return out / STUDY
 
 
 def take_known(bench: Bench, known: Path) -> None:

@@ -27,20 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from onethinker.data.worlds import build_world
-from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import Recipe, override
-from onethinker.sample import Samples, load_samples
-from onethinker.scoring.results import RESULTS, current, score_of
+from onethinker.sample import Samples
 from onethinker.studies.bench import (
     Bench,
     check_names,
     evaluate_cell,
-    only,
     open_bench,
     refuse,
     take_known,
-    train_and_evaluate,
+    train_cell,
     write_study,
 )
 from onethinker.studies.cells import (
@@ -54,7 +50,7 @@ from onethinker.studies.cells import (
 from onethinker.studies.contrasts import Measure, contrast_row, paired
 from onethinker.studies.demo import ANNOTATOR, SETTINGS
 from onethinker.studies.pages.index import write_study_page
-from onethinker.studies.scores import read_scores
+from onethinker.studies.scores import MEASURES, read_scores
 from onethinker.train.advantage import ALGORITHMS
 from onethinker.train.sft import run_sft
 from onethinker.util.runs import JsonLines
@@ -67,7 +63,8 @@ QUICK = ("rl.steps=10", "rl.optimizer.lr=3e-4", "evaluate.sampled=1")
 QUICK_SFT = ("sft.steps=4",)
 BASE, START = "base", "sft"
 HELD_OUT, TRAINING = "held out", "while training"
-MEASURES: dict[str, Measure] = {HELD_OUT: "headline", TRAINING: "accuracy"}
+TARGETS: dict[str, Measure] = {HELD_OUT: "headline", TRAINING: "accuracy"}
+"""What the contrasts are on, and how it is measured."""
 BIN = 10
 """Steps that a point of a task's curve is the mean of."""
 
@@ -106,9 +103,8 @@ def bench_biased(
         return lambda folder: work(folder) | _scores(folder, targets, recipe)
 
     def trained(changed: Recipe) -> Work:
-        return lambda folder: (
-            train_and_evaluate(folder, changed, train, test) | _scores(folder, targets, changed) | _course(folder)
-        )
+        work = train_cell(changed, train, test)
+        return lambda folder: work(folder) | _scores(folder, targets, changed) | _course(folder)
 
     cells = {BASE: asked(model), START: asked(recipe.model.base)}
     for seed in range(seeds):  # seed by seed, so that a study stopped early has whole seeds
@@ -121,16 +117,8 @@ def bench_biased(
 
 def _prepare(bench: Bench, quick: bool) -> tuple[Recipe, Samples, Samples]:
     """The recipe of RL, which starts from what SFT on the annotator's answers made, training and held-out samples."""
-    sizes, folder = bench.sizes, bench.out / "world"
     sft = override(bench.recipe, [*SETTINGS, *(QUICK_SFT if quick else ()), f"model.base={bench.recipe.model.base}"])
-
-    def build(_: Path) -> Row:
-        build_world(folder, sizes.train, seed=0, difficulty=0, validation=1, test=sizes.test, teacher_bias=ANNOTATOR)
-        return {}
-
-    run_cells(bench.out, {"world": build})
-    train, seen = load_samples(folder / "train"), seen_pictures(bench.recipe.model.base)
-    test = only(load_samples(folder / "test"), lambda s: seen.isdisjoint(Path(m).stem for m in s.media))
+    train, test = bench.world(0, name="world", bias=ANNOTATOR)
     run_cells(bench.out, {"annotated": lambda cell: {"model": str(run_sft(sft, train, cell / "sft"))}})
     start = cell_folder(bench.out, "annotated") / "sft" / "checkpoints"
     return override(bench.recipe, [f"model.base={max(start.glob('step-*'))}"]), train, test
@@ -141,13 +129,11 @@ def _prepare(bench: Bench, quick: bool) -> tuple[Recipe, Samples, Samples]:
 
 def _scores(folder: Path, targets: Mapping[str, str], recipe: Recipe) -> Row:
     """Of an evaluation: by task the headline metric of greedy answers, reward and accuracy of sampled ones."""
-    found, left_out = read_scores(folder, {"": [""]}, targets, recipe.evaluate.reward, lambda out, _: out)
-    accuracy: dict[str, list[float]] = {}
-    for row in current(JsonLines(folder / "eval" / RESULTS).rows()).values():
-        if row["decoding"] == "sampled" and row["id"] in targets and row["accuracy"] is not None:
-            accuracy.setdefault(row["task"], []).append(score_of(row).accuracy)
+    found, left_out = read_scores(
+        folder, {"": [""]}, targets, recipe.evaluate.reward, lambda out, _: out, measures=(*MEASURES, "accuracy")
+    )
     scores = {measure: {task: values[0] for task, values in of_arm[""].items()} for measure, of_arm in found.items()}
-    return {"scores": scores, "sampled": {task: fmean(values) for task, values in accuracy.items()}, "lost": left_out}
+    return {"sampled": scores.pop("accuracy"), "scores": scores, "lost": left_out}
 
 
 def _course(folder: Path) -> Row:
@@ -204,7 +190,7 @@ def contrasts_of(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
               for arm, rows in arms.items()}  # fmt: skip
     return [
         contrast_row(ours, other, target, measure, paired(values[ours][target], values[other][target]))
-        for target, measure in MEASURES.items()
+        for target, measure in TARGETS.items()
         for other in dict.fromkeys(others)
         if other != ours
     ]

@@ -21,8 +21,7 @@ from onethinker.report.page import write_report
 from onethinker.report.read import read_run
 from onethinker.sample import Samples, load_samples
 from onethinker.scoring.compare import compare
-from onethinker.studies.bench import STUDY, engine_of
-from onethinker.studies.cells import rounded
+from onethinker.studies.bench import engine_of, how_made, write_record
 from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.stages import CONTROL_LR0, CONTROL_SFT, QUICK, Stages, controls
 from onethinker.tasks import list_tasks
@@ -82,8 +81,7 @@ def build_mini(out: Path = OUT, *, quick: bool = False) -> Path:
     if engine_of(recipe, str(lr0)).identity != engine_of(recipe, str(sft)).identity:
         stages.evaluate(recipe, str(lr0), held_out, CONTROL_LR0)
     stages("report", lambda: write_report(out))
-    write_whole(out / STUDY, json.dumps(rounded(record(out, stages)), ensure_ascii=False))
-    return write_study_page(out / STUDY)
+    return write_study_page(write_record(out, record(out, stages)))
 
 
 def thinned(samples: Samples) -> Samples:
@@ -100,18 +98,22 @@ def thinned(samples: Samples) -> Samples:
 def ship(out: Path, weights: Path = WEIGHTS) -> None:
     """Copy the weights of a finished `out` into the package under their names, without the paths they were made at, and
     with what their data were."""
-    data, seen = json.dumps(data_of(out / "world"), indent=1), seen_of(out / "world")
+    data, seen = data_of(out / "world"), seen_of(out / "world")
     for name, (run, base) in MODELS.items():
-        checkpoint = sorted((out / run / "checkpoints").glob("step-*"))[-1]
-        folder = weights / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in FILES:
-            shutil.copyfile(checkpoint / file, folder / file)
-        recipe = Recipe.model_validate_json((checkpoint / RECIPE_FILE).read_text(encoding="utf-8"))
-        told = recipe.model_copy(update={"model": ModelConfig(base=base), "data": DataConfig()})
-        write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
-        write_whole(folder / DATA_FILE, data)
-        (folder / SEEN_FILE).write_bytes(seen)
+        ship_run(out / run, weights / name, base, data, seen)
+
+
+def ship_run(run: Path, folder: Path, base: str, data: dict[str, Any], seen: bytes) -> None:
+    """Copy a run's last checkpoint into the folder of a shipped model. base: the name of what the run started from."""
+    checkpoint = sorted((run / "checkpoints").glob("step-*"))[-1]
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in FILES:
+        shutil.copyfile(checkpoint / file, folder / file)
+    recipe = Recipe.model_validate_json((checkpoint / RECIPE_FILE).read_text(encoding="utf-8"))
+    told = recipe.model_copy(update={"model": ModelConfig(base=base), "data": DataConfig()})
+    write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
+    write_whole(folder / DATA_FILE, json.dumps(data, indent=1))
+    (folder / SEEN_FILE).write_bytes(seen)
 
 
 def data_of(world: Path) -> dict[str, Any]:
@@ -124,27 +126,23 @@ def data_of(world: Path) -> dict[str, Any]:
 
 def seen_of(world: Path) -> bytes:
     """What `SEEN_FILE` says of a world that was trained on."""
-    names = {Path(media).stem for sample in load_samples(world / "train") for media in sample.media}
-    return b"".join(sorted(bytes.fromhex(name)[:SEEN_BYTES] for name in names))
+    return b"".join(sorted(bytes.fromhex(name)[:SEEN_BYTES] for name in pictures(load_samples(world / "train"))))
+
+
+def pictures(*samples: Samples) -> set[str]:
+    """The names of all pictures and clips, without suffixes."""
+    return {Path(media).stem for some in samples for sample in some for media in sample.media}
 
 
 def record(out: Path, stages: Stages) -> dict[str, Any]:
     """What `study.json` holds: how the weights came to be, their curves, every answer's measure, RL against its
     controls."""
     seconds = stages.seconds()
-    rows = stages.log.rows()
     runs = {
         run: JsonLines(out / run / "metrics.jsonl").rows() for run in ("hold", "sft", "rl", CONTROL_LR0, CONTROL_SFT)
     }
     evaluations = {e.name: e.summary for e in read_run(out).evaluations}
-    return {
-        "study": "mini",
-        "command": "make mini",
-        "commits": sorted({row["commit"] for row in rows}),
-        "machines": sorted({row["machine"] for row in rows}),
-        "at": max(row["at"] for row in rows),
-        "hours": sum(seconds.values()) / 3600,
-        "cells": len(seconds),
+    return how_made("mini", "make mini", stages.log.rows(), seconds) | {
         "stages": seconds,
         "world": json.loads((out / "world" / "world.json").read_text(encoding="utf-8")),
         "runs": {run: _run(out / run, rows) for run, rows in runs.items()},

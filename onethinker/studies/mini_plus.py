@@ -10,25 +10,21 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from onethinker.data.worlds import build_world, tasks_named
-from onethinker.models.shipped import DATA_FILE, RECIPE_FILE, SEEN_BYTES, SEEN_FILE, WEIGHTS, seen_pictures
-from onethinker.recipes import Recipe, load_recipe, override
-from onethinker.recipes.base import DataConfig, ModelConfig
-from onethinker.sample import Samples, load_samples
-from onethinker.studies.bench import STUDY
-from onethinker.studies.cells import rounded
-from onethinker.studies.mini import FILES, SEED, data_of, evaluation_row, seen_of
-from onethinker.studies.pages.mini_plus import page
+from onethinker.models.shipped import SEEN_BYTES, SEEN_FILE, WEIGHTS
+from onethinker.recipes import load_recipe, override
+from onethinker.sample import load_samples
+from onethinker.studies.bench import how_made, only, unseen, without, write_record
+from onethinker.studies.mini import SEED, data_of, evaluation_row, pictures, seen_of, ship_run
+from onethinker.studies.pages.index import README, write_study_page
 from onethinker.studies.stages import QUICK, Stages
 from onethinker.tasks import get_task
 from onethinker.train.card import CARD
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
-from onethinker.util.files import write_whole
 from onethinker.util.runs import JsonLines
 
 OUT = Path("runs/mini-plus")
@@ -53,32 +49,24 @@ def build_mini_plus(out: Path = OUT, *, quick: bool = False) -> Path:
         "new": stages("new", lambda: build_world(out / "new", 30, SEED, tasks=tasks_named("extra"), test=new)),
     }
     world = stages("world", lambda: build_world(out / "world", n, SEED + 1, tasks=tasks_named(MIX), test=25))
-    held_out = {name: unseen_by(BASE, load_samples(folder / "test")) for name, folder in made.items()}
+    held_out = {name: unseen(load_samples(folder / "test"), BASE) for name, folder in made.items()}
     train = without(load_samples(world / "train"), pictures(*held_out.values()))
     sft = stages("sft", lambda: run_sft(override(recipe, [f"model.base={BASE}", *LOW, *few]), train, out / "sft"))
-    new_only = replace(train, items=tuple(s for s in train if not get_task(s.task).released))
+    new_only = only(train, lambda s: not get_task(s.task).released)
     rl = stages("rl", lambda: run_rl(override(recipe, [f"model.base={sft}", *SHORT, *few]), new_only, out / "rl"))
     for model, name in ((BASE, "before"), (str(sft), "sft"), (str(rl), "rl")):
         for kind, samples in held_out.items():
             stages.evaluate(recipe, model, samples, f"{name}-{kind}")
-    write_whole(out / STUDY, json.dumps(rounded(record(out)), ensure_ascii=False))
-    return write_page(out)
+    return write_study_page(write_record(out, record(out, stages)))
 
 
-def record(out: Path) -> dict[str, Any]:
+def record(out: Path, stages: Stages) -> dict[str, Any]:
     """What the page is made of: settings, every evaluation's numbers, and the reward of each step of RL."""
     summaries = sorted((out / "eval").glob("*/summary.json"))
     evaluations = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in summaries}
     sft = json.loads((out / "sft" / "config.json").read_text(encoding="utf-8"))["recipe"]["sft"]
-    stages = list(JsonLines(out / "stages.jsonl").rows())
-    made: dict[str, Any] = {
-        "study": "mini_plus",
-        "command": "python -m onethinker.studies.mini_plus",
-        "commits": sorted({row["commit"] for row in stages}),
-        "machines": sorted({row["machine"] for row in stages}),
-        "at": max((row["at"] for row in stages), default=""),
-        "hours": sum(row["seconds"] for row in stages) / 3600,
-        "cells": len(stages),
+    command = "python -m onethinker.studies.mini_plus"
+    made = how_made("mini_plus", command, stages.log.rows(), stages.seconds()) | {
         "samples": sft["steps"] * sft["batch"],
         "sft": {key: sft[key] for key in ("steps", "batch", "optimizer")},
         "evaluations": {name: evaluation_row(summary) for name, summary in evaluations.items()},
@@ -89,44 +77,12 @@ def record(out: Path) -> dict[str, Any]:
     return made
 
 
-def write_page(out: Path) -> Path:
-    """`README.md` beside the record."""
-    study = json.loads((out / STUDY).read_text(encoding="utf-8"))
-    write_whole(out / "README.md", page(study)["README.md"])
-    return out / "README.md"
-
-
 def ship(out: Path, weights: Path = WEIGHTS) -> None:
     """Copy the weights after SFT of a finished `out` into the package, with the page as their card."""
-    checkpoint = sorted((out / "sft" / "checkpoints").glob("step-*"))[-1]
-    folder = weights / NAME
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in FILES:
-        shutil.copyfile(checkpoint / file, folder / file)
-    shutil.copyfile(out / "README.md", folder / CARD)
-    recipe = Recipe.model_validate_json((checkpoint / RECIPE_FILE).read_text(encoding="utf-8"))
-    told = recipe.model_copy(update={"model": ModelConfig(base=BASE), "data": DataConfig()})
-    write_whole(folder / RECIPE_FILE, told.model_dump_json(indent=1))
-    write_whole(folder / DATA_FILE, json.dumps(data_of(out / "world"), indent=1))
     seen = [(weights / BASE / SEEN_FILE).read_bytes(), seen_of(out / "world")]
     both = {data[at : at + SEEN_BYTES] for data in seen for at in range(0, len(data), SEEN_BYTES)}
-    (folder / SEEN_FILE).write_bytes(b"".join(sorted(both)))
-
-
-def pictures(*samples: Samples) -> set[str]:
-    """The names of all pictures and clips, without suffixes: the same picture has the same name in every world."""
-    return {Path(media).stem for some in samples for sample in some for media in sample.media}
-
-
-def without(samples: Samples, shown: set[str]) -> Samples:
-    """Those that show none of these pictures and clips."""
-    return replace(samples, items=tuple(s for s in samples if not shown & {Path(media).stem for media in s.media}))
-
-
-def unseen_by(model: str, samples: Samples) -> Samples:
-    """Those whose pictures and clips a shipped model did not learn from."""
-    seen = seen_pictures(model)
-    return without(samples, {name for name in pictures(samples) if name[: 2 * SEEN_BYTES] in seen})
+    ship_run(out / "sft", weights / NAME, BASE, data_of(out / "world"), b"".join(sorted(both)))
+    shutil.copyfile(out / README, weights / NAME / CARD)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ Terms = dict[str, tuple[float, float]]
 """Numerator and denominator of a metric, by the question's id."""
 
 MEASURES: tuple[Measure, ...] = ("headline", "reward")
-"""What evaluations are read for."""
+"""What evaluations are read for unless more is asked."""
 
 Scores = dict[str, dict[str, list[float]]]
 """Arm → target → a number a seed."""
@@ -30,8 +30,9 @@ def read_scores(
     targets: Mapping[str, str],
     reward: RewardProfile,
     folder_of: Callable[[Path, str], Path] = cell_folder,
+    measures: Sequence[Measure] = MEASURES,
 ) -> tuple[dict[Measure, Scores], int]:
-    """The scores of every measure, and how many questions were left out because some cell has no score for them.
+    """The scores by measure, and how many questions were left out because some cell has no score for them.
 
     arms: the cells of every arm, one a seed. targets: what a question, by its id, belongs to; others are left out.
     folder_of: (out, cell) → the folder that holds its `eval`.
@@ -41,7 +42,7 @@ def read_scores(
     rows = {cell: _scored(folder_of(out, cell) / "eval" / RESULTS, targets) for cell in cells}
     found: dict[Measure, Scores] = {}
     left_out = 0
-    for measure in MEASURES:
+    for measure in measures:
         terms = {cell: _terms(of_cell, measure, reward) for cell, of_cell in rows.items()}
         asked = set[str]().union(*terms.values())
         common = asked.intersection(*terms.values())
@@ -71,8 +72,8 @@ def _terms(rows: Sequence[Row], measure: Measure, reward: RewardProfile) -> Term
         }
     sums: Terms = {}
     for row in (row for row in rows if row["decoding"] == "sampled"):
-        total, count = sums.get(row["id"], (0.0, 0.0))
-        sums[row["id"]] = (total + score_of(row).reward(reward), count + 1.0)
+        (total, count), score = sums.get(row["id"], (0.0, 0.0)), score_of(row)
+        sums[row["id"]] = (total + (score.accuracy if measure == "accuracy" else score.reward(reward)), count + 1.0)
     return {question: (total / count, 1.0) for question, (total, count) in sums.items()}
 
 

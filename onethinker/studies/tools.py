@@ -32,7 +32,6 @@ from onethinker.data.worlds import build_needs, build_world, needs_named
 from onethinker.engines.encode import Encoder
 from onethinker.models.call_tokens import add_call_tokens
 from onethinker.models.load import load
-from onethinker.models.shipped import seen_pictures
 from onethinker.recipes import Recipe, override
 from onethinker.recipes.tools import recipe_prompts
 from onethinker.sample import Sample, Samples, load_samples
@@ -46,6 +45,7 @@ from onethinker.studies.bench import (
     refuse,
     take_known,
     train_and_evaluate,
+    unseen,
     write_study,
 )
 from onethinker.studies.cells import Row, Work, cell_row, run_cells, seeds_done
@@ -136,17 +136,16 @@ def _data(bench: Bench, kinds: Sequence[str], hard: Sizes, plain: Sizes) -> tupl
         return {}
 
     run_cells(bench.out, {"worlds": build})
-    seen = seen_pictures(bench.recipe.model.base)
-    return _both(bench.out, "train", frozenset()), _both(bench.out, "test", frozenset(seen))
+    return _both(bench.out, "train"), unseen(_both(bench.out, "test"), bench.recipe.model.base)
 
 
-def _both(out: Path, split: str, seen: frozenset[str]) -> Samples:
+def _both(out: Path, split: str) -> Samples:
     rows = [
         replace(sample, id=f"{world}-{sample.id}", media=tuple(f"{world}/{split}/{name}" for name in sample.media))
         for world in ("needs", "plain")
         for sample in load_samples(out / world / split)
     ]
-    return Samples(tuple(s for s in rows if seen.isdisjoint(Path(name).stem for name in s.media)), out)
+    return Samples(tuple(rows), out)
 
 
 def kind_of(sample: Sample) -> str:

@@ -26,7 +26,7 @@ from onethinker.studies.bench import (
     evaluate_cell,
     only,
     open_bench,
-    train_and_evaluate,
+    train_cell,
     write_study,
 )
 from onethinker.studies.cells import Row, Work, seeds_done
@@ -82,13 +82,10 @@ def arms_of(tasks: Sequence[str], train: Samples) -> dict[str, Samples]:
 
 
 def _cells(bench: Bench, arms: Mapping[str, Samples], test: Samples) -> dict[str, Work]:
-    def work(seed: int, samples: Samples) -> Work:
-        recipe = override(bench.recipe, [f"seed={seed}"])
-        return lambda folder: train_and_evaluate(folder, recipe, samples, test)
-
     cells = {START: evaluate_cell(bench.recipe, bench.recipe.model.base, test)}
     for seed in range(bench.seeds):
-        cells |= {f"{arm}/seed-{seed}": work(seed, samples) for arm, samples in arms.items()}
+        recipe = override(bench.recipe, [f"seed={seed}"])
+        cells |= {f"{arm}/seed-{seed}": train_cell(recipe, samples, test) for arm, samples in arms.items()}
     return cells
 
 

@@ -21,7 +21,7 @@ from onethinker.recipes import override, trained_with
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.sample.answer import read_answer
 from onethinker.scoring.scores import score_many
-from onethinker.studies.bench import Bench, evaluate_cell, open_bench, train_and_evaluate, write_study
+from onethinker.studies.bench import Bench, evaluate_cell, open_bench, train_cell, write_study
 from onethinker.studies.cells import Row, Work, run_cells, seeds_done
 from onethinker.studies.contrasts import contrast_row, gain
 from onethinker.studies.pages.index import write_study_page
@@ -71,15 +71,13 @@ def _questions(bench: Bench, n: int) -> Samples:
 
 
 def _cells(bench: Bench, untrained: str, train: Samples, questions: Samples) -> dict[str, Work]:
-    def trained(seed: int) -> Work:
-        recipe = override(bench.recipe, [f"seed={seed}"])
-        return lambda folder: train_and_evaluate(folder, recipe, train, questions)
-
     cells = {
         BEFORE: evaluate_cell(bench.recipe, untrained, questions),
         SFT: evaluate_cell(bench.recipe, bench.recipe.model.base, questions),
     }
-    return cells | {f"{RL}/seed-{seed}": trained(seed) for seed in range(bench.seeds)}
+    for seed in range(bench.seeds):
+        cells[f"{RL}/seed-{seed}"] = train_cell(override(bench.recipe, [f"seed={seed}"]), train, questions)
+    return cells
 
 
 def _searched(model: str, train: Samples) -> list[Row]:

@@ -9,7 +9,9 @@ import pytest
 
 from onethinker.models.shipped import SEEN_BYTES, seen_pictures, shipped
 from onethinker.sample import Sample, Samples
-from onethinker.studies.mini_plus import NAME, build_mini_plus, pictures, ship, unseen_by, without
+from onethinker.studies.bench import unseen, without
+from onethinker.studies.mini import pictures
+from onethinker.studies.mini_plus import NAME, build_mini_plus, ship
 from onethinker.studies.pages.mini_plus import page
 
 
@@ -49,7 +51,7 @@ def test_held_out_pictures_are_no_ones(tmp_path):
          Sample("b", "ocr", "image", "?", "x", (), ("media/" + "0" * 2 * SEEN_BYTES + ".png",))),
         tmp_path,
     )  # fmt: skip
-    assert [s.id for s in unseen_by("mini-sft", samples)] == ["b"]
+    assert [s.id for s in unseen(samples, "mini-sft")] == ["b"]
     assert [s.id for s in without(samples, pictures(samples))] == []
 
 

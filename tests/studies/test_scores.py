@@ -16,6 +16,7 @@ class Scored:
 
     def __init__(self, row: dict) -> None:
         self.row = row
+        self.accuracy = row.get("accuracy")
 
     def reward(self, profile: str) -> float:
         return self.row["reward"][profile]
@@ -50,7 +51,8 @@ def greedy(question: str, parts: tuple[int, int], **more: object) -> dict:
 
 
 def sampled(question: str, reward: float) -> dict:
-    return {"id": question, "decoding": "sampled", "reward": {"released": reward, "paper": 0.0}}
+    rewards = {"released": reward, "paper": 0.0}
+    return {"id": question, "decoding": "sampled", "reward": rewards, "accuracy": reward / 2}
 
 
 def test_scores_are_ratios_of_sums_over_what_all_cells_have(out: Path) -> None:
@@ -64,6 +66,8 @@ def test_scores_are_ratios_of_sums_over_what_all_cells_have(out: Path) -> None:
     assert found["headline"] == {"sft": {"x": [4 / 8], "y": [1.0]}, "a": {"x": [6 / 16], "y": [0.0]}}
     assert found["reward"] == {"sft": {"x": [0.5], "y": [1.0]}, "a": {"x": [0.25], "y": [0.5]}}
     assert left_out == 1
+    more, _ = read_scores(out, {"sft": ["sft"]}, targets, "paper", measures=("reward", "accuracy"))
+    assert more == {"reward": {"sft": {"x": [0.0], "y": [0.0]}}, "accuracy": {"sft": {"x": [0.25], "y": [0.5]}}}
 
 
 def test_a_mean_over_targets_is_plain_and_seed_by_seed() -> None:

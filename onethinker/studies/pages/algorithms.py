@@ -67,7 +67,7 @@ def _condition(study: Study, key: str, condition: Mapping[str, Any]) -> tuple[li
             file = f"{key}-{measure}.svg"
             rows = {_name(arm): found for arm, found in gains.items()}
             unit = "over the start, mean over tasks; a dot is a seed, the bar the 95% interval of their mean"
-            heading = f"{title.split(',')[0]}: gain in {'points' if measure == 'headline' else 'reward'}"
+            heading = f"{md.ANSWERS[measure]}: gain in {md.UNIT[measure]}"
             pictures[file] = forest(heading, rows, measure, unit, ours=_name(OURS))
             parts.append(f"![Every estimator's gain over the start]({file})")
         parts += [f"**{title}**", _table(study, condition, measure, gains)]
@@ -86,7 +86,7 @@ def _table(study: Study, condition: Mapping[str, Any], measure: str, gains: Mapp
     columns = [column for column in (*study["groups"], MEAN) if column in scores[START]]
     rows = []
     for arm in (START, *gains):
-        cells = [md.with_interval(measure, estimate(scores[arm][column], scale(measure))) for column in columns]
+        cells = [md.of_seeds(measure, scores[arm][column]) for column in columns]
         last = [md.NOTHING] * 4
         if arm != START:
             seconds, trained, asked = (cost[arm][k] for k in ("seconds", "trained_groups", "asked_groups"))

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from onethinker.report.tables import duration
-from onethinker.studies.contrasts import Contrast, Measure, estimate, read_contrasts, scale
+from onethinker.studies.contrasts import Contrast, read_contrasts
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.algorithms import NAMES
 from onethinker.studies.pages.figures import forest, lines
@@ -77,7 +77,7 @@ def in_short(study: Study) -> str:
     for cell, row in rows.items():
         if "/" in cell:
             finals.setdefault(cell.partition("/")[0], []).append(_mean(row, "headline"))
-    ends = ", ".join(f"{NAMES[arm]} {_percent(values)}" for arm, values in finals.items())
+    ends = ", ".join(f"{NAMES[arm]} {md.of_seeds('headline', values)}" for arm, values in finals.items())
     return (
         f"SFT on worked answers with the bias `{study['annotator']}` (boxes two grid steps too far right, events half "
         f"a second late) takes {settings['model']} from {_mean(rows[BASE], 'headline'):.1%} to "
@@ -99,10 +99,6 @@ def _mean(row: Mapping[str, Any], measure: str) -> float:
     return fmean(row["scores"][measure].values())
 
 
-def _percent(values: Sequence[float], measure: Measure = "headline") -> str:
-    return md.with_interval(measure, estimate(values, scale(measure)))
-
-
 def _curves(arms: Rows) -> str:
     """Mean accuracy while training, in bins of ten steps, mean over seeds."""
     curves = {}
@@ -117,7 +113,7 @@ def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -
     low, high = (fmean(row["sampled"].values()) for row in (start, base))
     table = []
     for title, row in (("mini-sft, before", base), ("after the biased SFT, the start", start)):
-        cells = (_percent([_mean(row, "headline")]), md.number("reward", _mean(row, "reward")))
+        cells = (md.number("headline", _mean(row, "headline")), md.number("reward", _mean(row, "reward")))
         table.append((title, cells[0], md.NOTHING, cells[1], *[md.NOTHING] * 3))
     ranked = sorted(arms, key=lambda arm: -fmean(_mean(row, "headline") for row in arms[arm]))
     for arm in ranked:
@@ -126,9 +122,9 @@ def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -
         table.append(
             (
                 NAMES[arm],
-                _percent([_mean(row, "headline") for row in rows]),
-                _percent([fmean(row["curve"]) for row in rows], "accuracy"),
-                md.with_interval("reward", estimate([_mean(row, "reward") for row in rows])),
+                md.of_seeds("headline", [_mean(row, "headline") for row in rows]),
+                md.of_seeds("accuracy", [fmean(row["curve"]) for row in rows]),
+                md.of_seeds("reward", [_mean(row, "reward") for row in rows]),
                 ", ".join(str(step or md.NOTHING) for step in reached),
                 str(len(rows)),
                 duration(fmean(row["seconds"] for row in rows)),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from onethinker.report.tables import counted, duration
-from onethinker.studies.contrasts import SURE, Contrast, Estimate
+from onethinker.studies.contrasts import SURE, Contrast, Estimate, estimate, scale
 
 Study = dict[str, Any]
 """A `study.json`, as `studies.bench.write_study` writes it, and its `notes`."""
@@ -17,6 +17,8 @@ Page = dict[str, str]
 
 TITLES = {"headline": "Greedy answers, headline metric (%)", "reward": "Sampled answers, mean reward"}
 """Of what evaluations are read for."""
+UNIT = {"headline": "points", "accuracy": "points", "reward": "reward"}
+"""Of a difference."""
 ANSWERS = {"headline": "Greedy answers", "accuracy": "Sampled answers", "reward": "Sampled answers"}
 FACTOR = {"headline": 100.0, "accuracy": 100.0, "reward": 1.0}
 """What a number is multiplied with to be shown."""
@@ -40,6 +42,16 @@ def with_interval(measure: str, found: Estimate, signed: bool = False) -> str:
     if found.low is None:
         return value
     return f"{value} [{number(measure, found.low, signed)}, {number(measure, found.high, signed)}]"
+
+
+def of_seeds(measure: str, seeds: Sequence[float]) -> str:
+    """The mean of seeds with their interval, not corrected, within the measure's scale."""
+    return with_interval(measure, estimate(seeds, scale(measure)))
+
+
+def over_questions(measure: str, found: Mapping[str, Any], signed: bool = False) -> str:
+    """A value of an evaluation with its bootstrap interval over questions."""
+    return with_interval(measure, Estimate((), found["value"], found["low"], found["high"]), signed)
 
 
 def p_value(p: float | None) -> str:

@@ -5,11 +5,9 @@ Everything here was trained once, so intervals are the bootstrap's over question
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from onethinker.report.tables import duration
-from onethinker.studies.contrasts import Estimate
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.figures import panels
 from onethinker.studies.pages.markdown import Page, Study
@@ -108,17 +106,13 @@ def _metric(study: Study, model: str, target: Target) -> dict[str, Any]:
     return found
 
 
-def _write(measure: str, found: Mapping[str, Any], signed: bool = False) -> str:
-    return md.with_interval(measure, Estimate((), found["value"], found["low"], found["high"]), signed)
-
-
 def _compared_table(study: Study) -> str:
     """RL against what it must be told from. A model whose weights learning rate 0 did not move was not asked again."""
     same = "0, the same weights bit for bit"
     rows = []
     for key, label in COMPARED.items():
         if found := study["compared"].get(key):
-            rows.append((label, *(_write(measure, found[measure], True) for measure in md.TITLES)))
+            rows.append((label, *(md.over_questions(measure, found[measure], True) for measure in md.TITLES)))
         elif not study["lr0_moved"]:
             rows.append((label, same, same))
     return md.table(("Difference", *md.TITLES.values()), rows)
@@ -134,9 +128,9 @@ def _scores_table(study: Study, measure: str) -> str:
         headline = measure == "headline"
         numbers = [e["metrics"][e["headline"]] if headline else e["sampled"]["reward"] for e in of_task]
         what = entry["headline"] if headline else "reward"
-        rows.append((get_task(task).title, what, f"{entry['n']:,}", *(_write(measure, n) for n in numbers)))
+        rows.append((get_task(task).title, what, f"{entry['n']:,}", *(md.over_questions(measure, n) for n in numbers)))
     means = (e["mean"]["headline" if measure == "headline" else "sampled_reward"] for e in found.values())
-    rows.append(("Mean over tasks", "", f"{first['n']:,}", *(_write(measure, mean) for mean in means)))
+    rows.append(("Mean over tasks", "", f"{first['n']:,}", *(md.over_questions(measure, mean) for mean in means)))
     if measure == "reward":
         right = (md.number("headline", e["mean"]["sampled_accuracy"]["value"]) for e in found.values())
         rows.append(("Mean accuracy, %", "", f"{first['n']:,}", *right))
@@ -147,7 +141,8 @@ def _targets_table(study: Study) -> str:
     rows = []
     for target in TARGETS:
         cells = [
-            _write("headline", _metric(study, model, target)) + ("" if reached(study, model, target) else " ✗")
+            md.over_questions("headline", _metric(study, model, target))
+            + ("" if reached(study, model, target) else " ✗")
             for model in ("sft", "rl")
         ]
         rows.append((get_task(target.task).title, target.metric, md.number("headline", target.value), *cells))

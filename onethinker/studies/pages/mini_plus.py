@@ -59,13 +59,8 @@ def _table(study: Study, kind: str) -> str:
     for task, entry in found["sft"]["tasks"].items():
         metrics = list(entry["metrics"]) if kind == "new" else [entry["headline"]]
         for metric in metrics:
-            cells = [_cell(side["tasks"][task]["metrics"][metric]) for side in found.values()]
+            cells = [md.over_questions("headline", side["tasks"][task]["metrics"][metric]) for side in found.values()]
             rows.append([get_task(task).title, metric, f"{entry['n']:,}", *cells])
-    means = [_cell(side["mean"]["headline"]) for side in found.values()]
+    means = [md.over_questions("headline", side["mean"]["headline"]) for side in found.values()]
     rows.append(["Mean over tasks", "", f"{found['sft']['n']:,}", *means])
     return md.table(["Task", "Metric", "n", *(COLUMNS[name] for name in found)], rows, words=2)
-
-
-def _cell(value: dict[str, float | None]) -> str:
-    shown = [md.number("headline", value[key]) for key in ("value", "low", "high")]
-    return shown[0] if value["low"] is None else f"{shown[0]} [{shown[1]}, {shown[2]}]"

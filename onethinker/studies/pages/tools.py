@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy import stats
 
-from onethinker.studies.contrasts import Contrast, Estimate, estimate, read_contrasts, scale
+from onethinker.studies.contrasts import Contrast, Estimate, read_contrasts
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.figures import forest
 from onethinker.studies.pages.markdown import Page, Study
@@ -71,10 +71,6 @@ def _said(name: str) -> str:
     return f"{ARMS[arm]}{comma}{stage}"
 
 
-def _percent(values: Sequence[float]) -> str:
-    return md.with_interval("headline", estimate(values, scale("headline")))
-
-
 def _accuracy(arms: Rows) -> str:
     n = arms["tools"][0]["rl"]["n"]
     table = [
@@ -90,7 +86,7 @@ def _cell(kind: str, n: int, seeds: Sequence[float]) -> str:
     """An accuracy with the interval that its seeds give or, of a single seed, the one that its n questions give
     (Wilson); the plain world's is a mean over tasks, and has none then."""
     if len(seeds) > 1 or kind == PLAIN:
-        return _percent(seeds)
+        return md.of_seeds("headline", seeds)
     found = stats.binomtest(round(seeds[0] * n), n).proportion_ci(method="wilson")
     return md.with_interval("headline", Estimate(tuple(seeds), seeds[0], float(found.low), float(found.high)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onethinker.studies.contrasts import Contrast, estimate, read_contrasts, scale
+from onethinker.studies.contrasts import Contrast, read_contrasts
 from onethinker.studies.pages import markdown as md
 from onethinker.studies.pages.figures import forest
 from onethinker.studies.pages.markdown import Page, Study
@@ -25,9 +25,9 @@ def page(study: Study) -> Page:
     """The whole page."""
     contrasts = read_contrasts(study)
     pictures = {}
-    for measure, title in md.TITLES.items():
+    for measure in md.TITLES:
         rows = {NAMES.get(c.target, c.target): c.estimate for c in contrasts if c.measure == measure}
-        heading = f"{title.split(',')[0]}: RL − SFT, {'points' if measure == 'headline' else 'reward'}"
+        heading = f"{md.ANSWERS[measure]}: RL − SFT, {md.UNIT[measure]}"
         axis = "a dot is a seed, the bar the 95% interval of their mean"
         pictures[f"{measure}.svg"] = forest(heading, rows, measure, axis)
 
@@ -62,7 +62,7 @@ def _table(study: Study, measure: str) -> str:
     scores, rows = study["scores"][measure], []
     for kind in scores["rl"]:
         guesses = [md.number(measure, study[known].get(kind)) for known in ("blind", "guessed")]
-        cells = [md.with_interval(measure, estimate(scores[stage][kind], scale(measure))) for stage in STAGES]
+        cells = [md.of_seeds(measure, scores[stage][kind]) for stage in STAGES]
         form = study["kinds"].get(kind, "").replace("_", " ")
         rows.append((NAMES.get(kind, kind), form, *(guesses if measure == "headline" else []), *cells))
     guess = ("Best fixed answer", "Guessing") if measure == "headline" else ()
