@@ -26,9 +26,11 @@ def parse_row(row: Any, where: str) -> Sample:
     if type(row) is not dict and not isinstance(row, Mapping):
         raise DataError(f"{where}: expected an object with a sample's fields, found {type(row).__name__}")
     columns = row.keys()
-    # Most rows hold nothing that may be null and need no copy: told by their types alone.
-    if not NEVER_NULL.issuperset(map(type, row.values())):
-        row = {k: v for k, v in row.items() if type(v) in NEVER_NULL or not is_null(v)}
+    # Most rows hold no null and need no copy, most values cannot be one: told by their types alone.
+    if nulls := [key for key, value in row.items() if type(value) not in NEVER_NULL and is_null(value)]:
+        row = dict(row)
+        for key in nulls:
+            del row[key]
     if not _TEXT.issuperset(map(type, columns)):
         row = {str(k): v for k, v in row.items()}
     try:
@@ -78,11 +80,12 @@ def _published(row: Mapping[str, Any], where: str, marked: str | None = None) ->
     solution = "answer" if "solution" not in row and "answer" in row else "solution"
     meta: dict[str, Any] = {}
     if not row.keys() <= _PUBLISHED:  # most rows have no other fields
-        read |= {solution, said}
-        extra = names(row, "additional_path", where)
+        meta = {key: value for key, value in row.items() if key not in _PUBLISHED}
+        extra = names(row, "additional_path", where) if "additional_path" in row else ()
         if extra and media[-len(extra) :] != extra:
             read.add("additional_path")
-        meta = {key: value for key, value in row.items() if key not in _PUBLISHED and key not in read}
+        for key in (solution, said, *read):
+            meta.pop(key, None)
     if row.get("segmentation_output"):
         meta["segmentation"] = row["segmentation_output"]
     name = _id(row, "problem_id" if "problem_id" in row else "id", where)
