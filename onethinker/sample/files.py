@@ -39,7 +39,7 @@ def load_samples(
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit is {limit}; expected 1 or more")
-    files = _data_files(Path(path))
+    files = data_files(Path(path))
     if files[0].suffix == ".tsv":
         from onethinker.sample.tsv import load_tsv
 
@@ -70,7 +70,7 @@ def iter_samples(path: str | Path, media_root: str | Path | None = None) -> Iter
     """The samples of what `load_samples` reads, one at a time, with an error in the place of each row that cannot be
     read; ids as they stand. Lines and Parquet are never in memory whole. Raises DataError for a file that cannot be
     read at all."""
-    files = _data_files(Path(path))
+    files = data_files(Path(path))
     if files[0].suffix == ".tsv":
         from onethinker.sample.tsv import load_tsv
 
@@ -98,6 +98,12 @@ def _read(row: Any, where: str, root: Path, stem: str) -> Sample:
         raise row
     if isinstance(row, Mapping):
         row = unpacked(row, lambda value: unpack(value, root, stem, where))
+    return sample_of_row(row, where, root)
+
+
+def sample_of_row(row: Any, where: str, root: Path) -> Sample:
+    """A row without embedded media as a sample that can be stored and whose media lie below the root. Raises
+    DataError."""
     sample = parse_row(row, where)
     check_storable(sample, where)
     if any(name.startswith("/") for name in sample.media):
@@ -129,8 +135,8 @@ def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _data_files(path: Path) -> list[Path]:
-    """One file, or the shards of a folder."""
+def data_files(path: Path) -> list[Path]:
+    """One file, or the shards of a folder. Raises DataError where there is none, and where a folder has two sets."""
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -203,6 +209,11 @@ def json_list(file: Path) -> list[Any]:
     return [_check_once(row, f"{file}, row {number}") for number, row in enumerate(rows, start=1)]
 
 
+def json_row(text: str | bytes, where: str) -> Any:
+    """What one row's JSON says, or a DataError where a key stands twice. Raises ValueError, RecursionError."""
+    return _check_once(json.loads(text, object_pairs_hook=_once), where)
+
+
 class _Twice(dict[str, Any]):
     """An object of which a key stood twice. key: which."""
 
@@ -235,7 +246,7 @@ def _line_rows(file: Path) -> Iterator[Any]:
             try:
                 text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():
-                    yield _check_once(json.loads(text, object_pairs_hook=_once), where)
+                    yield json_row(text, where)
             except (ValueError, RecursionError) as error:
                 yield DataError(f"{where}: not JSON ({error}); mend or remove the line")
 

@@ -72,6 +72,17 @@ def media_of(row: Mapping[str, Any], where: str, ordered: str, marked: str) -> t
     return media, modality if images or videos else _modality_by_suffix(extra), empty | {*others} - {*unread}
 
 
+def with_media(row: Mapping[str, Any], media: Sequence[str], where: str) -> dict[str, Any]:
+    """The row with these media in the place of those that it names, as many, or of none. Raises DataError."""
+    if not media:
+        return dict(row)
+    ordered = "path" if {"problem", "messages"} & row.keys() else "media"
+    named, _, read = media_of({key: v for key, v in row.items() if v is not None}, where, ordered, "")
+    if named and len(named) != len(media):
+        raise DataError(f"{where}: names {len(named)} media and has {len(media)} beside it, such as {media[0]}")
+    return {key: v for key, v in row.items() if key not in {*read, "additional_path"}} | {ordered: list(media)}
+
+
 def unpacked(row: Mapping[str, Any], save: Callable[[Any], str]) -> Mapping[str, Any]:
     """The row with the paths of the media that it holds itself. save: writes one and gives its path.
 

@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onethinker.sample.files import load_samples
+from onethinker.sample.files import data_files, load_samples, sample_of_row
 from onethinker.sample.forms import parse_row
 from onethinker.sample.media_fields import unpacked
 from onethinker.sample.pictures import embedded_file, unpack
 from onethinker.sample.record import DataError, Sample, Samples
 from onethinker.sample.shards import set_files
+from onethinker.sample.stream_files import is_url, open_shards
 from onethinker.util.map_ahead import map_ahead
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_training(
     """The samples of a run: read as they are needed, or loaded where they are few (`is_streamed`). difficulty: the
     window of their pass rates. Raises DataError."""
     found: TrainingSet
-    if is_streamed(path, buffer):
+    if is_streamed(path, buffer) or is_url(media_root):
         found = open_stream(path, media_root or None, buffer=buffer, limit=limit)
     else:
         found = load_samples(path, media_root or None, limit, strict=False)
@@ -54,15 +54,16 @@ def open_training(
 
 
 def is_streamed(path: str, buffer: int) -> bool:
-    """Whether a set is read as it is needed: at a URL, in tar files, or in Parquet shards of more rows than the buffer.
+    """Whether a set is read as it is needed: at a URL, in tar files, those that a glob names, or in Parquet shards of
+    more rows than the buffer.
 
-    Raises DataError for shards that are not whole.
+    Raises DataError for shards that are not whole, for two sets in one folder, and for tars that are compressed.
     """
-    if "://" in path or path.endswith(".tar"):
+    if is_url(path) or path.endswith((".tar", ".tar.gz", ".tgz")):
         return True
     folder = Path(path)
     if not folder.is_dir():
-        return False
+        return not folder.exists() and "*" in path
     if shards := set_files(folder):
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -73,7 +74,7 @@ def is_streamed(path: str, buffer: int) -> bool:
                 rows += pq.read_metadata(file).num_rows
             except (pa.ArrowException, OSError) as error:
                 raise DataError(f"{file}: not a whole Parquet file ({error}); fetch or build it again") from error
-        return rows > buffer
+        return rows > buffer and bool(data_files(folder))
     return not any(folder.glob("samples.*")) and any(folder.glob("*.tar"))
 
 
@@ -125,9 +126,7 @@ class SampleStream(Sequence[Sample]):
             held.add(name := self._unpack(value, Path(group.file).stem, where))
             return name
 
-        sample = parse_row(unpacked(found, save), where)
-        if any(name.startswith("/") for name in sample.media):
-            sample = replace(sample, media=tuple(name.lstrip("/") for name in sample.media))
+        sample = sample_of_row(unpacked(found, save), where, self.root)
         return sample, lambda names: media([name for name in names if name not in held])
 
     def _unpack(self, value: Any, stem: str, where: str) -> str:
@@ -185,8 +184,7 @@ class SampleStream(Sequence[Sample]):
 
     def of_difficulty(self, low: float, high: float) -> SampleStream:
         """Those whose `pass_rate` is known and from `low` to `high`. Raises DataError where there are none."""
-        texts = self.column("meta")
-        rates = [_pass_rate(text) for text in texts]
+        rates = [_pass_rate(meta) for meta in self.column("meta")]
         good = np.array([rate is not None and low <= rate <= high for rate in rates], dtype=bool)
         if not good.any():
             known = sum(rate is not None for rate in rates)
@@ -241,9 +239,11 @@ class SampleStream(Sequence[Sample]):
         return {"n": len(self), "shards": digest, "buffer": self.buffer}
 
 
-def _pass_rate(text: str | None) -> float | None:
+def _pass_rate(meta: str | Mapping[str, Any] | None) -> float | None:
+    """meta: as a file has it, an object or its JSON."""
     try:
-        return Sample("", "", "text", "", "", meta=json.loads(text or "{}")).pass_rate
+        found = meta if isinstance(meta, Mapping) else json.loads(meta or "{}")
+        return Sample("", "", "text", "", "", meta=found).pass_rate
     except (ValueError, TypeError, AttributeError):
         return None
 
@@ -251,8 +251,6 @@ def _pass_rate(text: str | None) -> float | None:
 def open_stream(path: str, media_root: str | None = None, *, buffer: int, limit: int | None = None) -> SampleStream:
     """The samples of a folder of shards (`samples-*.parquet`, `*.parquet`, `data/*.parquet` or `*.tar`), of one file or
     of a glob, at a path or a URL. Raises DataError."""
-    from onethinker.sample.stream_files import open_shards
-
     shards, root = open_shards(path, media_root)
     found = SampleStream(shards, root, buffer)
     return found.first(limit) if limit else found

@@ -8,12 +8,12 @@ from typing import Any
 
 from onethinker.engines.base import Completion, Engine, Request, Sampling
 from onethinker.media import MediaBudget
-from onethinker.sample import Sample, Samples
+from onethinker.sample import DataError, Sample, Samples
 from onethinker.sample.answer import Answer, read_answer
 from onethinker.sample.stream import SampleStream
 from onethinker.scoring.judge import Judge
 from onethinker.scoring.scores import score_many
-from onethinker.tasks import get_task
+from onethinker.tasks import TaskError, get_task
 from onethinker.tasks.base import Score
 from onethinker.tasks.prompts import PromptSet
 
@@ -57,7 +57,10 @@ class Rollout:
 
 def make_request(sample: Sample, samples: Samples | SampleStream, prompts: PromptSet, budget: MediaBudget) -> Request:
     """The prompt of a sample with its media resolved under the data's root. Raises DataError."""
-    text = get_task(sample.task).prompt(sample, prompts)
+    try:
+        text = get_task(sample.task).prompt(sample, prompts)
+    except TaskError as error:
+        raise DataError(f"sample {sample.id}: {error.args[0]}") from error
     return Request(sample.id, text, tuple(sample.paths(samples.root)), budget, prompts.system)
 
 

@@ -182,8 +182,8 @@ class Collector:
         """Tokens of the prompt at this position, which is held from now on, or why there is none."""
         try:
             sample = self.samples[position]
-            get_task(sample.task).truth(sample)  # before it is asked: a run is not to end over one row
             request = make_request(sample, self.samples, self.prompts, self.recipe.media)
+            get_task(sample.task).truth(sample)  # before it is asked: a run is not to end over one row
             return len(self.step_prompts.hold(position, request))
         except ValueError as error:
             return error

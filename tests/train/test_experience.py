@@ -160,12 +160,16 @@ def test_an_unreadable_clip_costs_its_own_prompt(collector, truths, world):
         collector(lambda r, i: WRONG, samples=samples[:1]).collect(0)
 
 
-def test_a_truth_that_is_not_usable_costs_its_own_prompt(collector, truths, world):
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [({"truth": "many"}, "its truth is not in the form"), ({"task": "numbers"}, "sample bad: no task 'numbers'")],
+)
+def test_a_row_that_cannot_be_scored_costs_its_own_prompt(fault, said, collector, truths, world):
     """The same prompts are drawn again by whoever resumes, so that the run could never go on."""
     good = world.of_task("numerical")
-    samples = replace(good, items=(replace(good[0], id="bad", truth="many"), *good.items[1:]))
+    samples = replace(good, items=(replace(good[0], id="bad", **fault), *good.items[1:]))
     found = collector(lambda r, i: truths.get(r.id, WRONG) if i else WRONG, "rl.prompts=3", samples=samples).collect(0)
-    assert found.unreadable >= 1 and "its truth is not in the form" in found.problem
+    assert found.unreadable >= 1 and said in found.problem
     assert {g.sample.id for g in found.kept} == {good[1].id, good[2].id}
 
 
