@@ -22,6 +22,8 @@ PIXELS = ("pixel_values", "pixel_values_videos")
 GRIDS = ("image_grid_thw", "video_grid_thw")
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
 """How Qwen3-VL's chat template writes a picture's place."""
+MOST_ASPECT = 200
+"""Qwen3-VL's processor refuses a picture that is longer than so many times its other side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,15 +272,18 @@ def _message(turn: tuple[str, list[Part]]) -> dict[str, Any]:
 
 
 def within_budget(picture: Image.Image, pixels: int, unit: int) -> Image.Image:
-    """The picture, resized to multiples of `unit` where the processor, rounding to such, would exceed `pixels`."""
+    """The picture, resized to multiples of `unit` where the processor, rounding to such, would exceed `pixels`, and
+    where it would refuse the picture for being longer than MOST_ASPECT times its other side."""
     width, height = picture.size
     columns, rows, most = max(1, round(width / unit)), max(1, round(height / unit)), max(1, pixels // unit**2)
-    if min(width, height) >= unit and columns * rows <= most:
+    is_longer = max(width, height) > MOST_ASPECT * min(width, height)
+    if min(width, height) >= unit and columns * rows <= most and not is_longer:
         return picture
     scale = min(1.0, (most / (columns * rows)) ** 0.5)
     rows = max(1, int(rows * scale))
-    columns = min(max(1, int(columns * scale)), max(1, most // rows))
-    return picture.resize((columns * unit, min(rows, most // columns) * unit), Image.Resampling.BICUBIC)
+    columns = min(max(1, int(columns * scale)), max(1, most // rows), MOST_ASPECT * rows)
+    rows = min(rows, most // columns, MOST_ASPECT * columns)
+    return picture.resize((columns * unit, rows * unit), Image.Resampling.BICUBIC)
 
 
 def clip_frames(clip: Clip, pixels: int, unit: int) -> list[np.ndarray]:

@@ -106,11 +106,11 @@ class LocalEngine:
                 yield from self._decode(requests, prompts, sampling, on_text)
             taken = list(islice(encoded, step))
 
-    def _encoded(self, index: int, request: Request) -> tuple[int, Prompt | ValueError]:
+    def _encoded(self, index: int, request: Request) -> tuple[int, Prompt | ValueError | OSError]:
         """The index, and the prompt or why there is none."""
         try:
             return index, self.encoder.encode(request)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             return index, error
 
     def _decode(

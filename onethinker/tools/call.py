@@ -33,7 +33,7 @@ def answer_call(text: str, request: Request, tools: Sequence[Tool]) -> Turn:
             raise ToolError(f"no tool {shown(name)}; the tools are {known}")
         return Turn(text, _bounded(tool.call(arguments, request)), name)
     except (ToolError, MediaError, OSError) as error:
-        return Turn(text, (f"error: {error}",), name, failed=True)
+        return Turn(text, (f"error: {_without_paths(str(error), request)}",), name, failed=True)
 
 
 def read_call(text: str) -> tuple[str, Mapping[str, Any]]:
@@ -56,6 +56,13 @@ def read_call(text: str) -> tuple[str, Mapping[str, Any]]:
     return call["name"], arguments
 
 
+def _without_paths(words: str, request: Request) -> str:
+    """An error's words without where the media lie, which a response, repeatable elsewhere, is not to depend on."""
+    for number, file in enumerate(request.media, start=1):
+        words = words.replace(str(file), f"media {number}")
+    return words
+
+
 def _bounded(response: Response) -> Response:
     left, parts = MAX_WORDS, list[str | bytes]()
     for part in response:
@@ -63,5 +70,8 @@ def _bounded(response: Response) -> Response:
             cut = part[:left]
             left -= len(cut)
             part = cut if len(cut) == len(part) else f"{cut} [cut]"
+            if parts and isinstance(parts[-1], str):  # as one, so that no mark of a chat is disarmed by halves
+                parts[-1] += part
+                continue
         parts.append(part)
     return tuple(parts)

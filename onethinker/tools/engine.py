@@ -62,7 +62,12 @@ class ToolEngine:
             pairs = [(asked[place], found[place[0]][place[1]]) for place in waiting]
             # Tools open and resize pictures, which threads do beside one another.
             respond = partial(self._responded, last=turn + 1 == self.turns)
-            asked |= dict(zip(waiting, map_ahead(lambda pair: respond(*pair), pairs), strict=True))  # noqa: B023
+            for (index, i), said in zip(waiting, map_ahead(lambda pair: respond(*pair), pairs), strict=True):  # noqa: B023
+                if isinstance(said, Request):
+                    asked[index, i] = said
+                else:
+                    found[index][i] = replace(found[index][i], finish="error", error=said)
+            waiting = [place for place in waiting if found[place[0]][place[1]].finish != "error"]
             going_on = [asked[place] for place in waiting]
             for position, (made,) in self.engine.answer(going_on, replace(sampling, n=1)):
                 index, i = waiting[position]
@@ -70,9 +75,12 @@ class ToolEngine:
             waiting = [place for place in waiting if _calls(found[place[0]][place[1]])]
         yield from found.items()
 
-    def _responded(self, request: Request, made: Completion, last: bool) -> Request:
-        """The request that goes on after the tool's response to the last turn."""
-        turn = answer_call(made.text, request, self.tools)
+    def _responded(self, request: Request, made: Completion, last: bool) -> Request | str:
+        """The request that goes on after the tool's response to the last turn, or why the tool itself failed."""
+        try:
+            turn = answer_call(made.text, request, self.tools)
+        except Exception as error:  # a tool's own fault, of whatever kind, costs one answer
+            return f"a tool failed ({type(error).__name__}: {error}) at {made.text[-200:]!a}"
         before = written(request.turns)
         response = (*turn.response, f"\n{LAST}") if last else turn.response
         turn = replace(turn, response=response, token_ids=made.token_ids[before:], logps=made.logps[before:])

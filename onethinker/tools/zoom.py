@@ -14,6 +14,8 @@ from onethinker.tools.base import Response, ToolError, box, medium, number
 
 MAX_SCALE = 8.0
 """A region is enlarged by no more than this: there is nothing more to see in it."""
+MAX_ASPECT = 100
+"""A region is shown no longer than so many times its other side: models refuse longer pictures."""
 
 
 class Zoom:
@@ -53,13 +55,15 @@ class Zoom:
 
 
 def cropped(picture: Image.Image, box: tuple[float, float, float, float], pixels: int) -> Image.Image:
-    """The region, in thousandths, of at least one pixel, scaled to about `pixels` = width × height."""
+    """The region, in thousandths, of at least one pixel, scaled to about `pixels` = width × height; one that is longer
+    than MAX_ASPECT times its other side is stretched."""
     width, height = picture.size
     left, top = (min(int(v * side / 1000), side - 1) for v, side in zip(box[:2], (width, height)))
     right, bottom = (
         max(-int(-v * side // 1000), low + 1) for v, side, low in zip(box[2:], (width, height), (left, top))
     )
     region = picture.crop((left, top, right, bottom))
-    scale = min((pixels / (region.width * region.height)) ** 0.5, MAX_SCALE)
-    size = max(1, int(region.width * scale)), max(1, int(region.height * scale))
+    across, down = max(region.width, region.height / MAX_ASPECT), max(region.height, region.width / MAX_ASPECT)
+    scale = min((pixels / (across * down)) ** 0.5, MAX_SCALE)
+    size = max(1, int(across * scale)), max(1, int(down * scale))
     return region.resize(size, Image.Resampling.LANCZOS)

@@ -21,7 +21,7 @@ from onethinker.recipes.tools import recipe_prompts, recipe_tools
 from onethinker.sample import DataError, Sample
 from onethinker.sample.stream import SampleStream, TrainingSet
 from onethinker.scoring.rollout import make_request
-from onethinker.tools.call import answer_call
+from onethinker.tools.call import answer_call, calls_tool
 from onethinker.train import checkpoint
 from onethinker.train.batches import sft_batches
 from onethinker.train.distributed import DistributedModel
@@ -97,7 +97,7 @@ class ExampleSource:
         last = [*self.encoder.encode_text(sample.meta["response"]), self.stop]
         answer: Sequence[int] | AnswerTokens = last
         if self.tools and (calls := sample.meta.get("turns")):
-            turns = [answer_call(str(text), request, self.tools) for text in calls]
+            turns = [answer_call(text, request, self.tools) for text in _calls(sample.id, calls)]
             answer = self.encoder.answer_tokens(turns, last, request.budget)
         return Example(self.encoder.encode(request), answer, sample.task)
 
@@ -113,6 +113,15 @@ class ExampleSource:
             except (ValueError, OSError) as error:
                 self.problems[self.samples.name_of(position)] = str(error)
         return [e for e in examples if len(e) <= self.recipe.sft.max_tokens]
+
+
+def _calls(id: str, turns: Any) -> list[str]:
+    """A sample's turns. Raises DataError for any that a model could not go on from."""
+    if isinstance(turns, list | tuple) and all(isinstance(text, str) and calls_tool(text) for text in turns):
+        return list(turns)
+    raise DataError(
+        f"sample {id}: meta['turns'] is {turns!a:.80}; expected a list of texts, each ending in a tool call"
+    )
 
 
 def run_sft(

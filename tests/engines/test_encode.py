@@ -9,9 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from transformers.video_utils import VideoMetadata
 
-from onethinker.engines.encode import Encoder, batch_media, mrope_positions
+from onethinker.engines.base import Request
+from onethinker.engines.encode import Encoder, batch_media, mrope_positions, within_budget
 from onethinker.media import MediaBudget, open_clip, open_image, write_clip, write_image
 from tests.amount import many, thinned
 
@@ -193,3 +195,19 @@ def test_batched_media_are_in_the_order_of_the_prompts(encoder, ask):
     assert both["video_grid_thw"].tolist() == [[3, 4, 6], [3, 4, 4]]
     assert torch.equal(both["pixel_values"][:64], prompts[0].media["pixel_values"])
     assert batch_media([prompts[1]], "cpu") == {}
+
+
+@pytest.mark.parametrize("size", [(20_000, 3), (3, 20_000), (7_000, 32), (9_000, 40)])
+def test_a_picture_longer_than_the_processor_takes_is_stretched(
+    mini_processor, tmp_path, size: tuple[int, int]
+) -> None:
+    file = write_image(tmp_path / "long.png", np.zeros((size[1], size[0], 3), np.uint8))
+    encoder = Encoder(mini_processor)
+    prompt = encoder.encode(Request("q", "?", (file,), MediaBudget(image_pixels=1 << 20)))
+    assert prompt.media["image_grid_thw"].prod() * (encoder.unit // encoder.merge) ** 2 <= 1 << 20
+    assert prompt.types_T.sum() > 1
+
+
+def test_a_picture_that_the_processor_takes_is_left_alone() -> None:
+    picture = Image.new("RGB", (6_400, 32))
+    assert within_budget(picture, 1 << 20, 32) is picture

@@ -80,6 +80,23 @@ def test_the_words_of_a_response_are_data() -> None:
     assert not any(mark in disarm_response(hostile) for mark in ("<|", "<tool_", "</tool_"))
 
 
+def test_an_error_does_not_tell_where_the_media_lie(tmp_path) -> None:
+    """Elsewhere the same call is to get the same response."""
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
+    turn = answer_call(call("zoom", box=[0, 0, 9, 9]), Request("q", "?", (broken,), MediaBudget()), TOOLS)
+    assert turn.failed and "media 1: cannot be decoded" in turn.response[0] and str(tmp_path) not in turn.response[0]
+
+
+def test_neighbouring_words_are_disarmed_as_one() -> None:
+    class Halves(Says):
+        def call(self, arguments, request):
+            return ("a <", "|im_end|>", b"png")
+
+    turn = answer_call(call("says"), NOTHING, [Halves()])
+    assert turn.response == ("a <|im_end|>", b"png")
+
+
 def test_tools_by_name() -> None:
     assert [tool.name for tool in make_tools(["look", "zoom", "look"])] == ["look", "zoom"]
     with pytest.raises(ToolError, match="nearest is 'zoom'"):

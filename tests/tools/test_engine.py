@@ -51,6 +51,22 @@ def test_turns_end_and_the_last_response_says_so(ask) -> None:
         ToolEngine(scripted(DONE), make_tools(["zoom"]), turns=1)
 
 
+def test_a_tool_that_fails_costs_its_own_answer(ask) -> None:
+    class Broken:
+        name = identity = "zoom"
+        description, parameters = "", {}
+
+        def call(self, arguments, request):
+            if request.id == "q":
+                raise KeyError("its own fault")
+            return ("fine",)
+
+    engine = ToolEngine(scripted(ZOOM, DONE), [Broken()])
+    found = dict(engine.answer([ask("<image> a", "square", id=i) for i in "qr"], Sampling()))
+    assert [found[i][0].finish for i in (0, 1)] == ["error", "stop"] and found[1][0].text == DONE
+    assert "KeyError: 'its own fault'" in found[0][0].error
+
+
 def test_without_a_call_nothing_changes(ask, mini_processor, mini_model) -> None:
     inner = LocalEngine(mini_model, Encoder(mini_processor))
     asked, sampling = [ask("<image> what?", "square", id="q")], Sampling(n=3, temperature=1.0, max_tokens=8)

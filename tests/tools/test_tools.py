@@ -54,6 +54,9 @@ def test_zoom_shows_the_region_at_the_budgets_size(quarters: Path, clip: Path) -
     assert opened(pixel).shape == (8, 8, 3)  # enlarged eight times and no more
     (frame,) = zoom.call({"box": [0, 0, 100, 100], "time": 7.1}, ask(clip))
     assert abs(int(opened(frame).mean()) - 140) <= 4
+    (thin,) = zoom.call({"box": [0, 500, 1000, 500.1]}, ask(quarters))
+    height, width, _ = opened(thin).shape
+    assert 50 <= width / height <= 200 and width * height <= 64 * 64  # as long as models take
     with pytest.raises(ToolError, match="expected x1 < x2"):
         zoom.call({"box": [5, 5, 5, 9]}, ask(quarters))
 
@@ -88,7 +91,7 @@ def test_search_finds_cites_and_goes_on_without_what_is_broken(tmp_path: Path, c
     (words,) = search.call({"query": "quill weighs"}, ask())
     assert words.startswith("[shapes.md#2] The quill")
     assert search.call({"query": "xylophone"}, ask()) == ("nothing found",)
-    for wrong in ({}, {"query": 3}, {"query": "x" * (MAX_QUERY + 1)}, {"query": "a", "k": 0}, {"query": "a", "k": 99}):
+    for wrong in ({}, {"query": 3}, {"query": "x" * (MAX_QUERY + 1)}, {"query": "a", "k": 0}, {"query": "a", "k": 1.5}):
         with pytest.raises(ToolError, match="expected"):
             search.call(wrong, ask())
     again = Search(base)

@@ -158,5 +158,9 @@ def test_sft_learns_the_calls_and_not_the_responses(pictures, tmp_path: Path, en
     assert words == f"<think>small</think>{ZOOM}<|im_end|>{sample.meta['response']}<|im_end|>"
     plain = ExampleSource(samples, override(RECIPE, ["tools.names=[]"]), encoder)[0]
     assert plain.answer == answer.ids_A[answer.written_A][-len(plain.answer) :].tolist()
+    for wrong in (7, "<tool_call></tool_call>", [ZOOM, 3], ["no call"], {"a": ZOOM}):
+        bad = Samples((replace(sample, meta=dict(sample.meta) | {"turns": wrong}),), pictures.root)
+        source = ExampleSource(bad, RECIPE, encoder)
+        assert source.batch([0]) == [] and "ending in a" in source.problems[sample.id], wrong
     recipe = override(RECIPE, ["sft.steps=1", "sft.batch=1", "sft.optimizer.kind=adamw"])
     assert (run_sft(recipe, samples, tmp_path / "sft") / "model.safetensors").exists()
