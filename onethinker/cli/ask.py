@@ -70,7 +70,9 @@ def ask(
     save_turns: Annotated[
         Path | None,
         typer.Option(
-            "--save-turns", help="Write the pictures that tools gave back in this folder, and all turns as one picture."
+            "--save-turns",
+            help="Write the pictures that tools gave back in this folder, and all turns as one picture; of many "
+            "questions a folder each.",
         ),
     ] = None,
     samples: Annotated[
@@ -100,12 +102,11 @@ def ask(
         like=as_, segmenter=segmenter, tools=named_tools(tools), knowledge=knowledge, samples=samples,
     )  # fmt: skip
     if rows is not None:
-        raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops, allow_host or ()))
+        raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops, allow_host or (), save_turns))
     with tempfile.TemporaryDirectory(prefix="onethinker-") as folder:
         files = local_files(media[:-1], allow_host or (), Path(folder))
-        result = answer_one(loaded, Question(files or None, media[-1], task, option or ()), json, draw, save_crops)
-        if save_turns:
-            result.save_turns(save_turns)
+        question = Question(files or None, media[-1], task, option or ())
+        result = answer_one(loaded, question, json, draw, save_crops, save_turns)
     raise typer.Exit(0 if result.ok else 1)
 
 

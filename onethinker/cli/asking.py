@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,14 +52,21 @@ def local_files(media: Sequence[str], hosts: Sequence[str], folder: Path) -> lis
     return files
 
 
-def answer_one(model: Model, question: Question, as_json: bool, draw: Path | None, crops: Path | None) -> Result:
-    """Ask and print; of a task that the words decided, that is said first."""
+def answer_one(
+    model: Model,
+    question: Question,
+    as_json: bool,
+    draw: Path | None,
+    crops: Path | None,
+    turns: Path | None = None,
+) -> Result:
+    """Ask, print and write; of a task that the words decided, that is said first."""
     sample = question.sample(given(question.media), "")
     if why := sample.meta.get("inferred"):
         say(f"asked as {sample.task} ({why}); --task TASK asks otherwise")
     if as_json:
         result = model.answer(question)
-        print_json(result, draw, crops)
+        print(json.dumps(result.record() | _written(result, draw, crops, turns), ensure_ascii=True))
         return result
     aloud = Aloud()
     if model.samples == 1 and not isinstance(model.engine, ToolEngine):
@@ -69,7 +76,7 @@ def answer_one(model: Model, question: Question, as_json: bool, draw: Path | Non
         _print_turns(result)
         aloud.hear(result.response)
     aloud.end()
-    _print_rest(result, draw, crops)
+    _print_rest(result, _written(result, draw, crops, turns))
     return result
 
 
@@ -80,6 +87,7 @@ def answer_many(
     draw: Path | None,
     crops: Path | None,
     hosts: Sequence[str] = (),
+    turns: Path | None = None,
 ) -> int:
     """Answer each row: its record is a line of `out`, or of the terminal. The exit status, 1 if any is not in form.
     hosts: those whose addresses rows may name, fetched before the model is asked."""
@@ -93,7 +101,8 @@ def answer_many(
         bad += not result.ok
         stem = _stem(row.id)
         drawing = draw / f"{stem}.{'mp4' if result.of_clip else 'png'}" if draw else None
-        record = {"id": row.id} | result.record() | _written(result, drawing, crops / stem if crops else None)
+        written = _written(result, drawing, crops / stem if crops else None, turns / stem if turns else None)
+        record = {"id": row.id} | result.record() | written
         if answers:
             answers.add(row.id, record)
         else:
@@ -140,8 +149,9 @@ def _print_turns(result: Result) -> None:
     """Each tool call, and what came back; how far other answers agree, where several were sampled."""
     console = Console(highlight=False)
     for turn in result.turns:
-        console.print(Text(printable(turn.text), style="dim"))
-        console.print(Text(f"→ {printable(turn.row()['response'])}", style="yellow" if turn.failed else "cyan"))
+        console.print(Text(printable(turn.text), style="dim"), soft_wrap=True)
+        said = Text(f"→ {printable(turn.row()['response'])}", style="yellow" if turn.failed else "cyan")
+        console.print(said, soft_wrap=True)
     if result.agreement is not None:
         console.print(Text(f"agreement of the sampled answers: {result.agreement:.2f}", style="dim"))
 
@@ -197,26 +207,26 @@ class Aloud:
         self._style, self._space, self._begun = style, "", False
 
 
-def _print_rest(result: Result, draw: Path | None = None, crops: Path | None = None) -> None:
+def _print_rest(result: Result, written: Mapping[str, str | list[str]]) -> None:
     console = Console(highlight=False)
     if not result.ok:
         reason = f": {printable(result.problem)}" if result.problem else ""
         console.print(Text(f"({result.status.value}{reason})", style="yellow"))
-    for found in _written(result, draw, crops).values():
+    for found in written.values():
         for file in found if isinstance(found, list) else [found]:
             console.print(Text(file), soft_wrap=True)
 
 
-def print_json(result: Result, draw: Path | None = None, crops: Path | None = None) -> None:
-    """One JSON object in ASCII on one line, with the files that were written."""
-    print(json.dumps(result.record() | _written(result, draw, crops), ensure_ascii=True))
-
-
-def _written(result: Result, draw: Path | None, crops: Path | None) -> dict[str, str | list[str]]:
-    """Write the drawing and the crops as far as asked for; where they are."""
+def _written(
+    result: Result, draw: Path | None, crops: Path | None, turns: Path | None = None
+) -> dict[str, str | list[str]]:
+    """Write the drawing, the crops and the turns as far as asked for; where they are."""
     made: dict[str, str | list[str]] = {}
     if draw and result.media:
         made["drawing"] = str(result.save(draw))
     if crops and result.media:
         made["crops"] = [str(file) for file in result.save_crop(crops)]
+    if turns and result.status is not Status.ERROR:
+        made["pictures"] = [str(file) for file in result.save_turns(turns)]
+        made["transcript"] = str(turns / "transcript.png")
     return made

@@ -103,12 +103,13 @@ def answer_rows(model: Model, rows: Sequence[Row], done: Callable[[Row, Result],
 
 
 def row_key(model: Model, row: Row) -> str:
-    """16 hex digits over all that an answer depends on: model, prompts, sizes, words, and each file's path, bytes and
-    time of change."""
+    """16 hex digits over all that an answer depends on: model, prompts, sizes, samples, words, and each file's path,
+    bytes and time of change."""
     question = row.question
     files = question.media if isinstance(question.media, list) else [question.media] if question.media else []
     media = [(str(file), *_stamp(Path(str(file)))) for file in files]
     told = [model.engine.identity, model.prompts.digest, model.budget.model_dump(), model.max_tokens]
+    told += [model.samples] if model.samples > 1 else []
     words = [question.text, question.task, list(question.options), media]
     return hashlib.sha256(json.dumps([told, words], sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -13,6 +13,7 @@ from onethinker.media import MediaBudget, open_clip, open_image
 from onethinker.sample.answer import read_answer
 from onethinker.tasks.drawing import face
 from onethinker.util import palette
+from onethinker.util.terminal import printable
 
 if TYPE_CHECKING:
     from onethinker.engines.base import Turn
@@ -88,7 +89,7 @@ _NAME = 90
 
 def _words(text: str, colour: str, who: str) -> Image.Image:
     letters = (WIDTH - _NAME - 2 * GAP) // (LETTER * 6 // 10)
-    cut = text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]} …"
+    cut = printable(text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]} …")
     lines = [part for line in cut.splitlines() or [""] for part in textwrap.wrap(line, letters) or [""]]
     deep = LETTER * 4 // 3
     made = Image.new("RGB", (WIDTH, max(1, len(lines)) * deep), "white")

@@ -4,7 +4,8 @@ An engine is asked in the way that suits it:
 
 - `sessions` (local): continuous. A new question joins between two tokens of those under way.
 - `concurrency` (a server): each at once, in a thread; the server behind makes the batches.
-- any other (vLLM in this process): between batches. Whatever came while the last batch was answered is the next one.
+- any other (vLLM in this process, a local model with tools): between batches. Whatever came while the last batch was
+  answered is the next one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from onethinker.engines.base import Completion, Engine, EngineError, Request, Sampling
 from onethinker.serve.problems import Problem
+from onethinker.tools.engine import without_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Piece:
 class Ticket:
     """One question under way. stream: pieces are wanted as they come, not only the last ones. stop: texts before which
     an answer ends. top: how many of the likeliest tokens are wanted beside each token. each: every token is wanted, for
-    its log-probability."""
+    its log-probability. plain: the model's own turn, in which a tool call is words like any other."""
 
     request: Request
     sampling: Sampling
@@ -47,6 +49,7 @@ class Ticket:
     stop: tuple[str, ...] = ()
     top: int = 0
     each: bool = False
+    plain: bool = False
     left: bool = False
     """Whoever asked is gone."""
     events: asyncio.Queue[Piece | Problem] = field(default_factory=asyncio.Queue)
@@ -161,6 +164,10 @@ def engine_problem(error: Exception) -> Problem:
     return Problem(500, f"the engine failed ({type(error).__name__}); the server's log says more")
 
 
+def _asked(engine: Engine, ticket: Ticket) -> Engine:
+    return without_tools(engine) if ticket.plain else engine
+
+
 class _AskingAtOnce:
     """Each question by itself, in one of `engine.concurrency` threads."""
 
@@ -182,7 +189,7 @@ class _AskingAtOnce:
             return
         self.note_batch(1)
         try:
-            ((_, completions),) = self.engine.answer([ticket.request], ticket.sampling)
+            ((_, completions),) = _asked(self.engine, ticket).answer([ticket.request], ticket.sampling)
             self.deliver(finished(ticket, completions))
         except Exception as error:
             self.deliver([(ticket, engine_problem(error))])
@@ -192,7 +199,7 @@ class _AskingAtOnce:
 
 
 class _AskingBetweenBatches:
-    """One thread; all that wait and are to be sampled alike are the next batch."""
+    """One thread; all that wait and are to be asked alike are the next batch."""
 
     way = "between batches"
     failure = ""
@@ -223,14 +230,16 @@ class _AskingBetweenBatches:
         while self.tickets and len(taken) < self.batch:
             ticket = self.tickets.popleft()
             if not ticket.left:
-                (taken if not taken or ticket.sampling == taken[0].sampling else rest).append(ticket)
+                alike = not taken or (ticket.sampling, ticket.plain) == (taken[0].sampling, taken[0].plain)
+                (taken if alike else rest).append(ticket)
         self.tickets.extendleft(reversed(rest))
         return taken
 
     def _answer(self, batch: list[Ticket]) -> None:
         missing = dict(enumerate(batch))
         try:
-            for index, completions in self.engine.answer([t.request for t in batch], batch[0].sampling):
+            engine = _asked(self.engine, batch[0])
+            for index, completions in engine.answer([t.request for t in batch], batch[0].sampling):
                 self.deliver(finished(missing.pop(index), completions))
         except Exception as error:
             problem = engine_problem(error)

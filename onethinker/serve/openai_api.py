@@ -1,7 +1,8 @@
 """OpenAI's paths: /v1/chat/completions and /v1/models, as the `openai` package asks them.
 
-A chat goes to the model as it is, without the words that a task puts around a question. `temperature` is 1 unless
-given; at 0 the answer to the same words is `ask`'s. A `seed` makes sampling repeatable.
+A chat goes to the model as it is, without the words that a task puts around a question and without the server's tools:
+a call is the client's to answer. `temperature` is 1 unless given; at 0 the answer to the same words is `ask`'s. A
+`seed` makes sampling repeatable.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from onethinker.serve.openai_records import CHAT_EXAMPLE, ChatAsked, ChatMessage
 from onethinker.serve.problems import Problem
 from onethinker.serve.service import Served, Service, usage
 from onethinker.serve.uploads import Form, read_body, until_left, validated
+from onethinker.tools.engine import without_tools
 from onethinker.util.served import OURS
 
 TASK = "chat"
@@ -133,7 +135,9 @@ async def _prepared(service: Service, asked: ChatAsked) -> AsyncIterator[_Chat]:
             seed=secrets.randbits(31) if asked.seed is None else asked.seed,
         )  # fmt: skip
         request = EngineRequest("ask", said.text, files, budget, said.system, said.history)
-        ticket = Ticket(request, sampling, stop=asked.stops, top=asked.top_logprobs or 0, each=bool(asked.logprobs))
+        ticket = Ticket(
+            request, sampling, stop=asked.stops, top=asked.top_logprobs or 0, each=bool(asked.logprobs), plain=True
+        )
         yield _Chat(served, asked, ticket, f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), time.perf_counter())
     finally:
         kept.remove()
@@ -254,7 +258,7 @@ def _logprobs(chat: _Chat, piece: Piece) -> list[dict[str, Any]]:
     """Of each of the piece's tokens: its text, log-probability and likeliest others."""
     if not chat.asked.logprobs:
         return []
-    tokenizer = getattr(chat.served.model.engine, "tokenizer", None)
+    tokenizer = getattr(without_tools(chat.served.model.engine), "tokenizer", None)
     top = piece.top or ((),) * len(piece.token_ids)
     return [
         _token(tokenizer, token, logp) | {"top_logprobs": [_token(tokenizer, *other) for other in others]}

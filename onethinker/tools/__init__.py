@@ -10,6 +10,7 @@ from onethinker.tools.base import Tool, ToolError
 from onethinker.tools.look import Look
 from onethinker.tools.zoom import Zoom
 from onethinker.util.names import nearest
+from onethinker.util.served import say
 
 __all__ = ["TOOLS", "Tool", "ToolError", "make_tools"]
 
@@ -43,4 +44,6 @@ def make_tools(names: Sequence[str], knowledge: str | Path = "") -> tuple[Tool, 
     for name in names:
         if name not in TOOLS:
             raise ToolError(f"no tool {name!r}; the nearest is {nearest(name, TOOLS)!r}, all are {', '.join(TOOLS)}")
+    if knowledge and not set(names) - {"zoom", "look"}:
+        say(f"the knowledge base {knowledge} is not used: no tool looks in it, --tools search (tools.names) does")
     return tuple(TOOLS[name](Path(knowledge) if knowledge else None) for name in dict.fromkeys(names))

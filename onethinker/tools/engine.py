@@ -32,6 +32,8 @@ class ToolEngine:
         names = ",".join(tool.identity for tool in self.tools)
         self.identity = f"{engine.identity} tools={names} turns={turns}"
         self.capabilities: frozenset[Capability] = engine.capabilities
+        if hasattr(engine, "concurrency"):  # asked in as many threads as the engine itself
+            self.concurrency: int = engine.concurrency
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -85,6 +87,11 @@ class ToolEngine:
         response = (*turn.response, f"\n{LAST}") if last else turn.response
         turn = replace(turn, response=response, token_ids=made.token_ids[before:], logps=made.logps[before:])
         return replace(request, turns=(*request.turns, turn))
+
+
+def without_tools(engine: Engine) -> Engine:
+    """The engine to which calls are words like any other."""
+    return engine.engine if isinstance(engine, ToolEngine) else engine
 
 
 def _calls(completion: Completion) -> bool:

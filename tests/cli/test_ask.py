@@ -10,7 +10,13 @@ from typer.testing import CliRunner
 from onethinker import inference
 from onethinker.cli.app import app
 from onethinker.cli.asking import answer_one
-from onethinker.inference import Question
+from onethinker.engines.scripted import ScriptedEngine
+from onethinker.inference import Model, Question
+from onethinker.media import MediaBudget
+from onethinker.tasks.prompts import load_prompts
+from onethinker.tools import make_tools
+from onethinker.tools.engine import ToolEngine
+from tests.tools.conftest import call
 
 
 def said(answer: str, thinking: str = "I look.") -> str:
@@ -206,3 +212,25 @@ def test_thinking_comes_before_the_answer_is_whole(model_saying, media, capsys):
     model, seen = model_saying(said("yes", "I look.\n\nTwice.")), []
     result = model.ask(media["square"], "Is it?", on_text=seen.append)
     assert "".join(seen) == result.response and len(seen) > 2
+
+
+def test_turns_are_written_and_told_of_one_question_and_of_many(media, tmp_path, monkeypatch):
+    said_call = call("zoom", box=[0, 0, 500, 500])
+    engine = ScriptedEngine(
+        lambda request, _: said("red") if request.turns else f"<think>{'x ' * 90}</think>{said_call}"
+    )
+    model = Model(ToolEngine(engine, make_tools(["zoom"])), load_prompts("short"), MediaBudget(), 400)
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model)
+    told = ["ask", str(media["square"]), "Which?", "--save-turns", str(tmp_path / "one")]
+    done = CliRunner().invoke(app, told)
+    assert done.exit_code == 0, done.output
+    shown, transcript = tmp_path / "one" / "turn-1-1.png", tmp_path / "one" / "transcript.png"
+    assert done.output.splitlines()[-2:] == [str(shown), str(transcript)] and shown.exists() and transcript.exists()
+    assert said_call in done.output  # on one line, however narrow the terminal
+    row = json.loads(CliRunner().invoke(app, [*told, "--json"]).stdout)
+    assert row["pictures"] == [str(shown)] and row["transcript"] == str(transcript)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(media["square"].read_bytes())
+    done = CliRunner().invoke(app, ["ask", str(folder), "Which?", "--save-turns", str(tmp_path / "many")])
+    assert done.exit_code == 0 and (tmp_path / "many" / "a.png" / "turn-1-1.png").exists()

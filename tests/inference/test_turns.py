@@ -11,8 +11,9 @@ from PIL import Image
 
 from onethinker.engines.base import Turn
 from onethinker.engines.scripted import ScriptedEngine
-from onethinker.inference import Model
+from onethinker.inference import Model, Question
 from onethinker.inference.record import read_turn
+from onethinker.inference.rows import Row, row_key
 from onethinker.inference.transcript import SIDE, SMALL
 from onethinker.media import MediaBudget
 from onethinker.tasks.prompts import load_prompts
@@ -72,3 +73,21 @@ def test_of_several_answers_the_agreed_one() -> None:
     assert result.value == "B" and result.agreement == pytest.approx(1 / 3)
     with pytest.raises(ValueError, match="1 or more"):
         model(engine, samples=0)
+
+
+def test_what_turns_the_reading_direction_is_spelled_out_in_the_drawing() -> None:
+    """A passage is drawn in the order of its letters, and none of them stops the drawing."""
+
+    def drawn(*words: str) -> list[bytes]:
+        result = model(ScriptedEngine(lambda request, _: DONE)).ask(None, "?", task="ocr")
+        return [replace(result, turns=(Turn("x", (w,), "search"),)).transcript().tobytes() for w in words]
+
+    turned, spelled = drawn("[a] \u202eabc \x07", "[a] \\u202eabc \\x07")
+    assert turned == spelled and drawn("\ud800")
+
+
+def test_rows_are_answered_anew_with_another_number_of_samples() -> None:
+    one, eight, again = (
+        row_key(model(ScriptedEngine({}), samples=n), Row("r", Question(None, "?"))) for n in (1, 8, 1)
+    )
+    assert one == again != eight

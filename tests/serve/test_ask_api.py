@@ -233,3 +233,15 @@ def test_turns_come_with_their_pictures(make_client, media) -> None:
     assert Image.open(io.BytesIO(base64.b64decode(turn["response"][0]["png"]))).width == 256  # 32 pixels, enlarged
     assert client.get(f"/v1/results/{told['id']}").json()["result"] == told["result"]
     assert client.get(told["drawing"]).status_code == 200
+
+
+def test_a_chat_is_the_models_own_turn(make_client) -> None:
+    """The client answers the call: what came back to a call answered here would be nowhere to be seen."""
+    said = call("zoom", box=[0, 0, 500, 500])
+    engine = ScriptedEngine(lambda request, _: "<answer>red</answer>" if request.turns else said)
+    model = Model(ToolEngine(engine, make_tools(["zoom"])), load_prompts("short"), MediaBudget(), 64)
+    client = make_client(model, name="tools")
+    body = {"model": "tools", "messages": [{"role": "user", "content": "Which?"}]}
+    assert client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"] == said
+    told = client.post("/v1/ask", json={"question": "Which?"}).json()["result"]
+    assert told["answer"] == "red" and told["turns"][0]["failed"]

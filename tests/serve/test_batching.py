@@ -14,6 +14,8 @@ from onethinker.engines.local import LocalEngine
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.serve.batching import Batcher, Ticket
 from onethinker.serve.problems import Problem
+from onethinker.tools import make_tools
+from onethinker.tools.engine import ToolEngine
 
 
 @pytest.fixture
@@ -187,3 +189,16 @@ def test_an_engine_that_is_gone(ask):
             assert told.value.status == 502
 
         run(engine, work)
+
+
+def test_a_server_with_tools_is_still_asked_at_once(ask):
+    engine = ScriptedEngine(lambda request, _: "<tool_call></tool_call>" if not request.turns else "done")
+    engine.concurrency = 3
+
+    async def work(batcher):
+        assert batcher.way == "at once"
+        tickets = [batcher.ask(Ticket(ask("?", id="q"), Sampling(), plain=plain)) for plain in (False, True)]
+        return [(await ticket.completions())[0].text for ticket in tickets]
+
+    made, _ = run(ToolEngine(engine, make_tools(["zoom"])), work)
+    assert made == ["done", "<tool_call></tool_call>"]

@@ -103,3 +103,9 @@ def test_tools_by_name() -> None:
         make_tools(["zom"])
     with pytest.raises(ToolError, match="--knowledge"):
         make_tools(["search"])
+
+
+def test_knowledge_that_no_tool_looks_in_is_said(tmp_path, capsys) -> None:
+    make_tools(["zoom"], tmp_path)
+    make_tools([], tmp_path)
+    assert capsys.readouterr().err.count("is not used: no tool looks in it") == 2
