@@ -17,7 +17,6 @@ from onethinker.cli.evaluate import eval_
 from onethinker.cli.export import export_app
 from onethinker.cli.options import (
     Attention,
-    DataOption,
     Device,
     Dtype,
     Fresh,
@@ -40,6 +39,14 @@ if TYPE_CHECKING:
     from onethinker.sample.stream import TrainingSet
 
 Workers = Annotated[int, typer.Option(help="With --ray: processes that train, each on a GPU where there are.", min=1)]
+
+TrainingData = Annotated[
+    str,
+    typer.Option(
+        help="A file or folder of samples (JSONL, Parquet, published JSON, TSV), or what is read as it is needed: a "
+        "folder of Parquet or tar shards, s3://…, hf://datasets/…."
+    ),
+]
 
 app = typer.Typer(
     help="Train, measure and use one model that thinks over images and videos.",
@@ -125,7 +132,7 @@ def tasks() -> None:
 def sft(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")] = "mini",
     model: ModelOption = "",
-    data: DataOption = "",
+    data: TrainingData = "",
     media_root: MediaRoot = "",
     out: Out = None,
     limit: Limit = None,
@@ -138,6 +145,7 @@ def sft(
     workers: Workers = 1,
 ) -> None:
     """Supervised fine-tuning on worked answers (`response`), the cold start. Resumes a run of the same config."""
+    _check_workers(workers, ray)
     with kept(_not_begun):
         made, samples, folder = _training(
             "sft", recipe, model, data, media_root, limit, device, dtype, attention, set_, out
@@ -155,7 +163,7 @@ def sft(
 def rl(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe or a YAML file.")] = "mini",
     model: ModelOption = "",
-    data: DataOption = "",
+    data: TrainingData = "",
     media_root: MediaRoot = "",
     out: Out = None,
     limit: Limit = None,
@@ -168,6 +176,7 @@ def rl(
     workers: Workers = 1,
 ) -> None:
     """Reinforcement learning on scored answers (EMA-GRPO unless the recipe says otherwise). Resumes."""
+    _check_workers(workers, ray)
     with kept(_not_begun):
         made, samples, folder = _training(
             "rl", recipe, model, data, media_root, limit, device, dtype, attention, set_, out
@@ -179,6 +188,17 @@ def rl(
         from onethinker.train.rl import run_rl
 
         _say_once(run_rl(made, samples, folder, fresh=fresh))
+
+
+def _check_workers(workers: int, ray: str) -> None:
+    """Raises RecipeError for a number that nothing would follow."""
+    if workers > 1 and not ray:
+        from onethinker.recipes import RecipeError
+
+        raise RecipeError(
+            f"--workers {workers} is of --ray ADDRESS, such as --ray local; without Ray: torchrun --nproc-per-node "
+            f"{workers} -m onethinker …"
+        )
 
 
 def _say_once(made: Path) -> None:
@@ -209,7 +229,7 @@ def _training(
     from onethinker.models.shipped import find_model, known_model
     from onethinker.recipes import RecipeError, load_recipe
     from onethinker.recipes.answering import FLAGS, flag_overrides
-    from onethinker.sample.stream import HEAD, open_training
+    from onethinker.sample.stream import HEAD
     from onethinker.tasks.prompts import load_prompts
     from onethinker.train.advantage import make
     from onethinker.util.runs import check_writable
@@ -227,11 +247,18 @@ def _training(
     load_prompts(made.prompts)
     if kind == "rl":
         make(made.rl.algorithm, **made.rl.algorithm_options)
-    of = made.data
-    samples = open_training(of.train, of.media_root, of.buffer, of.limit, of.difficulty)
+    samples = _samples_of(made)
     if os.environ.get("RANK", "0") == "0":
         tell(samples.head(HEAD))
     return made, samples, folder
+
+
+def _samples_of(recipe: Recipe) -> TrainingSet:
+    """What the recipe trains on."""
+    from onethinker.sample.stream import open_training
+
+    of = recipe.data
+    return open_training(of.train, of.media_root, of.buffer, of.limit, of.difficulty)
 
 
 def _going_on() -> str:
@@ -294,13 +321,12 @@ def plan(
 
     try:
         rate = make_rate(gpu, tflops, utilisation, memory, price)
+        typical = Typical(clip_seconds, answer_tokens=answer_tokens)
     except ValueError as error:
-        raise RecipeError(f"--gpu: {error}") from error
-    made, typical = load_recipe(recipe, set_), Typical(clip_seconds, answer_tokens=answer_tokens)
+        raise RecipeError(str(error)) from error
+    made = load_recipe(recipe, set_)
     if samples is None and made.data.train and made.sft.steps is None:
-        from onethinker.sample import load_samples
-
-        samples = len(load_samples(made.data.train, made.data.media_root or None, made.data.limit, strict=False))
+        samples = len(_samples_of(made))
     if as_json:
         import json
 

@@ -13,7 +13,10 @@ from onethinker.cli.options import As, Attention, Device, Dtype, EngineOption, L
 
 __all__ = ["data_app"]
 
-Workers = Annotated[int, typer.Option(help="Processes; 0 for the machine's cores, 1 for none besides this one.")]
+Workers = Annotated[
+    int,
+    typer.Option(help="Processes; 0 for the machine's cores, 1 for none besides this one. --ray has its own.", min=0),
+]
 
 # ---- build
 

@@ -28,7 +28,7 @@ def world(
         ),
     ] = "none",
     test: Annotated[int | None, typer.Option(help="Test samples; a tenth of n unless given.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that draw the media; 0 for the machine's cores.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that draw the media; 0 for the machine's cores.", min=0)] = 0,
     tasks: Annotated[
         str,
         typer.Option(

@@ -27,7 +27,7 @@ def score(
     out: Annotated[Path, typer.Option(help="Where to write, one line for each; moved here in whole at the end.")],
     profile: Annotated[str, typer.Option(help="Of the rewards: released, paper or hardened.")] = "released",
     metrics: Annotated[bool, typer.Option("--metrics", help="Print what the scores add up to.")] = False,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes what file and machine ask for.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes what file and machine ask for.", min=0)] = 0,
     judge: JudgeUrl = "",
     judge_kind: JudgeKind = "chat",
     judge_model: JudgeModel = "",

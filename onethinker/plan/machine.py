@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -106,6 +107,10 @@ class Typical:
     answer_tokens: int = 512
     images: float = 0.5
 
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        _check("clip-seconds", self.clip_seconds)
+
     def __str__(self) -> str:
         return (
             f"{self.images:.0%} images, the others clips of {self.clip_seconds:g} s, media filling their budgets, "
@@ -120,11 +125,17 @@ def make_rate(
     memory: float | None = None,
     price: float | None = None,
 ) -> Rate:
-    """The rate of a known GPU with what differs. memory: GB. Raises ValueError for an unknown name."""
+    """The rate of a known GPU with what differs. memory: GB. Raises ValueError for an unknown name and for numbers that
+    no GPU has."""
     if gpu not in GPUS:
         raise ValueError(
-            f"no GPU {gpu!r}; expected one of {', '.join(GPUS)} (and --tflops, --memory, --price for yours)"
+            f"--gpu: no GPU {gpu!r}; expected one of {', '.join(GPUS)} (and --tflops, --memory, --price for yours)"
         )
+    _check("tflops", tflops)
+    _check("utilisation", utilisation, most=1.0)
+    _check("memory", memory)
+    if price:
+        _check("price", price)
     known = GPUS[gpu]
     made = replace(
         known,
@@ -133,3 +144,10 @@ def make_rate(
         price=known.price if price is None else price,
     )
     return Rate(made) if utilisation is None else Rate(made, utilisation)
+
+
+def _check(name: str, value: float | None, most: float = math.inf) -> None:
+    """Raises ValueError for what is no number above 0 and up to `most`."""
+    if value is not None and not (0 < value <= most and value < math.inf):
+        limit = "" if most == math.inf else f" and at most {most:g}"
+        raise ValueError(f"--{name}: {value:g} is no number above 0{limit}")

@@ -24,6 +24,7 @@ from onethinker.models.shipped import ModelError
 from onethinker.recipes.base import Recipe, RecipeError
 from onethinker.sample import DataError
 from onethinker.sample.stream import open_training
+from onethinker.train.mirror import check_fresh
 from onethinker.util.interrupt import kept
 from onethinker.util.ray import Here, environment, has_gpus, joined, marked
 from onethinker.util.runs import METRICS, RunError, free_beside
@@ -80,6 +81,8 @@ def train_on_ray(
     often workers may die. The same call goes on with a run that was ended, with another number of workers too. Raises
     RunError.
     """
+    if fresh:
+        check_fresh(recipe.checkpoints, out)
     folder = free_beside(out) if fresh else out
     folder.mkdir(parents=True, exist_ok=True)
     for name, value in _RAY_TRAIN.items():

@@ -33,7 +33,7 @@ def found(run: Path, recipe: Recipe, processes: Processes = SINGLE_PROCESS) -> l
     """`folders` for a run that begins or goes on, with the last one of the copy elsewhere, where that is later. All
     processes must call it."""
     if recipe.checkpoints:
-        processes.run_on_main(lambda: Mirror(recipe.checkpoints, run).pull(folders(run)))
+        processes.run_on_main(lambda: Mirror(recipe.checkpoints, run).begin(folders(run)))
     return folders(run)
 
 

@@ -53,7 +53,7 @@ def run_rl(
     if recipe.rl.group == 1 and processes.is_main:
         print("rl.group is 1: an answer is compared with none, so nothing is learnt; take 2 or more", file=sys.stderr)
     say_idle(processes, "rl.minibatch", min(recipe.rl.minibatch, recipe.rl.prompts))
-    check_start(recipe)
+    check_start(recipe, out, fresh=fresh)
     make(recipe.rl.algorithm, **recipe.rl.algorithm_options)
     config = {"kind": "rl", "recipe": recipe.deciding(), "samples": fingerprint(samples)} | plugin_identity()
     with run_folder(processes, out, config, fresh=fresh) as folder:

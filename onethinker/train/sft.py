@@ -134,7 +134,7 @@ def run_sft(
     processes = join_processes()
     _check_answers(samples)
     say_idle(processes, "sft.batch", recipe.sft.batch)
-    check_start(recipe)
+    check_start(recipe, out, fresh=fresh)
     roster = new_roster(samples) if fresh else roster_of(samples, out)
     config = {"kind": "sft", "recipe": recipe.deciding(), "samples": roster.fingerprint} | plugin_identity()
     with run_folder(processes, out, config, fresh=fresh) as folder:

@@ -86,6 +86,12 @@ def _longer(old: Any, new: Any, lengths: Collection[str]) -> str:
     return ", ".join(f"{k}: {a} → {b}" for k, a, b in grown) if len(differences(old, new)) == len(grown) else ""
 
 
+def changes(old: Any, new: Any, lengths: Collection[str]) -> list[str]:
+    """As `differences`; none for a run that only goes on for longer. lengths: as of `open_run`."""
+    found = differences(old, new)
+    return [] if found and _longer(old, new, lengths) else found
+
+
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     """The keys in which two configs differ, as `key: old → new`."""
     if isinstance(old, dict) and isinstance(new, dict):

@@ -68,6 +68,14 @@ REFUSED = [
     (["rl", "--data", "{image}", "--set", "rl.algorithm_options.betta=1"], "did you mean beta"),
     (["rl", "--data", "{image}", "--set", "rl.algorithm_options.beta=2"], "expected 0 <= beta < 1"),
     (["rl", "--data", "{image}", "--model", "nothing"], "neither shipped"),
+    (["rl", "--data", "{image}", "--workers", "2"], "--workers 2 is of --ray ADDRESS"),
+    (["sft", "--data", "nowhere://x"], "nowhere://x: cannot be opened"),
+    (["plan", "mini", "--gpu", "h1000"], "--gpu: no GPU 'h1000'"),
+    (["plan", "mini", "--utilisation", "0"], "--utilisation: 0 is no number above 0 and at most 1"),
+    (["plan", "mini", "--tflops", "nan"], "--tflops: nan"),
+    (["plan", "mini", "--memory", "-3"], "--memory: -3"),
+    (["plan", "mini", "--clip-seconds", "inf"], "--clip-seconds: inf"),
+    (["plan", "mini", "--set", "sft.steps=null", "--set", "data.train=nowhere://x"], "nowhere://x: cannot be opened"),
 ]
 
 TRY_ALL = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from onethinker.plan.machine import GPUS, Rate, Typical, make_rate
 from onethinker.plan.pace import Decoding, Held, busiest, idle_share, update_passes
 from onethinker.recipes import load_recipe
 from onethinker.recipes.base import override
+from onethinker.sample import Sample, save_samples
 
 RECIPE = load_recipe("qwen3_vl_8b")
 
@@ -113,6 +115,19 @@ def test_the_command_prints_one_object() -> None:
     assert told["stages"]["SFT"]["peak"] == sum(told["stages"]["SFT"]["memory"].values())
 
 
+def test_the_samples_of_a_large_set_are_counted_as_training_counts_them(tmp_path: Path) -> None:
+    """At a URL, of which nothing is loaded."""
+    import fsspec
+
+    samples = [Sample(f"q{n}", "ocr", "image", "?", str(n), media=("m.png",)) for n in range(70)]
+    save_samples(samples, tmp_path / "a.parquet")
+    fsspec.filesystem("memory").put(str(tmp_path / "a.parquet"), "/planned/a.parquet")
+    given = ["--set", "data.train=memory://planned", "--set", "sft.steps=null", "--set", "sft.batch=7"]
+    done = CliRunner().invoke(app, ["plan", "mini", "--json", *given])
+    assert json.loads(done.stdout)["stages"]["SFT"]["steps"] == 10
+
+
 def test_an_unknown_gpu_is_refused_by_its_name() -> None:
     with pytest.raises(ValueError, match="h100, h800"):
         make_rate("h1000")
+    assert make_rate(price=0.0).gpu.price == 0, "of a machine that is paid for"
