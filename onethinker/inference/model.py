@@ -123,9 +123,10 @@ class Model(Verbs):
         return self._result(unknown.sample(nothing, ""), nothing, Completion("", "error", error=problem))
 
     def _agreed(self, sample: Sample, media: Given, completions: Sequence[Completion]) -> Result:
-        """The result of the answer that the others agree with most, and how far they do."""
+        """The result of the answer that the others agree with most, and how far they do; errors are no answers."""
         if len(completions) == 1:
             return self._result(sample, media, completions[0])
+        completions = [c for c in completions if c.finish != "error"] or completions[:1]
         answers = [read_answer(completion.text, completion.finish) for completion in completions]
         (found,) = consensus([sample], [answers])
         return replace(self._result(sample, media, completions[found.index]), agreement=found.agreement)

@@ -4,7 +4,7 @@ The chosen answer is that of minimum Bayes risk (Kumar and Byrne 2004; for speec
 accuracy against every other answer as if that were the truth, by the task's own measure. So letters are voted on, of
 boxes, spans, tracks and prompts of masks the one in the middle is taken, and of descriptions the most typical. Its mean
 accuracy against the others is the agreement, 0–1, which serves as a confidence once it is calibrated (`calibration`).
-An answer that cannot be read agrees with none.
+An answer that cannot be read agrees with none, and is chosen only where none can be read.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ def consensus(samples: Sequence[Sample], answers: Sequence[Sequence[Answer]]) ->
     """Of each sample's answers the consensus. All samples are of one task. Raises DataError for `meta` that the task's
     measure needs and lacks."""
     pairs, preds, trues, asked = list[tuple[int, int]](), [], [], list[Sample]()
+    readable = list[list[int]]()
     task = get_task(samples[0].task) if samples else None
     for n, (sample, given) in enumerate(zip(samples, answers, strict=True)):
         assert task is not None
         readings = [task.read(sample, answer) for answer in given]
         known = [(i, r.value) for i, r in enumerate(readings) if r.status is Status.OK and r.value is not None]
+        readable.append([i for i, _ in known])
         for i, one in known:
             for j, other in known:
                 if i != j:
@@ -52,14 +54,14 @@ def consensus(samples: Sequence[Sample], answers: Sequence[Sequence[Answer]]) ->
         accuracy = task.measure(task.arrays(preds), task.arrays(trues), asked).accuracy
         for (n, i), value in zip(pairs, np.asarray(accuracy, dtype=float).tolist(), strict=True):
             sums[n][i] += value
-    return [_chosen(total_N) for total_N in sums]
+    return [_chosen(total_N, known) for total_N, known in zip(sums, readable, strict=True)]
 
 
-def _chosen(total_N: NDArray[np.float64]) -> Consensus:
-    """The first of the best, so that equal answers are chosen by their order."""
+def _chosen(total_N: NDArray[np.float64], readable: Sequence[int]) -> Consensus:
+    """The first of the best that can be read, so that equal answers are chosen by their order."""
     if not len(total_N):
         raise DataError("a question without answers has no consensus; ask it at least once")
-    best = int(total_N.argmax())
+    best = max(readable, key=lambda i: total_N[i], default=0)
     return Consensus(best, float(total_N[best]) / max(len(total_N) - 1, 1))
 
 

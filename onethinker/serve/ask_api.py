@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -61,10 +62,11 @@ def ask_routes(service: Service, responses: dict[int | str, Any]) -> APIRouter:
 
 
 def _add_results(router: APIRouter, service: Service) -> None:
-    @router.get("/v1/results/{id}", tags=["results"], operation_id="result")
-    async def result(id: str) -> Answered:
+    @router.get("/v1/results/{id}", tags=["results"], operation_id="result", response_model=Answered)
+    async def result(id: str) -> Response:
         """A result again, until it expires."""
-        return Answered(**service.store.get(id).answer)
+        kept = service.store.get(id)
+        return Response(await asyncio.to_thread(kept.answer), media_type="application/json")
 
     @router.delete("/v1/results/{id}", tags=["results"], operation_id="forget", status_code=204)
     async def forget(id: str) -> None:

@@ -167,7 +167,7 @@ async def _answered(
         media=[f"/v1/results/{kept.id}/media/{number}" for number in range(len(media))],
         drawing=f"/v1/results/{kept.id}/drawing" if media else "",
     )  # fmt: skip
-    kept.media, kept.told, kept.answer = media, told, made.model_dump()
+    await asyncio.to_thread(kept.hold, media, told | {"turns": []}, made)
     service.store.keep(kept)
     return made
 

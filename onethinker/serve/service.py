@@ -173,7 +173,7 @@ class Service:
             found = await self.intake.take(kept, media, served.model.budget)
             yield kept, await asyncio.to_thread(self._question, served, asked, found, verb, began)
         finally:
-            if not kept.answer:
+            if not kept.answered:
                 await asyncio.to_thread(kept.remove)
 
     def check(self, asked: Asked) -> None:
@@ -219,10 +219,12 @@ class Service:
         """The reply, and its result kept under its id. Raises Problem."""
         sample, media = prepared.sample, prepared.media
         told = told_of(sample, completion, prepared.served.model.engine.identity)
+        turns, told["turns"] = told["turns"], []  # megabytes that no decoder needs
         if get_task(sample.task).masks and media:
             record = (await self.decoders.run({"do": "record", **_shown(told, media)}, "media"))["record"]
         else:
             record = result_of(told, prepared.request.media, media).record()
+        record["turns"] = turns
         seconds = time.perf_counter() - prepared.began
         made = Answered(
             id=kept.id, model=prepared.served.name, finish=completion.finish, result=record, usage=usage([completion]),
@@ -231,7 +233,7 @@ class Service:
             drawing=f"/v1/results/{kept.id}/drawing" if media else "",
         )  # fmt: skip
         self.note(sample.task, [completion], seconds, record["status"])
-        kept.media, kept.told, kept.answer = media, told, made.model_dump()
+        await asyncio.to_thread(kept.hold, media, told, made)
         self.store.keep(kept)
         return made
 

@@ -13,21 +13,34 @@ from typing import Any
 
 from onethinker.serve.limits import Limits
 from onethinker.serve.problems import Problem
+from onethinker.serve.records import Answered
+
+_ANSWER = "answer.json"
 
 
 @dataclass(eq=False)
 class Kept:
     """One question's folder, and what was answered. media: what is known of each upload, its files among it. told: as
-    `results` has it. answer: the reply. made_files: drawings and the like, made when they were first asked for."""
+    `results` has it, without turns. made_files: drawings and the like, made when they were first asked for."""
 
     id: str
     folder: Path
     made: float = field(default_factory=time.monotonic)
     media: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
-    answer: dict[str, Any] = field(default_factory=dict)
     made_files: dict[str, Path] = field(default_factory=dict)
     size: int = 0
+    answered: bool = False
+
+    def hold(self, media: list[dict[str, Any]], told: dict[str, Any], answer: Answered) -> None:
+        """What was answered. The reply goes to the disk: what tools gave back is megabytes of it."""
+        self.media, self.told = media, told
+        (self.folder / _ANSWER).write_text(answer.model_dump_json(), encoding="utf-8")
+        self.answered = True
+
+    def answer(self) -> bytes:
+        """The reply as JSON."""
+        return (self.folder / _ANSWER).read_bytes()
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -91,3 +91,13 @@ def test_rows_are_answered_anew_with_another_number_of_samples() -> None:
         row_key(model(ScriptedEngine({}), samples=n), Row("r", Question(None, "?"))) for n in (1, 8, 1)
     )
     assert one == again != eight
+
+
+def test_what_could_not_be_asked_has_no_vote() -> None:
+    def script(request, i: int) -> str:
+        if i == 0:
+            raise ValueError("a tool failed")
+        return f"<think>t</think><answer>{'?ABB'[i]}</answer>"
+
+    result = model(ScriptedEngine(script), samples=4).ask(PICTURE, "Which?", options=["A. red", "B. green"])
+    assert result.value == "B" and result.agreement == pytest.approx(1 / 2)

@@ -37,7 +37,7 @@ def test_letters_are_voted_on_and_boxes_taken_from_the_middle() -> None:
 def test_what_cannot_be_read_agrees_with_none() -> None:
     letters = question("multiple_choice", options=("A. red", "B. green"))
     found = consensus([letters, letters], [said("no letter at all", "neither"), said("no letter at all", "A")])
-    assert [(c.index, c.agreement) for c in found] == [(0, 0.0), (0, 0.0)]
+    assert [(c.index, c.agreement) for c in found] == [(0, 0.0), (1, 0.0)]  # one that can be read, where there is one
     assert consensus([letters], [said("A")])[0].agreement == 0.0
     assert consensus([], []) == []
     with pytest.raises(DataError, match="without answers"):

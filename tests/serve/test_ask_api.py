@@ -7,12 +7,13 @@ import io
 import json
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.inference import Model
-from onethinker.media import MediaBudget, probe
+from onethinker.media import MediaBudget, probe, write_image
 from onethinker.tasks import TASKS
 from onethinker.tasks.prompts import load_prompts
 from onethinker.tools import make_tools
@@ -245,3 +246,26 @@ def test_a_chat_is_the_models_own_turn(make_client) -> None:
     assert client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"] == said
     told = client.post("/v1/ask", json={"question": "Which?"}).json()["result"]
     assert told["answer"] == "red" and told["turns"][0]["failed"]
+
+
+def test_turns_may_be_megabytes_and_are_held_on_the_disk(make_client, tmp_path) -> None:
+    """A decoder's reply is bounded, and what is held counts to `result_bytes`."""
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
+    file = write_image(tmp_path / "noise.png", noise)
+    engine = ScriptedEngine(lambda request, _: SEGMENTED if request.turns else call("zoom", box=[0, 0, 1000, 1000]))
+    model = Model(ToolEngine(engine, make_tools(["zoom"])), load_prompts("short"), MediaBudget(), 64)
+    client = make_client(model, name="tools")
+    data = {"question": "the disc", "task": "image_segmentation"}
+    told = client.post("/v1/ask", data=data, files={"media": file.read_bytes()}).json()
+    (turn,) = told["result"]["turns"]
+    assert told["result"]["status"] == "ok" and told["result"]["masks"]
+    kept = client.app.app.state.service.store.get(told["id"])
+    assert kept.told["turns"] == [] and kept.size > len(turn["response"][0]["png"]) > 1 << 20
+    assert client.get(f"/v1/results/{told['id']}").json() == told
+    assert client.get(told["drawing"]).status_code == 200
+
+
+SEGMENTED = (
+    '<think>t</think><answer>{"boxes":[100,100,900,900],"positive_points":[[500,500],[400,400],[600,600]],'
+    '"negative_points":[[20,20],[30,30],[40,40]]}</answer>'
+)

@@ -63,7 +63,7 @@ def test_files_have_no_names_of_the_clients(bounded, media):
         assert reply.status_code == 200, reply.text
         told = reply.json()
         folder = bounded.app.app.state.service.store.get(told["id"]).folder
-        assert sorted(file.name for file in folder.iterdir()) == ["0.exact.ppm", "0.upload"]
+        assert sorted(file.name for file in folder.iterdir()) == ["0.exact.ppm", "0.upload", "answer.json"]
         assert told["result"]["media"][0]["name"] == ""
 
 
