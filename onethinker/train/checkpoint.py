@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from onethinker.models.load import save
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes.base import Recipe
+from onethinker.recipes.tools import recipe_tools
 from onethinker.train.card import write_card
 from onethinker.train.distributed import checkpoint_weights, full_tensors, load_optimizer_state
 from onethinker.train.mirror import STATE, Mirror
@@ -59,6 +60,7 @@ def save_checkpoint(
         "step": step,
         "optimizer": full_tensors(optimizer.state_dict(), processes.is_main),
         "rng": processes.gather(_random_states()),
+        "tools": _tools(recipe),
         **state,
     }
     processes.run_on_main(lambda: _write(target, model, processor, recipe, weights, everything))
@@ -97,9 +99,21 @@ def _random_states() -> dict[str, Any]:
     return {"torch": torch.get_rng_state(), "numpy": np.random.get_state(legacy=False), "cuda": cuda}
 
 
-def load_state(folder: Path) -> dict[str, Any]:
-    """The trainer's state of a checkpoint; the weights are loaded as any other model's."""
-    return torch.load(folder / STATE, map_location="cpu", weights_only=False)
+def load_state(folder: Path, recipe: Recipe | None = None) -> dict[str, Any]:
+    """The trainer's state of a checkpoint; the weights are loaded as any other model's. recipe: that the run goes on
+    with; raises RunError where its tools would answer otherwise than before, as another knowledge base does."""
+    state = torch.load(folder / STATE, map_location="cpu", weights_only=False)
+    now = _tools(recipe) if recipe else []
+    if recipe and (before := state.get("tools", now)) != now:
+        raise RunError(
+            f"{folder} was trained with {', '.join(before)}, which would now be {', '.join(now)}: the knowledge base "
+            f"{recipe.tools.knowledge} is not what it was; put that back, or begin anew with --fresh"
+        )
+    return state
+
+
+def _tools(recipe: Recipe) -> list[str]:
+    return [tool.identity for tool in recipe_tools(recipe)]
 
 
 def restore(state: dict[str, Any], optimizer: Optimizer, processes: Processes = SINGLE_PROCESS) -> None:

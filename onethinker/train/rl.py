@@ -79,7 +79,7 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
     prompts, engine = recipe_prompts(recipe), with_recipe_tools(rollouts.engine, recipe)
     step_prompts = StepPrompts(encoder, recipe.media, processes)
     collector = Collector(samples, engine, sampler, prompts, recipe, step_prompts, judge)
-    state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0}
+    state: dict[str, Any] = checkpoint.load_state(saved[-1], recipe) if saved else {"step": 0, "seconds": 0.0}
     step, seconds = state["step"], state["seconds"]
     if saved:
         checkpoint.restore(state, optimizer, processes)

@@ -166,7 +166,9 @@ def _train(
 ) -> Path:
     config = recipe.sft
     saved = checkpoint.found(out, recipe, processes)
-    state: dict[str, Any] = checkpoint.load_state(saved[-1]) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
+    state: dict[str, Any] = (
+        checkpoint.load_state(saved[-1], recipe) if saved else {"step": 0, "seconds": 0.0, "left_out": 0}
+    )
     model, processor = prepare_model(
         recipe, str(saved[-1]) if saved else recipe.model.base, vision=config.freeze_vision,
         projector=config.freeze_projector, checkpointing=config.gradient_checkpointing,

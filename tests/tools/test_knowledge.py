@@ -10,6 +10,8 @@ import pytest
 
 from onethinker.engines.base import Request, disarm_response
 from onethinker.media import MediaBudget
+from onethinker.recipes import SHIPPED, override
+from onethinker.recipes.tools import recipe_tools
 from onethinker.tools import ToolError
 from onethinker.tools.knowledge import MAX_FILE, MAX_PASSAGE, Knowledge
 from onethinker.tools.search import MAX_SAID, Search
@@ -106,3 +108,12 @@ def test_one_file_may_be_a_link(tmp_path: Path) -> None:
     assert ids(tmp_path / "snapshot" / "facts.jsonl") == ["facts.jsonl#1"]
     with pytest.raises(ToolError, match=r"ends in \.txt"):
         Knowledge(tmp_path / "blob")
+
+
+def test_a_process_sees_that_the_files_have_changed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("marn 7")
+    recipe = override(SHIPPED["mini"], ["tools.names=[search]", f"tools.knowledge={tmp_path}"])
+    (before,) = recipe_tools(recipe)
+    assert recipe_tools(recipe)[0] is before
+    (tmp_path / "a.txt").write_text("marn seven")
+    assert recipe_tools(recipe)[0].identity != before.identity

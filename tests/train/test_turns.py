@@ -22,6 +22,7 @@ from onethinker.train import rl, rollout_engine
 from onethinker.train.prefix import TokenGroup, answer_logps, count_written, microbatches, slice_groups
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import ExampleSource, run_sft
+from onethinker.util.runs import RunError
 from tests.tools.conftest import Caller, call
 from tests.train.plain import plain_logps
 from tests.train.test_prefix import assert_same_gradients, gradients
@@ -164,3 +165,15 @@ def test_sft_learns_the_calls_and_not_the_responses(pictures, tmp_path: Path, en
         assert source.batch([0]) == [] and "ending in a" in source.problems[sample.id], wrong
     recipe = override(RECIPE, ["sft.steps=1", "sft.batch=1", "sft.optimizer.kind=adamw"])
     assert (run_sft(recipe, samples, tmp_path / "sft") / "model.safetensors").exists()
+
+
+def test_a_run_does_not_go_on_with_another_knowledge_base(pictures, tmp_path: Path) -> None:
+    facts = tmp_path / "facts.jsonl"
+    facts.write_text('{"id": "a", "text": "marn 7"}')
+    recipe = override(RECIPE, ["sft.steps=2", "sft.batch=1", "tools.names=[search]", f"tools.knowledge={facts}"])
+    run_sft(recipe, pictures, tmp_path / "sft", stop_after=1)
+    facts.write_text('{"id": "a", "text": "marn 9"}')
+    with pytest.raises(RunError, match="is not what it was"):
+        run_sft(recipe, pictures, tmp_path / "sft")
+    facts.write_text('{"id": "a", "text": "marn 7"}')
+    assert run_sft(recipe, pictures, tmp_path / "sft").name == "step-000002"
