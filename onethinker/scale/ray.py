@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from onethinker.models.shipped import ModelError
@@ -93,9 +94,11 @@ def train_on_ray(
         from ray.train.torch import TorchTrainer
 
         logging.getLogger("ray.train").setLevel(logging.WARNING)
+        use_gpu = has_gpus(ray, recipe.model.device)
+        check_room(ray, address, workers, "GPU" if use_gpu else "CPU")
         trainer = TorchTrainer(
             Training(kind, recipe, folder, here),
-            scaling_config=ScalingConfig(num_workers=workers, use_gpu=has_gpus(ray, recipe.model.device)),
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
             run_config=RunConfig(
                 name="ray", storage_path=str((folder / ".ray").absolute()), worker_runtime_env=environment(),
                 failure_config=FailureConfig(max_failures=deaths),
@@ -112,6 +115,18 @@ def train_on_ray(
     if ended is None or ended.problem:
         raise RunError(ended.problem if ended else f"{folder}: training on Ray ended without a model")
     return Path(ended.model)
+
+
+def check_room(ray: ModuleType, address: str, workers: int, kind: str) -> None:
+    """Say it where the cluster has fewer GPUs or processors than workers, which then wait until it grows; raises
+    RunError for a Ray of this machine alone, which does not."""
+    there = int(ray.cluster_resources().get(kind, 0))
+    if workers <= there:
+        return
+    name = {"GPU": "GPUs", "CPU": "processors"}[kind]
+    if address == "local":
+        raise RunError(f"--workers {workers}, and Ray on this machine has {there} {name}; give --workers {there}")
+    print(f"Ray has {there} {name} for {workers} workers; waiting until there are more", file=sys.stderr, flush=True)
 
 
 @contextmanager

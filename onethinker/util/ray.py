@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,6 +27,9 @@ from onethinker.util.runs import RunError
 T = TypeVar("T")
 R = TypeVar("R")
 
+KNOCKS = 10.0
+"""Seconds that a cluster's head may take to answer."""
+_HOST = re.compile(r"(?:ray://)?([^/:]+|\[[^]]+\]):(\d{1,5})")
 ATTEMPTS = 3
 """Workers that one item may cost."""
 AHEAD = 3
@@ -52,17 +57,24 @@ def joined(address: str) -> Iterator[ModuleType]:
         yield ray
         return
     try:
+        _knock(address)
         alone: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
         ray.init(address, log_to_driver=False, **alone)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError) as error:  # another version raises RuntimeError
         raise RunError(
-            f"no Ray at {address} ({error}); `ray start --head` starts one, --ray local its own, and a cluster that "
-            "wants Ray's token needs RAY_AUTH_MODE=token here"
+            f"no Ray at {address} that can be joined ({error}); `ray start --head` starts one, --ray local its "
+            "own, and a cluster that wants Ray's token needs RAY_AUTH_MODE=token here"
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT, for which Ray itself would wait for minutes."""
+    if listens := _HOST.fullmatch(address):
+        socket.create_connection((listens[1].strip("[]"), int(listens[2])), KNOCKS).close()
 
 
 def joined_if(address: str) -> AbstractContextManager[Any]:
