@@ -20,7 +20,6 @@ from onethinker.cli.options import (
     Prompts,
     Set,
     Tools,
-    named_tools,
     names_a_file,
 )
 
@@ -99,7 +98,7 @@ def ask(
         model = find_model(model)
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_, segmenter=segmenter, tools=named_tools(tools), knowledge=knowledge, samples=samples,
+        like=as_, segmenter=segmenter, tools=tools, knowledge=knowledge, samples=samples,
     )  # fmt: skip
     if rows is not None:
         raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops, allow_host or (), save_turns))

@@ -27,7 +27,6 @@ from onethinker.cli.options import (
     Ray,
     Set,
     Tools,
-    named_tools,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def eval_(
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
-    called = tool_overrides(named_tools(tools), knowledge)
+    called = tool_overrides(tools, knowledge)
     target = EvalTarget(
         words[0], segmenter, [*flag_overrides(flags), *called, *(set_ or [])], engine, like=as_, ray=ray
     )

@@ -70,11 +70,6 @@ Ray = Annotated[
 ]
 
 
-def named_tools(words: str) -> list[str]:
-    """The names in `--tools a,b`."""
-    return [name.strip() for name in words.split(",") if name.strip()]
-
-
 def names_a_file(word: str) -> bool:
     """Whether a lone word is media without a question: it is called so, or there is such a file."""
     called_so = len(word.split()) == 1 and Path(word).suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES

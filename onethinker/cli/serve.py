@@ -17,7 +17,6 @@ from onethinker.cli.options import (
     Prompts,
     Set,
     Tools,
-    named_tools,
 )
 
 
@@ -72,5 +71,5 @@ def serve(
         model, host, port, token, name=name, beside=beside or [], runs=runs, sources=watch or [],
         media_root=media_root, hosts=tuple(allow_host or ()), limits=limit or [], engine=engine, like=as_,
         prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        tools=named_tools(tools), knowledge=knowledge,
+        tools=tools, knowledge=knowledge,
     )  # fmt: skip

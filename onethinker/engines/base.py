@@ -23,8 +23,8 @@ class Turn:
     """A turn of the model that ended in a tool call, and what the tool gave back.
 
     text: as the model wrote it, the call included. token_ids, logps: of it, from engines that give them; the ids end
-    with the end-of-turn token. response: words and whole PNG files, in order. tool: the name that was called. failed:
-    no tool could answer the call, and the response says what was expected.
+    with the end-of-turn token. response: words and whole PNG files, in order. tool: which was called, empty where none
+    of that name is offered. failed: no tool could answer the call, and the response says what was expected.
     """
 
     text: str

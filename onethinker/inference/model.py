@@ -154,7 +154,7 @@ def load_model(
     overrides: Sequence[str] = (),
     like: str = "",
     segmenter: str = "grabcut",
-    tools: Sequence[str] = (),
+    tools: str | Sequence[str] = (),
     knowledge: str | Path = "",
     samples: int = 1,
 ) -> Model:

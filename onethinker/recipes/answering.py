@@ -11,6 +11,7 @@ flags are overrides of that recipe's keys, like `--set`:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,9 +43,11 @@ def flag_overrides(flags: Mapping[str, object], keys: Mapping[str, str] = FLAGS)
     return [f"{keys[name]}={value}" for name, value in flags.items() if value not in ("", None)]
 
 
-def tool_overrides(tools: Sequence[str], knowledge: str | Path = "") -> list[str]:
-    """`key=value` of the tools that a model may call, and of what `search` looks in; none where none was given."""
-    given = {"tools": f"[{', '.join(tools)}]" if tools else "", "knowledge": str(knowledge)}
+def tool_overrides(tools: str | Sequence[str], knowledge: str | Path = "") -> list[str]:
+    """`key=value` of the tools that a model may call, and of what `search` looks in; none where none was given. tools:
+    names, or a text with commas between them."""
+    names = [name.strip() for name in tools.split(",") if name.strip()] if isinstance(tools, str) else list(tools)
+    given = {"tools": json.dumps(names) if names else "", "knowledge": str(knowledge)}
     return flag_overrides(given, {"tools": "tools.names", "knowledge": "tools.knowledge"})
 
 

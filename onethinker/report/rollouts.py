@@ -77,7 +77,7 @@ def _parts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((name, str(row[name])) for name in ("question", "truth"))
     for turn in json.loads(row.get("turns") or "[]"):
         yield "calls", turn["text"]
-        yield turn["tool"][:9] or "fails", turn["response"]
+        yield printable(turn["tool"])[:9] or "fails", turn["response"]
     yield "response", str(row["response"])
 
 

@@ -38,7 +38,7 @@ def start(
     dtype: str,
     attention: str,
     overrides: Sequence[str],
-    tools: Sequence[str] = (),
+    tools: str | Sequence[str] = (),
     knowledge: str = "",
 ) -> None:
     """Load the model and serve it until a signal ends it. Raises ServeError and what loading raises."""

@@ -33,7 +33,8 @@ def answer_call(text: str, request: Request, tools: Sequence[Tool]) -> Turn:
             raise ToolError(f"no tool {shown(name)}; the tools are {known}")
         return Turn(text, _bounded(tool.call(arguments, request)), name)
     except (ToolError, MediaError, OSError) as error:
-        return Turn(text, (f"error: {_without_paths(str(error), request)}",), name, failed=True)
+        offered = name if any(tool.name == name for tool in tools) else ""  # any other name is the model's words
+        return Turn(text, (f"error: {_without_paths(str(error), request)}",), offered, failed=True)
 
 
 def read_call(text: str) -> tuple[str, Mapping[str, Any]]:

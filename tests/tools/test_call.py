@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from onethinker.engines.base import Request, disarm_response
 from onethinker.media import MediaBudget
+from onethinker.recipes import SHIPPED, override
+from onethinker.recipes.answering import tool_overrides
 from onethinker.tools import ToolError, make_tools
 from onethinker.tools.call import MAX_WORDS, answer_call, calls_tool
 from tests.tools.conftest import call
@@ -103,6 +105,17 @@ def test_tools_by_name() -> None:
         make_tools(["zom"])
     with pytest.raises(ToolError, match="--knowledge"):
         make_tools(["search"])
+
+
+def test_the_name_of_a_tool_that_nobody_offered_is_words() -> None:
+    turn = answer_call(call("\x1b[2Jlook"), NOTHING, TOOLS)
+    assert turn.failed and turn.tool == "" and "no tool '\\x1b[2Jlook'" in str(turn.response[0])
+    assert answer_call(call("look"), NOTHING, TOOLS).tool == "look"
+
+
+@pytest.mark.parametrize("names", [["zoom", "a: b"], "zoom , a: b"])
+def test_names_of_tools_are_texts_however_they_are_given(names) -> None:
+    assert override(SHIPPED["mini"], tool_overrides(names)).tools.names == ("zoom", "a: b")
 
 
 def test_knowledge_that_no_tool_looks_in_is_said(tmp_path, capsys) -> None:
