@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -137,6 +138,8 @@ def _folder(path: Path) -> Path:
 
 def data_files(path: Path) -> list[Path]:
     """One file, or the shards of a folder. Raises DataError where there is none, and where a folder has two sets."""
+    if path.suffix in (".tar", ".tgz", ".gz"):
+        raise DataError(f"{path}: tars are for training alone, and nothing compressed is read; unpack or convert it")
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -148,6 +151,10 @@ def data_files(path: Path) -> list[Path]:
         if found or shards:
             return found or shards
         raise DataError(f"{path}: no samples.jsonl|json|parquet and no {HUB_SHARDS} in this folder; name the file")
+    if re.match(r"\w[\w+.-]+:/", str(path)):  # of `://` a path keeps one stroke
+        raise DataError(
+            f"{path}: an address, from which only training reads (`sft`, `rl`, `plan`); fetch the files first"
+        )
     raise DataError(f"{path}: no such file or folder")
 
 

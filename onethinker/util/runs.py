@@ -16,6 +16,8 @@ from typing import Any
 
 from onethinker.util.files import write_whole
 
+LOCK = ".lock"
+"""The file by which a process holds a folder."""
 CONFIG, METRICS = "config.json", "metrics.jsonl"
 """Files of a run: what it is, and a row a step."""
 
@@ -114,7 +116,7 @@ def free_beside(folder: Path) -> Path:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; a second process is refused at once. The lock dies with the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as handle:
+    with (folder / LOCK).open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

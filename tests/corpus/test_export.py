@@ -255,6 +255,10 @@ def test_what_cannot_be_exported_is_said(data: Samples, tmp_path: Path) -> None:
     save_samples([data[0]], tmp_path / "one.jsonl")
     with pytest.raises(DataError, match="no worked answer"):
         export(tmp_path / "one.jsonl", tmp_path / "d", "sharegpt", media_root=data.root)
+    with pytest.raises(DataError, match="an address, from which only training reads"):
+        export("s3://bucket/set", tmp_path / "d", "verl")
+    made = export(tmp_path / "one.jsonl", tmp_path / "d", "verl", media_root=data.root)
+    assert made.rows == 1, "what came to nothing leaves its place"
 
 
 def test_push(data: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

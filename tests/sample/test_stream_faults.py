@@ -226,3 +226,11 @@ def test_two_media_of_one_name_in_our_own_tars_are_told(tmp_path: Path) -> None:
     stream = open_stream(str(tmp_path / "*.tar"), buffer=2)
     assert stream[0].media == ("m.png",)
     assert "two media of the set are called 'm.png' and differ" in problem(stream, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("s3://b/x", "only training reads"), ("x.tar", "tars are for training alone")]
+)
+def test_what_only_training_reads_is_told_elsewhere(path: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        load_samples(path)

@@ -6,17 +6,18 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
 from onethinker.recipes import SHIPPED, RecipeError
-from onethinker.recipes.base import override
-from onethinker.sample import Sample, Samples
+from onethinker.recipes.base import leaves, override
+from onethinker.sample import DataError, Sample, Samples
 from onethinker.scale.verl import plugin
 from onethinker.scale.verl.estimators import Labels, advantages, estimator
-from onethinker.scale.verl.job import Cluster, not_taken, write_job
+from onethinker.scale.verl.job import Cluster, configuration, not_taken, refuse, write_job
 from onethinker.scale.verl.reward import KEYS, compute_score, sample_of
 from onethinker.tasks import list_tasks, score
 from onethinker.train.advantage import make
@@ -151,15 +152,76 @@ def test_a_job_is_whole(world: Samples, tmp_path: Path) -> None:
         ("rl.judge={url: http://x, in_group: true}", "rl.judge.in_group=false"),
         ("data.limit=5", "data mix"),
         ("data.train=", "--data DIR"),
+        ("rl.steps=1", "does not divide 2 GPUs"),
     ],
 )
 def test_what_verl_cannot_do_is_refused_with_the_fix(assignment: str, fix: str, tmp_path: Path) -> None:
     recipe = override(SHIPPED["qwen3_vl_2b"], ["data.train=x", assignment])
     with pytest.raises(RecipeError, match=fix.replace("[", r"\[")):
-        write_job(recipe, tmp_path / "out")
+        write_job(recipe, tmp_path / "out", cluster=Cluster(1, 2, 4))
+    with pytest.raises(DataError, match="x: no such file"):
+        write_job(override(SHIPPED["qwen3_vl_2b"], ["data.train=x"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_what_is_only_not_taken_is_told() -> None:
     told = not_taken(override(SHIPPED["qwen3_vl_2b"], ["rl.algorithm=mt_grpo", "rl.mask_truncated=true"]))
     assert [line.split(":")[0] for line in told][-2:] == ["rl.mask_truncated", "mt_grpo"]
+
+
+ELSEWHERE = (
+    "data.",
+    "model.base",
+    "sft.",
+    "evaluate.",
+    "prompts",
+    "media.",
+    "rl.judge",
+    "tools.",
+    "rl.algorithm_options",
+)
+"""Keys that the exported rows hold, that stages beside RL read, or of which other tests hold what becomes."""
+NO_MATTER = {
+    "parallel": "verl shards as its strategy says",
+    "model.attention": "kernels of the same attention",
+    "model.device": "verl's own",
+    "rl.engine": "vLLM answers",
+    "rl.decode_batch_size": "vLLM's own",
+    "rl.micro_tokens": "never less than a row, which is more here",
+    "rl.optimizer.matrix_lr": "of Muon, which is refused",
+    "lora.alpha": "without adapters",
+    "lora.dropout": "without adapters",
+    "rl.accuracy_low": "told whatever it is",
+    "rl.accuracy_high": "told whatever it is",
+}
+
+
+def changed(key: str, value: Any) -> str:
+    known = {"model.dtype": "float32", "rl.optimizer.kind": "muon", "rl.optimizer.schedule": "linear",
+             "rl.algorithm": "grpo", "rl.reward": "paper", "rl.loss": "dr_grpo", "rl.ratio": "sequence",
+             "rl.sampler": "curriculum", "rl.engine": "vllm", "parallel": "fsdp", "watch": "[wandb]",
+             "rl.engine_options": "{a: 1}", "rl.optimizer.betas": "[0.5, 0.6]", "rl.optimizer.warmup": "0.5",
+             "rl.optimizer.final": "0.5", "rl.accuracy_low": "0.2", "rl.accuracy_high": "0.8"}  # fmt: skip
+    if key in known:
+        return known[key]
+    if isinstance(value, bool):
+        return str(not value).lower()
+    return str(value + 1) if isinstance(value, int) else str(value / 2 + 0.01) if isinstance(value, float) else "other"
+
+
+def test_every_key_of_a_recipe_reaches_verl_or_is_told_or_refused(tmp_path: Path) -> None:
+    recipe = override(SHIPPED["qwen3_vl_2b"], ["data.train=x", "model.base=/models/2b"])
+
+    def becomes(changes: list[str]) -> tuple[Any, ...]:
+        made = override(recipe, changes)
+        try:
+            refuse(made, "sync")
+        except RecipeError as error:
+            return (str(error),)
+        return configuration(made, tmp_path, tmp_path, tmp_path, Cluster(), "sync"), not_taken(made)
+
+    usual, lost = becomes([]), []
+    for key, value in leaves(recipe.model_dump()):
+        if not key.startswith(ELSEWHERE) and becomes([f"{key}={changed(key, value)}"]) == usual:
+            lost.append(key)
+    assert set(lost) <= NO_MATTER.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from onethinker.sample.shards import shard_files
 from onethinker.tasks.prompts import load_prompts
 from onethinker.util.files import write_whole
 from onethinker.util.names import nearest
-from onethinker.util.runs import locked
+from onethinker.util.runs import LOCK, locked
 
 __all__ = ["FORMS", "Exported", "export"]
 
@@ -60,11 +61,17 @@ def export(
     }  # fmt: skip
     with locked(folder):
         _begin(folder, json.dumps(identity, indent=1))
-        job = Job(partial(_samples, Path(data)), root, folder, load_prompts(prompts), embed, truths, shard_bytes)
-        made = FORMS[form](job)
-    if not made.rows:
-        why = "; ".join(f"{count:,}: {reason}" for reason, count in made.left_out.items())
-        raise DataError(f"{data}: no sample can be written as {form} ({why or 'it has none'})")
+        try:
+            job = Job(partial(_samples, Path(data)), root, folder, load_prompts(prompts), embed, truths, shard_bytes)
+            made = FORMS[form](job)
+        except DataError:
+            if not any(path.name != LOCK and path.suffix != ".json" for path in folder.iterdir()):
+                _clear(folder)
+            raise
+        if not made.rows:
+            _clear(folder)
+            why = "; ".join(f"{count:,}: {reason}" for reason, count in made.left_out.items())
+            raise DataError(f"{data}: no sample can be written as {form} ({why or 'it has none'})")
     return made
 
 
@@ -91,6 +98,13 @@ def _identity(data: Path) -> str:
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
+def _clear(folder: Path) -> None:
+    """Leave the place of an export of no sample to another call."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
 def _begin(folder: Path, identity: str) -> None:
     """Note what is written here, or go on with it. Raises DataError for a folder that holds something else."""
     note = folder / ".export.json"
@@ -98,6 +112,6 @@ def _begin(folder: Path, identity: str) -> None:
         if note.read_text(encoding="utf-8") != identity:
             raise DataError(f"{folder}: holds another export; give another --out, or remove it")
         return
-    if held := sorted(p.name for p in folder.iterdir() if p.name != ".lock"):
+    if held := sorted(p.name for p in folder.iterdir() if p.name != LOCK):
         raise DataError(f"{folder}: holds {held[0]}, which no export left there; give another --out")
     write_whole(note, identity)

@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from onethinker.corpus.export import Exported, export
-from onethinker.recipes.base import Recipe, RecipeError
+from onethinker.recipes.base import Recipe, RecipeError, leaves
 from onethinker.recipes.tools import recipe_prompts
+from onethinker.sample.files import data_files
 from onethinker.scale.verl.plugin import ESTIMATORS
 from onethinker.train.advantage import make
 from onethinker.util.files import write_whole
@@ -58,8 +59,11 @@ def write_job(
     recipe: Recipe, out: Path, *, cluster: Cluster | None = None, mode: str = "sync", embed: bool = False
 ) -> Job:
     """Write data, config and launch script. Raises RecipeError for what verl cannot do, DataError for the data."""
-    out = out.absolute()
+    out, cluster = out.absolute(), cluster or Cluster()
     refuse(recipe, mode)
+    _check_cluster(cluster)
+    for data in filter(None, (recipe.data.train, recipe.data.evaluate)):
+        data_files(Path(data))
     make(recipe.rl.algorithm, **recipe.rl.algorithm_options)
     recipe_prompts(recipe)
     root = recipe.data.media_root or None
@@ -68,13 +72,21 @@ def write_job(
     if recipe.data.evaluate:
         held = export(recipe.data.evaluate, out / "held_out", "verl", media_root=root, embed=embed,
                       prompts=recipe.prompts)  # fmt: skip
-    config = configuration(recipe, out, made.folder, held.folder, cluster or Cluster(), mode)
+    config = configuration(recipe, out, made.folder, held.folder, cluster, mode)
     job = out / "job"
     job.mkdir(exist_ok=True)
     write_whole(job / "onethinker.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     write_whole(job / "launch.sh", LAUNCH.format(job=job))
     (job / "launch.sh").chmod(0o755)
     return Job(job, made, not_taken(recipe))
+
+
+def _check_cluster(cluster: Cluster) -> None:
+    gpus = cluster.nodes * cluster.gpus
+    if gpus % cluster.tensor_parallel:
+        raise RecipeError(
+            f"--tensor-parallel {cluster.tensor_parallel} does not divide {gpus} GPUs, {cluster.nodes} × {cluster.gpus}"
+        )
 
 
 def refuse(recipe: Recipe, mode: str) -> None:
@@ -107,9 +119,24 @@ def refuse(recipe: Recipe, mode: str) -> None:
         raise RecipeError("data.difficulty and data.limit choose samples: choose them before (`onethinker data mix`)")
 
 
+_OWN_VLLM = "verl starts vLLM itself; its options are keys of actor_rollout_ref.rollout"
+_UNTAKEN = {
+    "checkpoints": "verl writes OUT/checkpoints and copies it nowhere",
+    "rl.engine_options": _OWN_VLLM,
+    "rl.server": _OWN_VLLM,
+    "rl.handover": _OWN_VLLM,
+    "rl.refill_tries": "verl draws until a step has its groups",
+}
+"""Key → what verl does, told of where a recipe says something else than the default."""
+
+
 def not_taken(recipe: Recipe) -> tuple[str, ...]:
     """Keys that decide something here and nothing there, each with what verl does."""
     rl, found = recipe.rl, list[str]()
+    given, default = (dict(leaves(r.model_dump())) for r in (recipe, Recipe(name="")))
+    found += [f"{key}: {instead}" for key, instead in _UNTAKEN.items() if given[key] != default[key]]
+    if recipe.model.dtype == "float32":
+        found.append("model.dtype=float32: verl computes in bfloat16")
     if rl.sampler != "uniform":
         found.append(f"rl.sampler={rl.sampler}: verl draws evenly over the rows")
     if rl.filter_groups:
@@ -158,6 +185,7 @@ def configuration(recipe: Recipe, out: Path, train: Path, held: Path, cluster: C
             "adv_estimator": ESTIMATORS + rl.algorithm,
             "use_kl_in_reward": False,
             "filter_groups": {"enable": rl.filter_groups, "metric": "acc"},
+            "rollout_correction": {"rollout_is": "token", "rollout_is_threshold": rl.importance_cap},
         },
         "reward": {"custom_reward_function": _reward(recipe)},
         "trainer": {
@@ -199,7 +227,7 @@ def _actor(recipe: Recipe) -> dict[str, Any]:
     rl, optimizer = recipe.rl, recipe.rl.optimizer
     return {
         "strategy": "fsdp2",
-        "ppo_mini_batch_size": rl.minibatch,
+        "ppo_mini_batch_size": min(rl.minibatch, rl.prompts),
         "use_dynamic_bsz": True,
         "ppo_max_token_len_per_gpu": max(rl.micro_tokens, rl.max_prompt_tokens + rl.max_tokens),
         "clip_ratio_low": rl.clip_low,
