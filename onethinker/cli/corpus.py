@@ -148,7 +148,7 @@ def difficulty(
     from onethinker.engines.base import Sampling
     from onethinker.models.shipped import find_model
     from onethinker.recipes.answering import answering_engine, asked_as, flag_overrides
-    from onethinker.tasks.prompts import load_prompts
+    from onethinker.recipes.tools import recipe_prompts
     from onethinker.util.interrupt import kept
 
     thresholds = load_settings(settings).thresholds
@@ -159,8 +159,8 @@ def difficulty(
     target.tell(recipe)
     asks = recipe.evaluate
     drawn = Sampling(n=samples, temperature=asks.temperature, max_tokens=asks.max_tokens, seed=recipe.seed)
-    words = load_prompts(recipe.prompts)
-    asked = Asked(answering_engine(recipe, engine, ray), model, words, asks.budget, drawn, thresholds)
+    answers = answering_engine(recipe, engine, ray)
+    asked = Asked(answers, model, recipe_prompts(recipe), asks.budget, drawn, thresholds)
     folder, root = out or corpus, Path(media_root) if media_root else None
     with kept(lambda: f"what was answered is kept in {folder}; the same command asks the rest"):
         made = measure_difficulty(corpus, folder, asked, media_root=root, limit=limit)

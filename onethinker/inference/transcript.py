@@ -63,7 +63,7 @@ def _asked_about(result: Result) -> list[Captioned]:
 
 
 def _turn(turn: Turn) -> list[Image.Image]:
-    thinking, _, call = turn.text.partition("<tool_call>")
+    thinking, _, call = turn.text.rpartition("<tool_call>")
     said = read_answer(thinking, "stop").thinking or thinking.replace("<think>", "").replace("</think>", "")
     parts = [_words(said, MUTED, "thinks")] if said.strip() else []
     parts.append(_words(call.partition("</tool_call>")[0].strip() or turn.text, palette.BLUE, "calls"))

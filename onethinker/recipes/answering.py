@@ -23,7 +23,7 @@ from onethinker.media import MediaBudget
 from onethinker.models.shipped import RECIPE_FILE
 from onethinker.recipes import SHIPPED, load_recipe, trained_with
 from onethinker.recipes.base import DataConfig, ModelConfig, Recipe, RecipeError, override
-from onethinker.recipes.tools import with_recipe_tools
+from onethinker.recipes.tools import read_knowledge_anew, with_recipe_tools
 from onethinker.util.served import OURS, ServedModel, say
 
 FLAGS = {
@@ -168,4 +168,5 @@ def _engine(recipe: Recipe, engine: str) -> Engine:
         config.base, engine or None, device=config.device, dtype=config.dtype, attention=config.attention,
         seed=recipe.seed, decode_batch_size=recipe.evaluate.batch,
     )  # fmt: skip
+    read_knowledge_anew()
     return with_recipe_tools(made, recipe)

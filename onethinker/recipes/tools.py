@@ -9,20 +9,20 @@ from onethinker.recipes.base import Recipe
 from onethinker.tasks.prompts import PromptSet, load_prompts
 from onethinker.tools import Tool, make_tools
 from onethinker.tools.engine import ToolEngine
-from onethinker.tools.knowledge import stamp_of
 from onethinker.tools.prompts import with_tools
 
-
-@lru_cache(4)
-def _made(names: tuple[str, ...], knowledge: str, stamp: str) -> tuple[Tool, ...]:
-    """A knowledge base is indexed once for prompts and engine, and anew once its files have changed."""
-    return make_tools(names, knowledge)
+_made = lru_cache(4)(make_tools)
+"""A knowledge base is indexed once for prompts and engine, and for all checkpoints of a run."""
 
 
 def recipe_tools(recipe: Recipe) -> tuple[Tool, ...]:
     """The tools of `tools.names`. Raises ToolError."""
-    names, knowledge = recipe.tools.names, recipe.tools.knowledge
-    return _made(names, knowledge, stamp_of(knowledge) if names and knowledge else "")
+    return _made(recipe.tools.names, recipe.tools.knowledge)
+
+
+def read_knowledge_anew() -> None:
+    """A run or a model that begins sees the files of its knowledge base as they are now, and until its end."""
+    _made.cache_clear()
 
 
 def recipe_prompts(recipe: Recipe) -> PromptSet:

@@ -6,13 +6,11 @@ out. An id is one line that can be shown and cited, so that no passage passes fo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,17 +117,6 @@ class Knowledge:
             yield from (
                 Passage(_one_line(f"{own}#{k}" if len(pieces) > 1 else own), piece) for k, piece in enumerate(pieces, 1)
             )
-
-
-def stamp_of(source: str | Path) -> str:
-    """Digits that change where the file or one below the folder does: over the names, sizes and times of all."""
-    below = (Path(parent) / name for parent, _, files in os.walk(source) for name in files)
-    found = list[tuple[str, int, int]]()
-    for file in (Path(source), *below):
-        with suppress(OSError):
-            about = file.stat()
-            found.append((str(file), about.st_size, about.st_mtime_ns))
-    return hashlib.sha256(repr(sorted(found)).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _row_id(row: Any, otherwise: str) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from onethinker.engines.base import Request
 from onethinker.engines.content import png_bytes
-from onethinker.media import is_clip, open_clip, open_image
+from onethinker.media import is_clip, open_clip, open_image, probe
 from onethinker.tools.base import Response, ToolError, box, medium, number
 
 MAX_SCALE = 8.0
@@ -45,9 +45,9 @@ class Zoom:
     def call(self, arguments: Mapping[str, Any], request: Request) -> Response:
         region, file = box(arguments), medium(arguments, request)
         if is_clip(file):
-            at = number(arguments, "time", 0.0)
-            if at < 0:
-                raise ToolError(f"time is {at:g}; expected a second of the clip")
+            at, duration = number(arguments, "time", 0.0), probe(file).duration
+            if not 0 <= at <= duration:
+                raise ToolError(f"time is {at:g}; expected a second of the clip, 0 to {duration:.1f}")
             picture = Image.fromarray(open_clip(file, times=[at]).frames[0])
         else:
             picture = open_image(file)

@@ -182,3 +182,22 @@ def test_a_filter_that_nothing_passes_says_so(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("onethinker.report.rollouts.read_rollouts", lambda *_: iter(()))
     done = CliRunner().invoke(app, ["rollouts", str(tmp_path), "--step", "9", "--min-reward", "1.2"])
     assert done.exit_code == 1 and "no answer matches --min-reward 1.2 --step 9" in done.stderr
+
+
+def test_difficulty_asks_in_words_that_tell_of_the_models_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen(Exception):
+        pass
+
+    def measure(corpus, folder, asked, **rest):
+        raise Seen(asked.prompts.system, asked.engine.identity)
+
+    monkeypatch.setattr("onethinker.corpus.difficulty.measure_difficulty", measure)
+    script = tmp_path / "script.json"
+    script.write_text("{}")
+    told = ["data", "difficulty", str(tmp_path), "--model", str(script), "--engine", "scripted", "--as", "mini"]
+    done = CliRunner().invoke(app, [*told, "--set", "tools.names=[zoom]"])
+    assert isinstance(done.exception, Seen), done.output
+    system, identity = done.exception.args
+    assert "tools: zoom" in system and "tools=zoom" in identity

@@ -11,6 +11,7 @@ import pytest
 from onethinker.engines.base import Request, disarm_response
 from onethinker.media import MediaBudget
 from onethinker.recipes import SHIPPED, override
+from onethinker.recipes.answering import answering_engine
 from onethinker.recipes.tools import recipe_tools
 from onethinker.tools import ToolError
 from onethinker.tools.knowledge import MAX_FILE, MAX_PASSAGE, Knowledge
@@ -110,10 +111,13 @@ def test_one_file_may_be_a_link(tmp_path: Path) -> None:
         Knowledge(tmp_path / "blob")
 
 
-def test_a_process_sees_that_the_files_have_changed(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("marn 7")
-    recipe = override(SHIPPED["mini"], ["tools.names=[search]", f"tools.knowledge={tmp_path}"])
-    (before,) = recipe_tools(recipe)
-    assert recipe_tools(recipe)[0] is before
-    (tmp_path / "a.txt").write_text("marn seven")
-    assert recipe_tools(recipe)[0].identity != before.identity
+def test_a_model_that_is_loaded_sees_the_files_as_they_are_now(tmp_path: Path) -> None:
+    facts, script = tmp_path / "a.txt", tmp_path / "script.json"
+    facts.write_text("marn 7")
+    script.write_text("{}")
+    recipe = override(SHIPPED["mini"], [f"model.base={script}", "tools.names=[search]", f"tools.knowledge={facts}"])
+    before = answering_engine(recipe, "scripted").identity
+    (held,) = recipe_tools(recipe)
+    facts.write_text("marn 9")
+    assert recipe_tools(recipe)[0] is held  # what is under way goes on with what it began with
+    assert answering_engine(recipe, "scripted").identity != before

@@ -57,6 +57,9 @@ def test_zoom_shows_the_region_at_the_budgets_size(quarters: Path, clip: Path) -
     (thin,) = zoom.call({"box": [0, 500, 1000, 500.1]}, ask(quarters))
     height, width, _ = opened(thin).shape
     assert 50 <= width / height <= 200 and width * height <= 64 * 64  # as long as models take
+    for time in (-1, 11):
+        with pytest.raises(ToolError, match=r"0 to 10\.0"):
+            zoom.call({"box": [0, 0, 100, 100], "time": time}, ask(clip))
     with pytest.raises(ToolError, match="expected x1 < x2"):
         zoom.call({"box": [5, 5, 5, 9]}, ask(quarters))
 
