@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from onethinker.engines.base import Request, Turn
@@ -11,6 +12,7 @@ from onethinker.media import MediaError
 from onethinker.tools.base import Response, Tool, ToolError, shown
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+LAST = "This was the last call: answer now."
 MAX_CALL = 8192
 """Characters of a call; longer ones are not parsed."""
 MAX_WORDS = 20_000
@@ -22,8 +24,14 @@ def calls_tool(text: str) -> bool:
     return text.rstrip().endswith(CLOSE)
 
 
-def answer_call(text: str, request: Request, tools: Sequence[Tool]) -> Turn:
-    """The turn that this text is, with the response to its (last) call: the tool's, or words on what was expected."""
+def answer_call(text: str, request: Request, tools: Sequence[Tool], *, last: bool = False) -> Turn:
+    """The turn that this text is, with the response to its (last) call: the tool's, or words on what was expected.
+    last: no other call may come, and the response says so."""
+    turn = _answered(text, request, tools)
+    return replace(turn, response=(*turn.response, f"\n{LAST}")) if last else turn
+
+
+def _answered(text: str, request: Request, tools: Sequence[Tool]) -> Turn:
     name = ""
     try:
         name, arguments = read_call(text)

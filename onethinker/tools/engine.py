@@ -14,7 +14,6 @@ from onethinker.util.map_ahead import map_ahead
 
 CHUNK = 512
 """Answers under way at a time: their pictures are in memory."""
-LAST = "This was the last call: answer now."
 
 
 class ToolEngine:
@@ -80,12 +79,11 @@ class ToolEngine:
     def _responded(self, request: Request, made: Completion, last: bool) -> Request | str:
         """The request that goes on after the tool's response to the last turn, or why the tool itself failed."""
         try:
-            turn = answer_call(made.text, request, self.tools)
+            turn = answer_call(made.text, request, self.tools, last=last)
         except Exception as error:  # a tool's own fault, of whatever kind, costs one answer
             return f"a tool failed ({type(error).__name__}: {error}) at {made.text[-200:]!a}"
         before = written(request.turns)
-        response = (*turn.response, f"\n{LAST}") if last else turn.response
-        turn = replace(turn, response=response, token_ids=made.token_ids[before:], logps=made.logps[before:])
+        turn = replace(turn, token_ids=made.token_ids[before:], logps=made.logps[before:])
         return replace(request, turns=(*request.turns, turn))
 
 

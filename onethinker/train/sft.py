@@ -97,7 +97,11 @@ class ExampleSource:
         last = [*self.encoder.encode_text(sample.meta["response"]), self.stop]
         answer: Sequence[int] | AnswerTokens = last
         if self.tools and (calls := sample.meta.get("turns")):
-            turns = [answer_call(text, request, self.tools) for text in _calls(sample.id, calls)]
+            most = self.recipe.tools.turns - 1
+            turns = [
+                answer_call(text, request, self.tools, last=number == most)
+                for number, text in enumerate(_calls(sample.id, calls), start=1)
+            ]
             answer = self.encoder.answer_tokens(turns, last, request.budget)
         return Example(self.encoder.encode(request), answer, sample.task)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from onethinker.engines.base import Request, disarm_response
 from onethinker.media import MediaBudget
 from onethinker.recipes import SHIPPED, override
 from onethinker.recipes.answering import tool_overrides
+from onethinker.tools import TOOLS as TOOLS_BY_NAME
 from onethinker.tools import ToolError, make_tools
 from onethinker.tools.call import MAX_WORDS, answer_call, calls_tool
 from tests.tools.conftest import call
@@ -122,3 +125,13 @@ def test_knowledge_that_no_tool_looks_in_is_said(tmp_path, capsys) -> None:
     make_tools(["zoom"], tmp_path)
     make_tools([], tmp_path)
     assert capsys.readouterr().err.count("is not used: no tool looks in it") == 2
+
+
+def test_the_tool_in_the_docs_works_as_it_stands(monkeypatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text()
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class Count" in b)
+    monkeypatch.setattr("onethinker.tools.TOOLS", dict(TOOLS_BY_NAME))
+    exec(block, {})
+    tools = make_tools(["count"])
+    assert answer_call(call("count", text="a b c"), NOTHING, tools).response == ("3 words",)
+    assert answer_call(call("count"), NOTHING, tools).response == ("error: expected a text",)

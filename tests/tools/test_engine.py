@@ -13,7 +13,8 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.scoring.rollout import Rollout
 from onethinker.tasks.prompts import load_prompts
 from onethinker.tools import make_tools
-from onethinker.tools.engine import LAST, ToolEngine
+from onethinker.tools.call import LAST
+from onethinker.tools.engine import ToolEngine
 from onethinker.tools.prompts import with_tools
 from onethinker.util.server import Server
 from tests.tools.conftest import call

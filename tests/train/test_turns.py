@@ -17,6 +17,7 @@ from onethinker.models.load import add_lora
 from onethinker.recipes import SHIPPED, override
 from onethinker.sample import Samples
 from onethinker.tools import make_tools
+from onethinker.tools.call import LAST
 from onethinker.tools.engine import ToolEngine
 from onethinker.train import rl, rollout_engine
 from onethinker.train.prefix import TokenGroup, answer_logps, count_written, microbatches, slice_groups
@@ -157,6 +158,9 @@ def test_sft_learns_the_calls_and_not_the_responses(pictures, tmp_path: Path, en
     assert isinstance(answer, AnswerTokens)
     words = encoder.tokenizer.decode(answer.ids_A[answer.written_A])
     assert words == f"<think>small</think>{ZOOM}<|im_end|>{sample.meta['response']}<|im_end|>"
+    two = ExampleSource(samples, override(RECIPE, ["tools.turns=2"]), encoder)[0].answer
+    said = [encoder.tokenizer.decode(a.ids_A[~a.written_A]) for a in (answer, two)]
+    assert [LAST in words for words in said] == [False, True]  # as an answer of two turns is told
     plain = ExampleSource(samples, override(RECIPE, ["tools.names=[]"]), encoder)[0]
     assert plain.answer == answer.ids_A[answer.written_A][-len(plain.answer) :].tolist()
     for wrong in (7, "<tool_call></tool_call>", [ZOOM, 3], ["no call"], {"a": ZOOM}):
