@@ -9,10 +9,11 @@ import io
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from onethinker.sample.task_names import own_names
 from onethinker.util.files import replacing
 from onethinker.util.lru import LRUCache
 from onethinker.util.map_ahead import map_ahead
+from onethinker.util.runs import RunError, locked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +38,10 @@ TABLES_BYTES = 2 * ROWS_BYTES
 """Of rows that are kept in memory: those of several pools of prompts."""
 DISK_BYTES = 20 << 30
 """Of media and tars from elsewhere that are kept on this machine's disk, half of it for each."""
+PREFIX = "onethinker-media-"
+"""Of the names of those folders."""
+YOUNG = 60.0
+"""Seconds."""
 PATTERNS = (SHARDS, "*.parquet", HUB_SHARDS, "data/*.parquet", "*.tar")
 NOT_SHARDS = (".jsonl", ".json", ".tsv", ".csv", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
 """Endings of files of which no row can be found by its position."""
@@ -91,12 +97,24 @@ def told(where: str, what: str, fix: str = "") -> Iterator[None]:
         raise DataError(f"{where}: {what} ({said})" + (f"; {fix}" if fix else "")) from error
 
 
+def sweep() -> None:
+    """Remove the folders of processes that were killed: nobody holds them. A young one may not be held yet."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError, RunError):
+            if time.time() - folder.stat().st_mtime > YOUNG:
+                with locked(folder):
+                    shutil.rmtree(folder)
+
+
 class Disk:
     """A folder of this process's own for files from elsewhere, up to a number of bytes: the longest unused go first."""
 
     def __init__(self, room: int = DISK_BYTES // 2) -> None:
-        self.folder, self.room, self.held = Path(tempfile.mkdtemp(prefix="onethinker-")), room, 0
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        sweep()
+        self.folder, self.room, self.held = Path(tempfile.mkdtemp(prefix=PREFIX)), room, 0
+        held = ExitStack()
+        held.enter_context(locked(self.folder))
+        weakref.finalize(self, _leave, self.folder, held)
         self._lock = threading.Lock()
         self._sizes: OrderedDict[Path, int] = OrderedDict()
 
@@ -133,6 +151,11 @@ class Disk:
                 oldest, freed = self._sizes.popitem(last=False)
                 oldest.unlink(missing_ok=True)
                 self.held -= freed
+
+
+def _leave(folder: Path, held: ExitStack) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    held.close()
 
 
 def open_shards(path: str, media_root: str | None) -> tuple[Shards, Path]:

@@ -19,7 +19,7 @@ from onethinker.models.threads import set_threads
 from onethinker.recipes.base import Recipe, sft_steps
 from onethinker.recipes.tools import recipe_prompts, recipe_tools
 from onethinker.sample import DataError, Sample
-from onethinker.sample.stream import SampleStream, TrainingSet
+from onethinker.sample.stream import HEAD, SampleStream, TrainingSet
 from onethinker.scoring.rollout import make_request
 from onethinker.tools.call import answer_call, calls_tool
 from onethinker.train import checkpoint
@@ -147,10 +147,14 @@ def run_sft(
 
 
 def _check_answers(samples: TrainingSet) -> None:
-    """Raises DataError where a sample has no worked answer; of a stream the first, others when their turn comes."""
+    """Raises DataError where a sample has no worked answer; of a stream the first that can be read, others when their
+    turn comes."""
     if isinstance(samples, SampleStream):
-        if not (first := samples[0]).meta.get("response"):
-            raise DataError(f"{_lacks_answer(first)}; SFT needs one on every sample, RL does not")
+        head = samples.head(HEAD)
+        if not len(head):
+            raise DataError(f"none of the first {len(head.left_out)} rows can be read; {head.left_out[0]}")
+        if not head[0].meta.get("response"):
+            raise DataError(f"{_lacks_answer(head[0])}; SFT needs one on every sample, RL does not")
         return
     lacking = [sample for sample in samples if not sample.meta.get("response")]
     if lacking:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +22,7 @@ import pytest
 
 from onethinker.corpus.rows import to_table
 from onethinker.media import write_image
-from onethinker.sample import DataError, Sample, load_samples
+from onethinker.sample import DataError, Sample, load_samples, stream_files
 from onethinker.sample.stream import SampleStream, open_stream, open_training
 
 ROW = {"id": "a", "task": "ocr", "modality": "image", "question": "?", "truth": "x"}
@@ -234,3 +239,22 @@ def test_two_media_of_one_name_in_our_own_tars_are_told(tmp_path: Path) -> None:
 def test_what_only_training_reads_is_told_elsewhere(path: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         load_samples(path)
+
+
+def test_folders_of_killed_processes_go_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os, signal; from onethinker.sample.stream_files import Disk; disk = Disk(); "
+        "disk.place('x', lambda aside: aside.write_bytes(b'x')); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    assert (left / "x").exists()
+    monkeypatch.setattr(stream_files, "YOUNG", -60.0)
+    first, second = stream_files.Disk(), stream_files.Disk()
+    assert {*tmp_path.iterdir()} == {first.folder, second.folder}
+    del first
+    gc.collect()
+    assert [*tmp_path.iterdir()] == [second.folder]
