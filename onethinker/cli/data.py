@@ -116,15 +116,22 @@ def convert(
 
 
 @data_app.command()
-def check(data: Data, media_root: Root = "") -> None:
+def check(
+    data: Annotated[
+        str, typer.Argument(help="A file or folder of samples, a folder of splits, or shards in tars or at a URL.")
+    ],
+    media_root: Root = "",
+) -> None:
     """Open every medium, parse every truth, look for doubles. Exit status 1 if anything is wrong.
 
     A file of the published data set is recognised by its hash, and told apart from one that has its name alone.
     """
     from onethinker.data.inspect import check as find
     from onethinker.data.published import say
+    from onethinker.sample.stream import is_url
 
-    say(data)
+    if not is_url(data):
+        say(Path(data))
     problems = find(data, media_root or None)
     for problem in problems:
         print(problem)

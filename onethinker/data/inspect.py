@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from onethinker.data.doubts import doubts
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
 from onethinker.sample import DataError, Sample, Samples, load_samples
 from onethinker.sample.answer import Answer, read_answer
+from onethinker.sample.stream import TrainingSet, is_streamed, open_stream
 from onethinker.tasks import get_task
 from onethinker.util.files import write_whole
 from onethinker.util.html import style, templates
@@ -65,16 +67,19 @@ def check(path: str | Path, media_root: str | Path | None = None) -> list[str]:
     Every row can be read and has an id of its own, every truth parses and earns full accuracy, marks are as many as
     media, every medium opens, is of the kind that it is shown as and lies under the root, no question about the same
     media stands in two splits or twice in one, and no medium's bytes occur in two splits. What is odd (`doubts`) is
-    named too. A file that cannot be read at all raises DataError.
+    named too. Tars and addresses, which training alone reads, are checked as well. A file that cannot be read at all
+    raises DataError.
     """
     problems: list[str] = []
     asked: dict[tuple[str, ...], str] = {}
     homes: dict[str, str] = {}
-    for split, samples in load_splits(path, media_root, strict=False).items():
-        problems += [*samples.left_out, *samples.renamed]
+    for split, samples in _to_check(str(path), media_root).items():
         digests: dict[Path, str] = {}
         with bar(f"check {split}".strip(), len(samples)) as advance:
-            for sample in samples:
+            for sample in _each(samples):
+                if isinstance(sample, str):
+                    problems.append(sample)
+                    continue
                 where = f"{split}/{sample.id}".strip("/")
                 problems += [f"{where}: {problem}" for problem in _problems(sample, samples.root, digests)]
                 files = [digests.get(samples.root / name, name) for name in sample.media]
@@ -89,6 +94,24 @@ def check(path: str | Path, media_root: str | Path | None = None) -> list[str]:
     return problems
 
 
+def _to_check(path: str, media_root: str | Path | None) -> Mapping[str, TrainingSet]:
+    if is_streamed(path, sys.maxsize):
+        return {"": open_stream(path, str(media_root) if media_root else None, buffer=1)}
+    return load_splits(path, media_root, strict=False)
+
+
+def _each(samples: TrainingSet) -> Iterator[Sample | str]:
+    """The samples, and what is wrong with rows that are none."""
+    if isinstance(samples, Samples):
+        yield from (*samples.left_out, *samples.renamed, *samples)
+        return
+    for position in range(len(samples)):
+        try:
+            yield samples[position]
+        except DataError as error:
+            yield str(error)
+
+
 def _problems(sample: Sample, root: Path, digests: dict[Path, str]) -> Iterator[str]:
     """Faults of one sample; the digests of its media's bytes are added, each file being opened once."""
     try:
@@ -100,7 +123,7 @@ def _problems(sample: Sample, root: Path, digests: dict[Path, str]) -> Iterator[
             yield f"its own truth scores {score.accuracy:.3f}; expected 1"
         yield from doubts(sample)
     except (DataError, KeyError) as error:
-        yield str(error)
+        yield str(error.args[0])
     for name in sample.media:
         file = root / name
         if file in digests:

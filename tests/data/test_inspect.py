@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import shutil
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -158,3 +161,23 @@ def test_show_takes_a_task_and_a_source(world: Path, tmp_path: Path) -> None:
         show(world, tmp_path / "p.html", tasks=["trackin"])
     with pytest.raises(DataError, match="no sample of source 'nowhere'"):
         show(world, tmp_path / "p.html", sources=["nowhere"])
+
+
+def test_what_only_training_reads_is_checked_too(tmp_path: Path) -> None:
+    """A row that is no sample, a truth that is none and a medium that is no picture, in a tar at an address."""
+    rows = [
+        {"id": "a", "task": "numerical", "modality": "image", "question": "?", "truth": "3"},
+        {"id": "b", "task": "numerical", "modality": "smell", "question": "?", "truth": "3"},
+        {"id": "c", "task": "numerical", "modality": "image", "question": "!", "truth": "many"},
+    ]
+    with tarfile.open(tmp_path / "a.tar", "w") as out:
+        for number, row in enumerate(rows):
+            for ending, content in (("json", json.dumps(row).encode()), ("png", b"no picture")):
+                info = tarfile.TarInfo(f"{number}.{ending}")
+                info.size = len(content)
+                out.addfile(info, io.BytesIO(content))
+    fs = fsspec.filesystem("memory")
+    fs.put(str(tmp_path / "a.tar"), "/checked/a.tar")
+    for place in (str(tmp_path / "a.tar"), "memory://checked"):
+        lines = "\n".join(check(place))
+        assert all(said in lines for said in ("a: ", "row 2: modality 'smell'", "c: ", "'many'")), lines
