@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from onethinker.engines.base import Capability, Completion, Engine, Request, Sampling, written
@@ -58,23 +58,42 @@ class ToolEngine:
         waiting.sort()
         asked = {place: replace(requests[place[0]], answer=place[1]) for place in waiting}
         for turn in range(1, self.turns):
-            if not waiting:
-                break
-            pairs = [(asked[place], found[place[0]][place[1]]) for place in waiting]
-            # Tools open and resize pictures, which threads do beside one another.
-            respond = partial(self._responded, last=turn + 1 == self.turns)
-            for (index, i), said in zip(waiting, map_ahead(lambda pair: respond(*pair), pairs), strict=True):  # noqa: B023
-                if isinstance(said, Request):
-                    asked[index, i] = said
-                else:
-                    found[index][i] = replace(found[index][i], finish="error", error=said)
-            waiting = [place for place in waiting if found[place[0]][place[1]].finish != "error"]
-            going_on = [asked[place] for place in waiting]
-            for position, (made,) in self.engine.answer(going_on, replace(sampling, n=1)):
-                index, i = waiting[position]
-                found[index][i] = _joined(found[index][i], made, asked[index, i])
-            waiting = [place for place in waiting if _calls(found[place[0]][place[1]])]
-        yield from found.items()
+            last = turn + 1 == self.turns
+            going_on = self._told(waiting, asked, found, last)
+            left, waiting = Counter(index for index, _ in going_on), []
+            yield from ((index, found.pop(index)) for index in sorted(found) if not left[index])
+            again = [asked[place] for place in going_on]
+            for position, (made,) in self.engine.answer(again, replace(sampling, n=1)) if again else ():
+                index, i = going_on[position]
+                found[index][i] = made = _joined(found[index][i], made, asked[index, i])
+                if _calls(made) and not last:
+                    waiting.append((index, i))
+                    continue
+                left[index] -= 1
+                if not left[index]:  # each as soon as it is whole, so that a run that is killed keeps it
+                    yield index, found.pop(index)
+            waiting.sort()
+
+    def _told(
+        self,
+        waiting: list[tuple[int, int]],
+        asked: dict[tuple[int, int], Request],
+        found: dict[int, list[Completion]],
+        last: bool,
+    ) -> list[tuple[int, int]]:
+        """Put the tools' responses to the answers that wait into what is asked; those that go on. An answer whose tool
+        failed is an error."""
+        pairs = [(asked[place], found[place[0]][place[1]]) for place in waiting]
+        going_on = []
+        # Tools open and resize pictures, which threads do beside one another.
+        responses = map_ahead(lambda pair: self._responded(*pair, last=last), pairs)
+        for (index, i), said in zip(waiting, responses, strict=True):
+            if isinstance(said, Request):
+                asked[index, i] = said
+                going_on.append((index, i))
+            else:
+                found[index][i] = replace(found[index][i], finish="error", error=said)
+        return going_on
 
     def _responded(self, request: Request, made: Completion, last: bool) -> Request | str:
         """The request that goes on after the tool's response to the last turn, or why the tool itself failed."""

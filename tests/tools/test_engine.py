@@ -68,6 +68,14 @@ def test_a_tool_that_fails_costs_its_own_answer(ask) -> None:
     assert "KeyError: 'its own fault'" in found[0][0].error
 
 
+def test_an_answer_comes_as_soon_as_it_is_whole(ask) -> None:
+    """A run that is killed keeps what was answered by then."""
+    inner = ScriptedEngine(lambda request, i: ZOOM if len(request.turns) < (1 if request.id == "q" else 2) else DONE)
+    asked = [ask("<image> a", "square", id=i) for i in ("r", "q", "s")]
+    came = [(index, len(inner.asked)) for index, _ in ToolEngine(inner, make_tools(["zoom"])).answer(asked, Sampling())]
+    assert came == [(1, 5), (0, 7), (2, 8)]
+
+
 def test_without_a_call_nothing_changes(ask, mini_processor, mini_model) -> None:
     inner = LocalEngine(mini_model, Encoder(mini_processor))
     asked, sampling = [ask("<image> what?", "square", id="q")], Sampling(n=3, temperature=1.0, max_tokens=8)
