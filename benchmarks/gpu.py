@@ -100,6 +100,12 @@ def _run_part(part: str, rows: Path, dry: bool) -> None:
     PARTS[part](DRY if dry else FULL, tell)
 
 
+def has_card() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "runs/gpu")))
@@ -110,6 +116,8 @@ def main() -> None:
     if given.part:
         _run_part(given.part, given.out, given.dry_run)
         return
+    if not given.dry_run and not has_card():
+        parser.error("no CUDA card that torch can use is here; --dry-run runs the parts on the CPU at toy sizes")
     told = run_parts(given.parts, given.out, dry=given.dry_run)
     print(given.out / "gpu.md")
     failed = [part for part, found in told.items() if found["problem"]]

@@ -135,3 +135,13 @@ def test_the_published_2b_is_as_its_config_says() -> None:
 def test_the_whole_dry_run(tmp_path) -> None:
     told = gpu.run_parts(list(gpu.LIMITS), tmp_path, dry=True)
     assert not [part for part, found in told.items() if found["problem"] or not found["rows"]]
+
+
+def test_without_a_card_nothing_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(gpu, "has_card", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        gpu.main()
+    assert ended.value.code == 2 and "--dry-run" in capsys.readouterr().err and not (tmp_path / "out").exists()
