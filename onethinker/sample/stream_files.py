@@ -206,7 +206,7 @@ def _files(fs: Any, path: str, base: str) -> list[str]:
         return [str(file) for file in shards]
     if _without_query(path).endswith(NOT_SHARDS):
         raise DataError(f"{path}: expected Parquet or tar files that are not compressed; unpack or convert it")
-    if fs.isfile(base):
+    if not path.endswith("/") and fs.isfile(base):  # a server's folders are files to fsspec
         return [base]
     if not fs.isdir(base):
         found = sorted(map(str, fs.glob(base)))

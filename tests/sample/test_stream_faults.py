@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from onethinker.corpus.rows import to_table
 from onethinker.media import write_image
@@ -258,3 +259,28 @@ def test_folders_of_killed_processes_go_and_those_of_living_ones_stay(
     del first
     gc.collect()
     assert [*tmp_path.iterdir()] == [second.folder]
+
+
+class Web(MemoryFileSystem):
+    """As fsspec's file system of HTTP: paths are whole addresses."""
+
+    protocol = "web"
+    store: dict[str, Any] = {}  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path
+
+
+def test_files_of_a_server_are_asked_with_signatures_and_have_media_beside_them(set_of, tmp_path: Path) -> None:
+    fsspec.register_implementation("web", Web, clobber=True)
+    packed = tar(tmp_path / "a.tar", [("1.json", JSON), ("1.png", b"x")])
+    files = {
+        "a.tar?sig=1&x=2": packed, "b.parquet?sig=1": set_of("b.parquet"), "m/0.png": tmp_path / "m/0.png"
+    }  # fmt: skip
+    for name, file in files.items():
+        Web().pipe_file(f"web://host/set/{name}", file.read_bytes())
+    packed_stream = open_stream("web://host/set/a.tar?sig=1&x=2", buffer=2)
+    assert packed_stream[0].paths(packed_stream.root)[0].read_bytes() == b"x"
+    stream = open_stream("web://host/set/b.parquet?sig=1", buffer=2)
+    assert stream[0].paths(stream.root)[0].read_bytes() == (tmp_path / "m/0.png").read_bytes()
