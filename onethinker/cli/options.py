@@ -45,7 +45,7 @@ Tools = Annotated[
     str, typer.Option("--tools", help="What the model may call while it thinks: zoom,look,search or some of them.")
 ]
 Knowledge = Annotated[
-    str, typer.Option("--knowledge", help="What `search` looks in: a folder of .txt, .md and .jsonl files.")
+    str, typer.Option("--knowledge", help="What `search` looks in: a folder of .txt, .md and .jsonl files, or one.")
 ]
 
 

@@ -16,6 +16,8 @@ from onethinker.tools.base import Response, ToolError, number, shown
 from onethinker.tools.knowledge import SUFFIXES, Knowledge, Passage
 from onethinker.util.served import say
 
+MANY = 20_000
+"""Passages whose indexing takes seconds, so that it is said."""
 MAX_QUERY, MAX_PASSAGES, MAX_SAID = 1000, 10, 10
 """Characters of a query; passages of one response; problems of a knowledge base that are said, the rest is counted."""
 _WHOLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -53,6 +55,8 @@ class Search:
             say(f"knowledge base: {problem}; left out")
         if len(self.problems) > MAX_SAID:
             say(f"knowledge base: {len(self.problems) - MAX_SAID:,} more like these; left out")
+        if len(self.passages) > MANY:
+            say(f"knowledge base: indexing {len(self.passages):,} passages")
         tokens = _tokens([p.text for p in self.passages])
         if not any(tokens.ids):
             raise ToolError(
