@@ -225,7 +225,7 @@ def _training(
     out: Path | None,
 ) -> tuple[Recipe, TrainingSet, Path]:
     """The recipe with the flags applied, its samples and the run's folder, checked as far as can be without torch."""
-    from onethinker.data.doubts import tell
+    from onethinker.data.doubts import say_heavy, tell
     from onethinker.models.shipped import find_model, known_model
     from onethinker.recipes import RecipeError, load_recipe
     from onethinker.recipes.answering import FLAGS, flag_overrides
@@ -250,6 +250,7 @@ def _training(
     samples = _samples_of(made)
     if os.environ.get("RANK", "0") == "0":
         tell(samples.head(HEAD))
+        say_heavy(samples)
     return made, samples, folder
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from onethinker.sample import Sample, Samples
 from onethinker.sample.marks import KINDS, MARK, place
 from onethinker.sample.record import DataError
+from onethinker.sample.stream import SampleStream, TrainingSet
 from onethinker.tasks import get_task
 
 _NAMED = 3
@@ -58,6 +59,16 @@ def tell(samples: Samples) -> None:
     _say(f"{len(samples.left_out)} of {total} rows cannot be read and are left out", samples.left_out)
     _say(f"{len(samples.renamed)} ids occur again and were made unique", samples.renamed)
     _say(f"{len(found)} oddities; `onethinker data check` names them all", found)
+
+
+def say_heavy(samples: TrainingSet) -> None:
+    """Print to stderr where rows are read in groups that are larger than what an order shuffles among."""
+    if isinstance(samples, SampleStream) and samples.heaviest > samples.shards.room:
+        print(
+            f"{samples.shards.where}: parts of up to {samples.heaviest / 1e6:,.0f} MB are held whole by each process; "
+            "write smaller row groups, or smaller tars",
+            file=sys.stderr,
+        )
 
 
 def _say(what: str, lines: list[str] | tuple[str, ...]) -> None:

@@ -163,6 +163,11 @@ class SampleStream(Sequence[Sample]):
         except (DataError, OSError):
             return
 
+    @property
+    def heaviest(self) -> int:
+        """Bytes of the largest group of rows, which is read whole."""
+        return max(group.size for group in self.shards.groups)
+
     # ---- all rows ---------------------------------------------------------------------------------------------------
 
     def column(self, name: str) -> list[Any]:

@@ -20,7 +20,7 @@ class Sampler:
     uniform: one pool. task_balanced: a pool a task, in turn. modality_balanced: image and video pools, in turn (the
     paper's balance). curriculum: one pool, where a sample that was all right or all wrong when last tried is passed
     over with probability 3/4, so that prompts of middling difficulty come more often. Before it is tried its
-    `pass_rate` counts, where it has one.
+    `pass_rate` counts, where it has one. Raises DataError for a stream of no sample.
     """
 
     def __init__(self, kind: str, samples: TrainingSet, seed: int) -> None:
@@ -37,6 +37,9 @@ class Sampler:
         for position, key in enumerate(keys):
             if key is not None:  # a row of a stream that is no sample, and has no task
                 self.pools.setdefault(key, []).append(position)
+        if not self.pools:
+            told = samples.head(1).left_out
+            raise DataError(f"none of {len(samples)} rows can be read" + (f"; {told[0]}" if told else ""))
         self.tasks = sorted({task for task in self._task_of if task is not None})
         self.drawn = dict.fromkeys(self.pools, 0)
         self.turn = 0

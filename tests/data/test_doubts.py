@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from onethinker.data.doubts import doubts, tell
+from onethinker.data.doubts import doubts, say_heavy, tell
 from onethinker.data.inspect import check
 from onethinker.sample import Sample, Samples, save_samples
+from onethinker.sample.stream import open_stream
 
 SOUND = Sample("s", "open_ended", "image", "What?", "red", media=("a.png",))
 
@@ -62,3 +63,13 @@ def test_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     )  # fmt: skip
     tell(Samples((SOUND,), Path()))
     assert capsys.readouterr().err == ""
+
+
+def test_rows_that_are_held_in_large_parts_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_samples([SOUND], tmp_path / "a.parquet")
+    stream = open_stream(str(tmp_path / "a.parquet"), buffer=1)
+    say_heavy(stream)
+    assert capsys.readouterr().err == ""
+    stream.shards.room = 10
+    say_heavy(stream)
+    assert "a.parquet: parts of up to 0 MB are held whole by each process" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from onethinker.corpus.rows import to_table
 from onethinker.media import write_image
 from onethinker.sample import DataError, Sample, load_samples, stream_files
 from onethinker.sample.stream import SampleStream, open_stream, open_training
+from onethinker.train.sampler import Sampler
 
 ROW = {"id": "a", "task": "ocr", "modality": "image", "question": "?", "truth": "x"}
 JSON = json.dumps(ROW).encode()
@@ -284,3 +285,9 @@ def test_files_of_a_server_are_asked_with_signatures_and_have_media_beside_them(
     assert packed_stream[0].paths(packed_stream.root)[0].read_bytes() == b"x"
     stream = open_stream("web://host/set/b.parquet?sig=1", buffer=2)
     assert stream[0].paths(stream.root)[0].read_bytes() == (tmp_path / "m/0.png").read_bytes()
+
+
+def test_a_set_of_no_sample_is_no_set_to_draw_from(set_of) -> None:
+    broken = set_of("broken.parquet", lambda row: row | {"task": None, "modality": "smell"})
+    with pytest.raises(DataError, match=r"none of 6 rows can be read; .*row 1: fields task are missing"):
+        Sampler("task_balanced", open_stream(str(broken), buffer=2), 0)
