@@ -10,7 +10,7 @@ from PIL import Image
 
 from onethinker.engines.base import Request
 from onethinker.engines.content import png_bytes
-from onethinker.media import open_clip, probe
+from onethinker.media import frame_times, open_clip, probe
 from onethinker.tools.base import Response, ToolError, medium, number
 
 MAX_FRAMES = 16
@@ -46,6 +46,8 @@ class Look:
         start, end = max(start, 0.0), min(end, duration)
         count = int(min((end - start) * fps, MAX_FRAMES, request.budget.max_frames - 1)) + 1
         times = np.linspace(start, end, min(count, MAX_FRAMES)) if count > 1 else np.array([(start + end) / 2])
+        shown = np.searchsorted(frame_times(file), times + 1e-6, side="right")
+        times = times[np.unique(shown, return_index=True)[1]]  # no frame twice, however many a second were asked for
         clip = open_clip(file, request.budget, times=times)
         parts: list[str | bytes] = []
         for frame, seconds in zip(clip.frames, clip.times, strict=True):

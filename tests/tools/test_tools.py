@@ -72,6 +72,8 @@ def test_look_shows_frames_with_their_seconds(clip: Path, quarters: Path) -> Non
     assert np.allclose(grey, [60, 80, 100], atol=4)
     many = look.call({"start": 0, "end": 1e6, "fps": 1e6}, ask(clip))
     assert len(many) == 2 * min(MAX_FRAMES, BUDGET.max_frames)
+    few = look.call({"start": 1, "end": 1.5, "fps": 30}, ask(clip))
+    assert [part for part in few if isinstance(part, str)] == ["<1.0 seconds>", "<1.3 seconds>", "<1.5 seconds>"]
     for wrong in ({"start": 11, "end": 12}, {"start": 4, "end": 3}, {"start": 0, "end": 1, "fps": 0}):
         with pytest.raises(ToolError, match=r"10\.0 seconds"):
             look.call(wrong, ask(clip))
