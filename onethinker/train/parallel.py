@@ -9,9 +9,12 @@ rounding, which Muon enlarges.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import pickle
+import platform
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,10 +25,12 @@ from typing import Any, TypeVar
 import torch
 
 from onethinker.util.interrupt import STATUS, Interrupted
-from onethinker.util.runs import started
+from onethinker.util.runs import CONFIG, RunError, differences, started
 
 T = TypeVar("T")
 
+APPEARS = 60.0
+"""Seconds that a file system may take to show what was written on another host."""
 COLLECTIVE_TIMEOUT = timedelta(hours=2)
 """How long one process waits for another: the longest answers of one may take that much longer than the other's."""
 
@@ -146,11 +151,47 @@ def stopped(run: Path, step: int, steps: int, number: int) -> Interrupted:
 def run_folder(processes: Processes, out: Path, config: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
     """The folder of a run of this config, opened and held by the leading process. See `open_run` and `locked`.
 
-    A run that fails or is interrupted before its first step leaves nothing behind that was not there before.
+    A run that fails or is interrupted before its first step leaves nothing behind that was not there before. Raises
+    RunError where a process was started with another config or other data, or does not see the folder: on a host that
+    does not share it, it would go on from nothing.
     """
     with ExitStack() as held:
 
         def claim() -> Path:
             return held.enter_context(started(out, config, fresh=fresh))
 
-        yield processes.run_on_main(claim)
+        _tell_first(processes, _other_config(processes.gather(json.loads(json.dumps(config, default=str)))))
+        folder = processes.run_on_main(claim)
+        blind = [host for host in processes.gather("" if _appears(folder / CONFIG) else platform.node()) if host]
+        problem = f"{folder} is not seen on {blind[0]}; put --out on storage that all hosts share" if blind else ""
+        _tell_first(processes, problem)
+        yield folder
+
+
+def _tell_first(processes: Processes, problem: str) -> None:
+    """Raise RunError with the problem, if any, which all processes know, in the leading one; the others end quietly."""
+
+    def tell() -> None:
+        if problem:
+            raise RunError(problem)
+
+    processes.run_on_main(tell)
+
+
+def _other_config(given: Sequence[Any]) -> str:
+    """What of the processes' configs is not as in the leading one's, in words."""
+    for rank, config in enumerate(given):
+        if changed := differences(given[0], config):
+            lines = "\n  ".join(changed)
+            return (
+                f"process {rank} has another config, or other data:\n  {lines}\nstart all with one command on one set"
+            )
+    return ""
+
+
+def _appears(file: Path) -> bool:
+    """Whether a file is there that another process wrote; a network's file system may know it later."""
+    until = time.monotonic() + APPEARS
+    while not file.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    return file.exists()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -27,9 +27,10 @@ from onethinker.sample import Samples, load_samples, save_samples
 from onethinker.train import checkpoint, distributed
 from onethinker.train.batches import sft_batches
 from onethinker.train.distributed import DistributedModel
-from onethinker.train.parallel import SINGLE_PROCESS, Processes, join_processes
+from onethinker.train.parallel import SINGLE_PROCESS, Processes, join_processes, run_folder
 from onethinker.train.prefix import answer_logps
 from onethinker.train.start import say_idle
+from onethinker.util.runs import RunError
 from tests.train import two
 from tests.train.runs import lasting
 
@@ -87,6 +88,35 @@ def test_answers_are_decoded_from_matrices_cast_once(mini_model, mini_processor,
     with model.unsharded(cast=False):
         weights = dict(model.rollout_model.named_parameters())
         assert all(weights[n].data_ptr() == p.data_ptr() for n, p in mini_model.named_parameters())
+
+
+class Gathered(Processes):
+    """The leading one of two; others: what the other one gives each time that all are asked."""
+
+    others: ClassVar[list[Any]] = []
+
+    def gather(self, value):
+        return [value, self.others.pop(0)]
+
+    def run_on_main(self, action):
+        return action()
+
+
+def test_a_process_with_another_config_or_without_the_folder_ends_the_run_at_its_start(tmp_path):
+    config = {"recipe": {"sft": {"batch": 4}}, "samples": {"n": 8}}
+    processes = Gathered(0, 2)
+    processes.others[:] = [{"recipe": {"sft": {"batch": 4}}, "samples": {"n": 9}}]
+    told = r"process 1 has another config, or other data:\n  samples.n: 8 → 9\nstart all with one command on one set"
+    with pytest.raises(RunError, match=told), run_folder(processes, tmp_path / "a", config, fresh=False):
+        pass
+    processes.others[:] = [config, "host1"]
+    told = "a is not seen on host1; put --out on storage that all hosts share"
+    with pytest.raises(RunError, match=told), run_folder(processes, tmp_path / "a", config, fresh=False):
+        pass
+    assert not (tmp_path / "a").exists()
+    processes.others[:] = [config, ""]
+    with run_folder(processes, tmp_path / "a", config, fresh=False) as folder:
+        assert folder == tmp_path / "a"
 
 
 def test_processes_without_work_are_told_of_once(capsys):
