@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from onethinker.plan.cluster import PUBLISHED, RL_SAMPLES, SFT_SAMPLES, bottlenecks, make_clusters, memory_variants
+from onethinker.plan.cluster import (
+    PUBLISHED,
+    RL_SAMPLES,
+    SFT_SAMPLES,
+    Cluster,
+    bottlenecks,
+    make_clusters,
+    memory_variants,
+)
 from onethinker.plan.estimate import GB, USABLE, Plan, make_plan
 from onethinker.plan.machine import Rate, Typical
 from onethinker.recipes import Recipe
@@ -49,7 +57,11 @@ def print_plan(
         console.print(f"SFT takes {sft}", highlight=False)
     console.print(_parts(plan))
     corpora = (samples or SFT_SAMPLES, rl_samples or RL_SAMPLES)
-    console.print(_clusters(recipe, gpus, rate, typical, corpora))
+    clusters = make_clusters(recipe, gpus, rate, typical, corpora)
+    console.print(_clusters(clusters))
+    console.print(f"(hours of SFT on {corpora[0]:,} samples, of RL on {corpora[1]:,}, dollars for both)")
+    for cluster in clusters:
+        console.print(_slowest(cluster), highlight=False)
     console.print(f"({PUBLISHED}; its answers' length and its hardware's share are not known)", highlight=False)
     console.print(f"assumed: {rate}; {typical}; {USABLE:.0%} of the memory usable", style="dim", highlight=False)
     _verdict(console, recipe, plan, memory)
@@ -178,20 +190,22 @@ def _parts(plan: Plan) -> Table:
     return table
 
 
-def _clusters(recipe: Recipe, gpus: int, rate: Rate, typical: Typical, corpora: tuple[int, int]) -> Table:
-    sft, rl = (f"{name} of {count:,}, hours" for name, count in zip(("SFT", "RL"), corpora, strict=True))
-    table = _table(
-        "GPUs", "GB a GPU", "SFT step, s", "RL step, s", "GB received", sft, rl, "dollars", "most of the time"
-    )
-    for cluster in make_clusters(recipe, gpus, rate, typical, corpora):
-        told = "\n".join(f"{name}: {part}" for name, part in cluster.bottlenecks.items())
+def _clusters(clusters: list[Cluster]) -> Table:
+    table = _table("GPUs", "GB a GPU", "SFT step, s", "RL step, s", "GB received", "SFT hours", "RL hours", "dollars")
+    for cluster in clusters:
         exchanged = sum(cluster.exchanged[name] for name in ("RL rollouts", "RL updates"))
         hours = (f"{number:,.0f}" for number in cluster.hours.values())
         table.add_row(
             f"{cluster.gpus}", _gb(cluster.peak * GB), f"{sum(cluster.sft.values()):,.3g}",
-            f"{sum(cluster.rl.values()):,.3g}", f"{exchanged:,.0f}", *hours, f"{cluster.price:,.0f}", told,
+            f"{sum(cluster.rl.values()):,.3g}", f"{exchanged:,.0f}", *hours, f"{cluster.price:,.0f}",
         )  # fmt: skip
     return table
+
+
+def _slowest(cluster: Cluster) -> str:
+    """What takes most of each stage's time, in a line: a table has no room for it on a terminal of 80 columns."""
+    told = (f"{name} {part}" for name, part in cluster.bottlenecks.items())
+    return f"most of the time on {cluster.gpus:,}: {', '.join(told)}"
 
 
 def _gb(size: float) -> str:

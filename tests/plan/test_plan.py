@@ -293,6 +293,17 @@ def test_every_epoch_of_sft_is_counted(capsys: pytest.CaptureFixture[str]) -> No
     assert "--samples N" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("gpus", [1, 32])
+def test_nothing_is_cut_short_on_a_narrow_terminal(gpus, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_plan(load_recipe("qwen3_vl_8b"), gpus, samples=340_000)
+    told = capsys.readouterr().out
+    assert "…" not in told and max(map(len, told.splitlines())) <= 80
+    words = " ".join(told.split())
+    assert "most of the time on 256: SFT GPUs without work (32 to deal out)" in words
+    assert "SFT on 340,000 samples" in words
+
+
 def test_time_follows_the_rate() -> None:
     slow, fast = (make_plan(MINI, 1, make_rate(tflops=t)).stages for t in (1.0, 2.0))
     assert slow["SFT"].parts["arithmetic"] == pytest.approx(2 * fast["SFT"].parts["arithmetic"])
