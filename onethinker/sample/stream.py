@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -26,7 +27,7 @@ from onethinker.sample.media_fields import unpacked
 from onethinker.sample.pictures import embedded_file, unpack
 from onethinker.sample.record import DataError, Sample, Samples
 from onethinker.sample.shards import set_files
-from onethinker.sample.stream_files import is_url, open_shards
+from onethinker.sample.stream_files import is_url, open_shards, patiently
 from onethinker.util.map_ahead import map_ahead
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class SampleStream(Sequence[Sample]):
     @overload
     def __getitem__(self, index: slice) -> Samples: ...
     def __getitem__(self, index: int | slice) -> Sample | Samples:
-        """Raises DataError for a row that is no sample, or whose media cannot be fetched."""
+        """Raises DataError for a row that is no sample, or whose media are not there, Unreachable where a file system
+        fails."""
         if isinstance(index, slice):
             return Samples(tuple(self[i] for i in range(*index.indices(len(self)))), self.root)
         sample, media = self._read(index)
@@ -134,7 +136,7 @@ class SampleStream(Sequence[Sample]):
         if not self.shards.disk:
             return unpack(value, self.root, stem, where)
         path, data = embedded_file(value, stem, where)
-        self.shards.disk.place(path, lambda aside: aside.write_bytes(data))
+        patiently(where, partial(self.shards.disk.place, path, lambda aside: aside.write_bytes(data)))
         return path
 
     def _locate(self, index: int) -> tuple[Group, int]:

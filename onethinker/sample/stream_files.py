@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from onethinker.sample.record import MODALITIES, DataError, resolve_under
 from onethinker.sample.shards import HUB_SHARDS, SHARDS, chosen, set_files
@@ -38,6 +38,11 @@ TABLES_BYTES = 2 * ROWS_BYTES
 """Of rows that are kept in memory: those of several pools of prompts."""
 DISK_BYTES = 20 << 30
 """Of media and tars from elsewhere that are kept on this machine's disk, half of it for each."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds before a file system that failed is asked again."""
+OF_A_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""What a file system says of one file."""
+T = TypeVar("T")
 PREFIX = "onethinker-media-"
 """Of the names of those folders."""
 YOUNG = 60.0
@@ -85,12 +90,52 @@ class Shards(Protocol):
         ...
 
 
+class Unreachable(RunError):
+    """A file system fails: no row is at fault, and a run ends rather than going without them."""
+
+
+def patiently(where: str, work: Callable[[], T], own: tuple[type[Exception], ...] = ()) -> T:
+    """What `work` gives, which is done again for half a minute where a file system fails. own: errors that are the
+    file's, as DataError is, and raised at once. Raises Unreachable."""
+    at_once: tuple[type[Exception], ...] = (DataError, *own)
+    for pause in (*PAUSES, None):
+        try:
+            return work()
+        except at_once:
+            raise
+        except Exception as error:
+            if pause is None:
+                raise Unreachable(
+                    f"{where}: cannot be had ({type(error).__name__}: {error}); once it can, the same command goes on"
+                ) from error
+            time.sleep(pause)
+    raise AssertionError
+
+
+class _Watched:
+    """A file that keeps the error of a read, by which a file system's is told from that of a decoder."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.failed: Exception | None = None
+
+    def read(self, *size: int) -> Any:
+        try:
+            return self.file.read(*size)
+        except Exception as error:
+            self.failed = error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
 @contextmanager
 def told(where: str, what: str, fix: str = "") -> Iterator[None]:
     """Raises DataError for whatever a file system raises within; each has errors of its own."""
     try:
         yield
-    except DataError:
+    except (DataError, Unreachable):
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -227,7 +272,7 @@ def _fetch(disk: Disk, fs: Any, base: str, names: Sequence[str]) -> None:
     for name in names:
         file = f"{base.rstrip('/')}/{name}"
         with told(file, "cannot be fetched"):
-            disk.place(name, partial(copy_here, fs, file))
+            patiently(file, partial(disk.place, name, partial(copy_here, fs, file)), OF_A_FILE)
 
 
 def copy_here(fs: Any, path: str, aside: Path) -> None:
@@ -267,17 +312,33 @@ class ParquetShards:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with told(file, "not a whole Parquet file", "fetch or build it again"):
-            with self.fs.open(file, "rb") as opened:
-                size = opened.seek(0, io.SEEK_END)
-                opened.seek(max(0, size - TAIL))
+        def read(opened: Any) -> tuple[Any, bytes]:
+            size = opened.seek(0, io.SEEK_END)
+            opened.seek(max(0, size - TAIL))
+            tail = opened.read()
+            length = int.from_bytes(tail[-8:-4], "little") + 8
+            if TAIL < length <= size:
+                opened.seek(size - length)
                 tail = opened.read()
-                length = int.from_bytes(tail[-8:-4], "little") + 8
-                if TAIL < length <= size:
-                    opened.seek(size - length)
-                    tail = opened.read()
-            footer = pq.read_metadata(pa.BufferReader(b"PAR1" + tail[-length:]))
-        return footer, tail[-length:]
+            return pq.read_metadata(pa.BufferReader(b"PAR1" + tail[-length:])), tail[-length:]
+
+        return self._through(file, f"{file}: not a whole Parquet file", read)
+
+    def _through(self, file: str, problem: str, read: Callable[[Any], T]) -> T:
+        """What `read` makes of the opened file. Raises DataError, which begins with the problem, for bytes of which it
+        makes nothing."""
+
+        def once() -> T:
+            with self.fs.open(file, "rb") as opened:
+                watched = _Watched(opened)
+                try:
+                    return read(watched)
+                except Exception as error:
+                    if watched.failed:
+                        raise watched.failed from error
+                    raise DataError(f"{problem} ({error}); fetch or build it again") from error
+
+        return patiently(file, once)
 
     def row(self, group: Group, row: int) -> tuple[Mapping[str, Any], Media]:
         table = self._tables.get((group.file, group.part), lambda: self._read(group))
@@ -290,12 +351,11 @@ class ParquetShards:
     def _read(self, group: Group, columns: list[str] | None = None) -> pa.Table:
         import pyarrow.parquet as pq
 
-        with (
-            told(f"{group.file}, row group {group.part}", "cannot be read", "fetch or build it again"),
-            self.fs.open(group.file, "rb") as opened,
-        ):
+        def read(opened: Any) -> pa.Table:
             file = pq.ParquetFile(opened, metadata=self._footers[group.file])
             return file.read_row_group(group.part, columns).combine_chunks()
+
+        return self._through(group.file, f"{group.file}, row group {group.part}: cannot be read", read)
 
     def column(self, name: str) -> list[Any] | None:
         """Of files in our own form alone: others name tasks in words of their own."""

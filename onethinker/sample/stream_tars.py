@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from onethinker.sample.files import json_row
 from onethinker.sample.media_fields import with_media
 from onethinker.sample.record import DataError
-from onethinker.sample.stream_files import DISK_BYTES, Disk, Group, Media, copy_here, told
+from onethinker.sample.stream_files import DISK_BYTES, Disk, Group, Media, copy_here, patiently, told
 from onethinker.util.map_ahead import map_ahead
 
 MAX_ROW = 64 << 20
@@ -84,8 +84,7 @@ class TarShards:
         if self.local:
             return Path(file)
         name = hashlib.sha256(file.encode()).hexdigest()[:16]
-        with told(file, "cannot be fetched"):
-            return self._tars.place(f"{name}.tar", partial(copy_here, self.fs, file))
+        return patiently(file, partial(self._tars.place, f"{name}.tar", partial(copy_here, self.fs, file)))
 
     def row(self, group: Group, row: int) -> tuple[Mapping[str, Any], Media]:
         members = self._index[group.file][row]
@@ -93,7 +92,7 @@ class TarShards:
         _check_members(members, where)
         (_, offset, size), *others = members
         try:
-            found = json_row(self._bytes(group.file, offset, size), where)
+            found = json_row(patiently(where, lambda: self._bytes(group.file, offset, size)), where)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where}: not JSON ({error})") from error
         if isinstance(found, DataError):
@@ -116,8 +115,7 @@ class TarShards:
             raise DataError(f"{where}: names {len(names)} media and holds {', '.join(members) or 'none'}")
         for name, ending in zip(names, endings, strict=True):
             offset, size = members[ending]
-            with told(where, "its media cannot be placed"):
-                self.disk.place(name, partial(self._copy, file, offset, size), size)
+            patiently(where, partial(self.disk.place, name, partial(self._copy, file, offset, size), size))
 
     def _copy(self, file: str, offset: int, size: int, aside: Path) -> None:
         aside.write_bytes(self._bytes(file, offset, size))

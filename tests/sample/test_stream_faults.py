@@ -25,6 +25,7 @@ from onethinker.corpus.rows import to_table
 from onethinker.media import write_image
 from onethinker.sample import DataError, Sample, load_samples, stream_files
 from onethinker.sample.stream import SampleStream, open_stream, open_training
+from onethinker.sample.stream_files import Unreachable
 from onethinker.train.sampler import Sampler
 
 ROW = {"id": "a", "task": "ocr", "modality": "image", "question": "?", "truth": "x"}
@@ -291,3 +292,58 @@ def test_a_set_of_no_sample_is_no_set_to_draw_from(set_of) -> None:
     broken = set_of("broken.parquet", lambda row: row | {"task": None, "modality": "smell"})
     with pytest.raises(DataError, match=r"none of 6 rows can be read; .*row 1: fields task are missing"):
         Sampler("task_balanced", open_stream(str(broken), buffer=2), 0)
+
+
+def forget(stream: SampleStream) -> None:
+    """As if all that was fetched had been dropped."""
+    for disk in {stream.shards.disk, getattr(stream.shards, "_tars", stream.shards.disk)}:
+        for path in disk._sizes:
+            path.unlink()
+        disk._sizes.clear()
+
+
+@pytest.mark.parametrize("form", ["parquet", "tar"])
+def test_a_file_system_that_fails_is_asked_again_and_its_rows_are_not_at_fault(
+    form: str, set_of, tmp_path: Path, bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row group, a medium and a tar; what stays away ends the run, which goes on by the same command."""
+    monkeypatch.setattr(stream_files, "PAUSES", (0.0, 0.0))
+    bucket.pipe("/far/a.parquet", set_of("a.parquet").read_bytes())
+    bucket.put(f"{tmp_path}/m/", "/far/m/", recursive=True)
+    bucket.put(str(tar(tmp_path / "b.tar", [("1.json", JSON), ("1.png", b"x")])), "/far/b.tar")
+    stream = open_stream(f"memory://far/{'a' if form == 'parquet' else 'b'}.{form}", buffer=2)
+    failures = 2
+
+    def failing(work: Callable[..., Any]) -> Callable[..., Any]:
+        def worked(*args: Any, **kwargs: Any) -> Any:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise ConnectionResetError("by peer")
+            return work(*args, **kwargs)
+
+        return worked
+
+    for name in ("_open", "get_file"):
+        monkeypatch.setattr(MemoryFileSystem, name, failing(getattr(MemoryFileSystem, name)))
+    forget(stream)
+    assert stream[0].paths(stream.root)[0].is_file() and not failures
+    forget(stream)
+    failures = 1000
+    with pytest.raises(Unreachable, match=r"far/.*ConnectionResetError: by peer.*the same command goes on"):
+        stream[0]
+    with pytest.raises(Unreachable, match=r"far/.*ConnectionResetError"):
+        open_stream("memory://far/a.parquet", buffer=2)
+
+
+def test_a_reading_that_fails_within_a_row_group_is_no_broken_row_group(set_of, monkeypatch) -> None:
+    monkeypatch.setattr(stream_files, "PAUSES", ())
+    stream = open_stream(str(set_of("a.parquet")), buffer=2)
+    monkeypatch.setattr(stream_files._Watched, "read", fails_as_a_disk)
+    with pytest.raises(Unreachable, match=r"a.parquet: cannot be had .OSError: .* disk"):
+        stream[0]
+
+
+def fails_as_a_disk(watched: Any, *size: int) -> bytes:
+    watched.failed = OSError(5, "disk")
+    raise watched.failed
