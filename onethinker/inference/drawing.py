@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from PIL import Image
 from onethinker.inference.fields import Masks
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image, write_clip, write_gif, write_image
 from onethinker.segment import Segmenter
-from onethinker.segment.answers import masks_of, parts_of
+from onethinker.segment.answers import majority, masks_of, parts_of
 from onethinker.tasks import get_task
 from onethinker.util.files import write_whole
 
@@ -65,8 +65,10 @@ def draw(
     else:
         frames, seconds = [open_image(file)], [0.0]
     task, masks = get_task(result.task), []
-    if task.masks and result.value is not None:
-        masks = masks_of(segmenter or result.segmenter(), result.sample, file, result.value, seconds)
+    if parts_of(result.sample, result.value):
+        makes = segmenter or result.segmenter()
+        votes = [masks_of(makes, result.sample, file, value, seconds) for value in (result.value, *result.others)]
+        masks = [majority(of_frame) for of_frame in zip(*votes, strict=True)]
     return task.draw(result.sample, result.answer, frames, seconds, masks), seconds
 
 
@@ -141,16 +143,22 @@ def masks_at(result: Result, times: np.ndarray | None, label: str) -> Masks:
     """As `Result.masks_at`."""
     width, height = result.size
     none = Masks(np.zeros((0, height, width), bool), np.zeros(0), label, result.size)
-    parts = parts_of(result.sample, result.value)
-    if parts is None:
+    if parts_of(result.sample, result.value) is None:
         return none
+    wanted = np.asarray([result.value.time or 0.0] if times is None else times, np.float64)
     if get_task(result.task).masks == "image":
-        mask = result.segmenter().segment_image(open_image(result.media[0]), *parts)
-        return Masks(mask[None], np.array([np.nan]), label, result.size)
-    key = result.value.time or 0.0
-    wanted = np.asarray([key] if times is None else times, np.float64)
-    masks_T = result.segmenter().segment_clip(result.media[0], key, *parts, wanted)
-    return Masks(masks_T, wanted, label, result.size)
+        wanted = np.array([np.nan])
+    votes = (_masks_of(result, value, wanted) for value in (result.value, *result.others))
+    return Masks(majority(votes), wanted, label, result.size)
+
+
+def _masks_of(result: Result, value: Any, times: np.ndarray) -> np.ndarray:
+    """What the segmenter makes of one answer, at full size: (1, H, W) of an image, (T, H, W) of a clip."""
+    parts = parts_of(result.sample, value)
+    assert parts is not None
+    if get_task(result.task).masks == "image":
+        return result.segmenter().segment_image(open_image(result.media[0]), *parts)[None]
+    return result.segmenter().segment_clip(result.media[0], value.time or 0.0, *parts, times)
 
 
 def _file_name(label: str) -> str:

@@ -24,6 +24,7 @@ from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import read_answer
 from onethinker.scoring.consensus import consensus
 from onethinker.segment import Segmenter, make_segmenter
+from onethinker.segment.answers import parts_of
 from onethinker.tasks import TASKS, TaskError, get_task
 from onethinker.tasks.prompts import PromptSet
 from onethinker.util.served import say
@@ -129,7 +130,10 @@ class Model(Verbs):
         completions = [c for c in completions if c.finish != "error"] or completions[:1]
         answers = [read_answer(completion.text, completion.finish) for completion in completions]
         (found,) = consensus([sample], [answers])
-        return replace(self._result(sample, media, completions[found.index]), agreement=found.agreement)
+        readings = (get_task(sample.task).read(sample, a) for i, a in enumerate(answers) if i != found.index)
+        others = tuple(reading.value for reading in readings if parts_of(sample, reading.value))
+        result = self._result(sample, media, completions[found.index])
+        return replace(result, agreement=found.agreement, others=others)
 
     def _result(self, sample: Sample, media: Given, completion: Completion) -> Result:
         answer = read_answer(completion.text, completion.finish)

@@ -44,8 +44,10 @@ class Result:
     media: the files asked about. names: what they are called, empty where one came from memory. response: all that the
     model wrote; `thinking` and `text` are its parts. model: whose answer it is, an engine's identity. tokens, seconds:
     of the answer. index: its place in a batch. turns: those before the last, each with its tool call and the response.
-    agreement: of several sampled answers how far the others agree with this one, 0–1; None of a single answer. Boxes,
-    points and times are those of the first medium; without media, or where the answer is in words, there are none.
+    agreement: of several sampled answers how far the others agree with this one, 0–1; None of a single answer. others:
+    of a segmentation the values of those; a mask holds the pixels that more than half of all answers' masks hold.
+    Boxes, points and times are those of the first medium; without media, or where the answer is in words, there are
+    none.
     """
 
     sample: Sample
@@ -60,6 +62,7 @@ class Result:
     index: int = 0
     turns: tuple[Turn, ...] = ()
     agreement: float | None = None
+    others: tuple[Any, ...] = ()
     segmenter: Callable[[], Segmenter] = field(default=make_segmenter, repr=False, compare=False)
     folder: MediaFolder = field(default_factory=MediaFolder, repr=False, compare=False)
     """Holds the files of media that came from memory."""

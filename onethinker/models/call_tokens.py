@@ -2,10 +2,13 @@
 
 The mini model's tokenizer was made from text without calls and spells one in some sixty tokens, most of a letter or
 two. In the copy it is a dozen; the new rows of embedding and head are the means of their pieces' rows.
+
+    python -m onethinker.models.call_tokens mini-sft FOLDER
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from pathlib import Path
 
@@ -37,3 +40,15 @@ def add_call_tokens(model: str, out: Path) -> Path:
     if (recipe := Path(locate(model)) / RECIPE_FILE).exists():
         shutil.copyfile(recipe, out / RECIPE_FILE)
     return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a checkpoint's folder, or the name of a shipped model")
+    parser.add_argument("out", type=Path, help="the folder of the copy")
+    given = parser.parse_args()
+    print(add_call_tokens(given.model, given.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +42,12 @@ def masks_of(
     clip = open_clip(file, budget)
     masks_T = segmenter.segment_clip(clip, value.time or 0.0, *parts, clip.times)
     return [masks_T[np.abs(clip.times - time).argmin()] for time in times]
+
+
+def majority(masks: Iterable[Mask]) -> Mask:
+    """The pixels that more than half of the masks hold, all of one shape; of one mask itself."""
+    first, *rest = masks
+    held = first.astype(np.uint16)
+    for mask in rest:
+        held += mask
+    return 2 * held > 1 + len(rest)

@@ -6,6 +6,7 @@ import base64
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ from onethinker.inference.record import read_turn
 from onethinker.inference.rows import Row, row_key
 from onethinker.inference.transcript import SIDE, SMALL
 from onethinker.media import MediaBudget
+from onethinker.segment import Segmenter
 from onethinker.tasks.prompts import load_prompts
 from onethinker.tools import make_tools
 from onethinker.tools.engine import ToolEngine
@@ -101,3 +103,39 @@ def test_what_could_not_be_asked_has_no_vote() -> None:
 
     result = model(ScriptedEngine(script), samples=4).ask(PICTURE, "Which?", options=["A. red", "B. green"])
     assert result.value == "B" and result.agreement == pytest.approx(1 / 2)
+
+
+class Filled(Segmenter):
+    """The whole box, whatever is in it."""
+
+    identity = "filled"
+    step = 1.0
+
+    def segment_image(self, image, box, positive, negative):
+        width, height = image.size
+        x1, x2 = (round(x * width / 1000) for x in (box[0], box[2]))
+        mask = np.zeros((height, width), bool)
+        mask[:, x1:x2] = True
+        return mask
+
+    def start(self, frame, prompt, before, after):
+        raise NotImplementedError
+
+
+def test_a_mask_is_the_majority_of_several(monkeypatch) -> None:
+    """Pixels that two of three answers' masks hold; of one that has no points there is no mask to count."""
+    spans = [(0, 375), (312, 625), (250, 1000), None]
+
+    def script(request, i: int) -> str:
+        box = f'"boxes":[{spans[i][0]},0,{spans[i][1]},1000],' if spans[i] else ""
+        points = '"positive_points":[[5,5],[6,6],[7,7]],"negative_points":[[9,9],[8,8],[7,9]]'
+        return f"<think>t</think><answer>{{{box}{points}}}</answer>"
+
+    monkeypatch.setattr("onethinker.inference.model.make_segmenter", lambda name: Filled())
+    result = model(ScriptedEngine(script), samples=4).ask(PICTURE, "the disc", task="image_segmentation")
+    held = result.masks.data[0].any(axis=0)
+    width = PICTURE.width
+    assert len(result.others) == 2
+    assert held.tolist() == [0.25 <= x / width < 0.625 for x in range(width)]
+    with_mask, plain = result.draw()[0][0], replace(result, others=()).draw()[0][0]
+    assert with_mask.tobytes() != plain.tobytes()
