@@ -15,10 +15,11 @@ import yaml
 from onethinker.recipes import SHIPPED, RecipeError
 from onethinker.recipes.base import leaves, override
 from onethinker.sample import DataError, Sample, Samples
-from onethinker.scale.verl import plugin
+from onethinker.scale.verl import plugin, reward
 from onethinker.scale.verl.estimators import Labels, advantages, estimator
 from onethinker.scale.verl.job import Cluster, configuration, not_taken, refuse, write_job
 from onethinker.scale.verl.reward import KEYS, compute_score, sample_of
+from onethinker.scoring.judge import JudgeError
 from onethinker.tasks import list_tasks, score
 from onethinker.train.advantage import make
 from tests.tasks import examples
@@ -95,8 +96,28 @@ def test_our_own_failure_is_an_error_and_says_which_row(caplog: pytest.LogCaptur
     sample = examples.sample_of("tracking")
     broken = compute_score("own", "<answer>{}</answer>", "no truth", facts(sample))
     assert broken == dict.fromkeys(KEYS, 0.0) | {"error": 1.0}
+    others = (("x", facts(sample) | {"task": "tracing"}), (None, facts(sample)))
+    for truth, known in others:
+        assert compute_score("own", "<answer>{}</answer>", truth, known) == broken  # type: ignore[arg-type]
+    assert "no task 'tracing'" in caplog.text and "ground_truth is None" in caplog.text
     foreign = compute_score("gsm8k", "5", "5", {"index": 3})
     assert foreign == broken and "as `onethinker export verl` writes it" in caplog.text and sample.id in caplog.text
+
+
+def test_a_judge_that_does_not_answer_is_an_error_of_what_it_judges_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(url: str, kind: str, model: str) -> None:
+        raise JudgeError(f"{url} does not answer")
+
+    monkeypatch.setattr(reward, "_judge", away)
+    free, exact = examples.sample_of("open_ended"), examples.sample_of("numerical")
+    got = [
+        compute_score("own", examples.respond(s.truth), s.truth, facts(s), judge_url="http://judge/v1")
+        for s in (free, exact)
+    ]
+    assert got[0] == dict.fromkeys(KEYS, 0.0) | {"error": 1.0} and "http://judge/v1 does not answer" in caplog.text
+    assert (got[1]["acc"], got[1]["error"]) == (1.0, 0.0)
 
 
 # ---- the plugin without verl, and a job's files -----------------------------------------------------------------

@@ -15,8 +15,9 @@ from typing import Any
 
 from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import Status, read_answer
-from onethinker.scoring.judge import Judge, make_judge
+from onethinker.scoring.judge import Judge, JudgeError, make_judge
 from onethinker.scoring.scores import score_many
+from onethinker.tasks import TaskError, get_task
 from onethinker.util.plugins import load_plugins
 
 KEYS = ("score", "acc", "format", "structure", "ok", "error")
@@ -43,9 +44,12 @@ def compute_score(
     """
     try:
         sample = sample_of(data_source, ground_truth, extra_info or {})
-    except DataError as error:
+        judged = get_task(sample.task).judged
+        judge = _judge(judge_url, judge_kind, judge_model) if judge_url and judged else None
+    except (DataError, JudgeError) as error:
         return _failed(f"{data_source}: {error}")
-    judge = _judge(judge_url, judge_kind, judge_model) if judge_url else None
+    except TaskError as error:
+        return _failed(f"{data_source}, sample {sample.id}: {error.args[0]}")
     (scored,) = score_many([sample], [read_answer(solution_str)], judge=judge)
     score = scored.score
     if score.status is Status.ERROR:
@@ -60,6 +64,8 @@ def sample_of(data_source: str, ground_truth: str, extra_info: Mapping[str, Any]
         meta = json.loads(extra_info["meta"])
         options = tuple(map(str, meta.pop("options")))
         names = {key: str(extra_info[key]) for key in ("id", "task", "modality")}
+        if not isinstance(ground_truth, str):
+            raise TypeError(f"ground_truth is {ground_truth!r:.80}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"extra_info is not as `onethinker export verl` writes it ({type(error).__name__}: {error}); export the "
