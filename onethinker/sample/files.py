@@ -153,7 +153,7 @@ def data_files(path: Path) -> list[Path]:
         raise DataError(f"{path}: no samples.jsonl|json|parquet and no {HUB_SHARDS} in this folder; name the file")
     if re.match(r"\w[\w+.-]+:/", str(path)):  # of `://` a path keeps one stroke
         raise DataError(
-            f"{path}: an address, from which only training reads (`sft`, `rl`, `plan`); fetch the files first"
+            f"{path}: an address, from which only training reads (`sft`, `rl`, `plan`, `data check`); fetch it"
         )
     raise DataError(f"{path}: no such file or folder")
 

@@ -31,7 +31,7 @@ class Mirror:
         import fsspec
 
         self.url, self.run = url, run
-        with self._told("opened"):
+        with self._told("opened", "name a place that fsspec can open here"):
             self._fs, base = fsspec.core.url_to_fs(url)
         self._base = base.rstrip("/")
 
@@ -45,7 +45,7 @@ class Mirror:
             if steps and (changed := changes(self._config(), mine, LENGTHS)):
                 lines = "\n  ".join(changed)
                 raise RunError(f"{self.url} holds a run with another config:\n  {lines}\nname another place")
-        with self._told("written"):
+        with self._told("written", "name a place that can be"):
             self._put(self.run / CONFIG, f"{self._base}/{CONFIG}")
         if steps and not (own and own[-1].name >= steps[-1]):
             with self._told("read"):
@@ -113,15 +113,14 @@ class Mirror:
         return sorted(str(path).split("/")[-2] for path in found)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _told(self, what: str, fix: str = "the run's own folder is whole, the same command goes on") -> Iterator[None]:
         try:
             yield
         except RunError:
             raise
         except Exception as error:  # each file system has errors of its own
             raise RunError(
-                f"checkpoints={self.url}: cannot be {what} ({type(error).__name__}: {error}); the run's own folder is "
-                "whole, the same command goes on from it"
+                f"checkpoints={self.url}: cannot be {what} ({type(error).__name__}: {error}); {fix}"
             ) from error
 
 
