@@ -25,6 +25,7 @@ from onethinker.models.shipped import ModelError
 from onethinker.recipes.base import Recipe, RecipeError
 from onethinker.sample import DataError
 from onethinker.sample.stream import open_training
+from onethinker.sample.stream_files import Unreachable
 from onethinker.train.mirror import check_fresh
 from onethinker.util.interrupt import kept
 from onethinker.util.ray import Here, environment, has_gpus, joined, marked
@@ -67,6 +68,8 @@ class Training:
         try:
             samples = open_training(data.train, data.media_root, data.buffer, data.limit, data.difficulty)
             return Ended(str((run_sft if self.kind == "sft" else run_rl)(self.recipe, samples, self.out)))
+        except Unreachable:  # starting again may: as where a worker dies
+            raise
         except _OURS as error:
             return Ended(problem=str(error))
         except SystemExit:  # the leading worker, which says why, ended this one (`Processes.run_on_main`)

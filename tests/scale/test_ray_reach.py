@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from onethinker.recipes import SHIPPED
+from onethinker.sample import DataError
+from onethinker.sample.stream_files import Unreachable
+from onethinker.scale import ray as training
 from onethinker.scale.ray import check_room
 from onethinker.util import ray as ours
 from onethinker.util.runs import RunError
@@ -52,3 +57,24 @@ def test_more_workers_than_processors_are_told(capsys: pytest.CaptureFixture[str
     assert not capsys.readouterr().err
     check_room(ray, "auto", 8, "GPU")
     assert "Ray has 0 GPUs for 8 workers; waiting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "mended"), [(Unreachable("s3 is away"), False), (RunError("no"), True), (DataError("no"), True)]
+)
+def test_a_worker_ends_for_good_only_over_what_a_person_must_mend(
+    error: Exception, mended: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file system that is away is as a worker that dies: Ray starts all of them again."""
+
+    def opens(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(training, "open_training", opens)
+    here: Any = SimpleNamespace(enter=lambda: None)
+    work = training.Training("sft", SHIPPED["mini"], tmp_path, here)
+    if mended:
+        assert work().problem == "no"
+    else:
+        with pytest.raises(Unreachable, match="s3 is away"):
+            work()
