@@ -34,6 +34,11 @@ _OUTLINES: dict[str, list[tuple[float, float]]] = {
 }  # fmt: skip
 
 
+def corners(shape: str) -> int:
+    """How many the shape has; a circle none."""
+    return len(_OUTLINES.get(shape, ()))
+
+
 @lru_cache(maxsize=512)
 def outline(shape: str, width: int, height: int) -> np.ndarray:
     """How much of each pixel the shape covers, float32 0–1 (height, width)."""

@@ -17,7 +17,7 @@ from onethinker.data.inspect import check
 from onethinker.data.worlds.font import glyph
 from onethinker.data.worlds.needs import KNOWLEDGE, build_needs, needs_named
 from onethinker.data.worlds.needs.base import final, work
-from onethinker.data.worlds.needs.look import COUNTS, filmed
+from onethinker.data.worlds.needs.look import COUNTS, PART, SECONDS, filmed
 from onethinker.data.worlds.needs.search import facts
 from onethinker.data.worlds.needs.zoom import marked
 from onethinker.data.worlds.scene import Level, Scene, Thing, WorldError, draw_still
@@ -33,6 +33,8 @@ from onethinker.tools.zoom import cropped
 SEEN = MediaBudget(image_pixels=64 * 64, frame_pixels=64 * 64, fps=2.0, max_frames=6)
 MORE = SEEN.model_copy(update={"image_pixels": 96 * 96, "max_frames": 16})
 """What a model sees beside its tools, and one that has none and as many visual tokens."""
+STARTS = range(0, SECONDS, PART)
+"""The first second of each part of a clip that shows one shape."""
 
 
 @pytest.fixture(scope="module")
@@ -86,23 +88,27 @@ def test_small_marks_are_seen_in_the_crop_alone() -> None:
 
 
 def test_brief_events_lie_between_the_frames(train: Samples) -> None:
+    """A budget's frames show each part's shape alone; the teacher's look shows one frame that is another picture."""
     for sample in (s for s in train if s.meta["needs"] == "look"):
         file = sample.paths(train.root)[0]
+        usual = {part: open_clip(file, SEEN, times=np.array([part + 1.0])).frames[0].astype(int) for part in STARTS}
         for count in COUNTS:
-            frames = open_clip(file, SEEN.model_copy(update={"max_frames": count})).frames.astype(int)
-            assert len(frames) == count and np.abs(frames - frames[0]).max() < 25, "the base picture alone"
-        start = json.loads(sample.meta["turns"][0].split("<tool_call>")[1].split("</tool_call>")[0])["arguments"][
-            "start"
-        ]
-        looked = open_clip(file, SEEN, times=np.arange(start, start + 5.0)).frames.astype(int)
-        assert np.abs(looked - frames[0]).max(axis=(1, 2, 3)).max() > 100
+            clip = open_clip(file, SEEN.model_copy(update={"max_frames": count}))
+            assert len(clip.frames) == count
+            for frame, second in zip(clip.frames, clip.times, strict=True):
+                assert np.abs(frame - usual[second // PART * PART]).max() < 25
+        call = json.loads(sample.meta["turns"][0].split("<tool_call>")[1].split("</tool_call>")[0])["arguments"]
+        seconds = np.arange(call["start"], call["end"] + 1, 1 / call["fps"])
+        looked = open_clip(file, SEEN, times=seconds).frames.astype(int)
+        other = np.abs(looked - usual[call["start"] // PART * PART]).max(axis=(1, 2, 3)) > 100
+        assert len(looked) == 5 and other.sum() == 1
 
 
-def test_a_cut_lasts_a_second() -> None:
+def test_a_brief_picture_lasts_a_second() -> None:
     rng = Random(0)
-    base, cut = draw_still(rng, Level()), draw_still(rng, Level(), 1)
-    film = filmed(base, [cut], [41])
-    assert len(film) == 60 and [i for i in range(60) if (film[i] != film[0]).any()] == [41]
+    parts = [draw_still(rng, Level(), 1) for _ in STARTS]
+    film = filmed(parts, [draw_still(rng, Level(), 2)], [42])
+    assert len(film) == 60 and [i for i in range(60) if (film[i] != film[i // PART * PART]).any()] == [42]
 
 
 def test_facts_of_splits_are_disjoint_and_few_hundred(folder: Path) -> None:

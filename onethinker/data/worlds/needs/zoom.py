@@ -14,8 +14,7 @@ import numpy as np
 from onethinker.data.worlds.describe import describe_first
 from onethinker.data.worlds.font import GLYPH_HEIGHT, GLYPH_WIDTH, glyph
 from onethinker.data.worlds.needs.base import Question, call, final, work
-from onethinker.data.worlds.questions.ask import choices, letter, read_to
-from onethinker.data.worlds.render import RGB, outline, render
+from onethinker.data.worlds.render import RGB, corners, outline, render
 from onethinker.data.worlds.scene import COLOURS, INKS, SHAPES, Box, Level, Scene, draw_still
 from onethinker.tasks.asking import name, norm_box
 
@@ -56,7 +55,7 @@ def small_word(rng: Random, level: Level, error: float) -> Question | None:
 
 
 def small_shape(rng: Random, level: Level, error: float) -> Question | None:
-    """Which shape is drawn under the red circle?"""
+    """How many corners has the shape under the red circle?"""
     scene = draw_still(rng, level)
     if not (squares := _squares(scene)):
         return None
@@ -67,17 +66,13 @@ def small_shape(rng: Random, level: Level, error: float) -> Question | None:
     ]
     i = rng.randrange(len(scene.things))
     shape, colour, _ = marks[i]
-    options = choices(rng, shape, known)
-    wrong = rng.choice([s for s in known if s in {o[3:] for o in options} - {shape}])
-    answers = (
-        final(f"{colour} {said}{read_to(options, letter(options, said))}", letter(options, said))
-        for said in (shape, wrong)
-    )
-    question = f"Which shape is drawn under the {name(scene.things[i])}?"
-    worked = work(rng, error, _calls(rng, scene, squares, i), tuple(answers))  # type: ignore[arg-type]
+    wrong = rng.choice([other for other in known if corners(other) != corners(shape)])
+    answers = tuple(final(f"small {colour} {said}", str(corners(said))) for said in (shape, wrong))
+    question = f"How many corners has the shape under the {name(scene.things[i])}?"
+    worked = work(rng, error, _calls(rng, scene, squares, i), answers)  # type: ignore[arg-type]
     return Question(
-        "small_shape", "multiple_choice", question, letter(options, shape), marked(scene, marks), _key(scene, marks),
-        worked, options, clue=shape,
+        "small_shape", "numerical", question, str(corners(shape)), marked(scene, marks), _key(scene, marks), worked,
+        clue=shape,
     )  # fmt: skip
 
 
