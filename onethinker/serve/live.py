@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -56,14 +57,26 @@ class QueuedEngine:
     def answer(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `engines.base.Engine`. Raises EngineError where the server drains or its engine is lost."""
         for index, request in enumerate(requests):
-            asking = self.service.complete(self.served, Ticket(request, sampling))
             try:
-                yield index, asyncio.run_coroutine_threadsafe(asking, self.loop).result()
+                yield index, self._completed(Ticket(request, sampling))
             except Problem as problem:
                 if problem.status < 500:
                     yield index, [Completion("", "error", error=problem.detail)]
                 else:
                     raise EngineError(problem.detail) from problem
+
+    def _completed(self, ticket: Ticket) -> list[Completion]:
+        """What the queue answers; waited for in a thread beside the loop, which may end before or meanwhile."""
+        asking = self.service.complete(self.served, ticket)
+        try:
+            return asyncio.run_coroutine_threadsafe(asking, self.loop).result()
+        except CancelledError as error:
+            raise EngineError("the server has stopped") from error
+        except RuntimeError as error:
+            if not self.loop.is_closed():
+                raise
+            asking.close()  # it has not begun
+            raise EngineError("the server has stopped") from error
 
 
 @dataclass(eq=False)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from onethinker.engines.base import EngineError, Request, Sampling
 from onethinker.inference.watch.sources import Source, SourceLost
 from onethinker.inference.watch.watcher import When
+from onethinker.media import MediaBudget
 from onethinker.serve.limits import Limits
-from onethinker.serve.live import Live
+from onethinker.serve.live import Live, QueuedEngine
 from onethinker.serve.problems import Problem
 from onethinker.serve.service import Service
 from tests.serve.conftest import detail, scripted_model
@@ -135,3 +141,39 @@ def test_ends_by_itself_where_nobody_follows() -> None:
         return json.loads(list(watch.events._past)[-1])["why"]
 
     assert asyncio.run(run()) == "nobody followed it"
+
+
+class Unanswered:
+    """A queue that never answers."""
+
+    async def complete(self, served: Any, ticket: Any) -> list[Any]:
+        await asyncio.Event().wait()
+        return []
+
+
+def test_a_watch_ends_with_its_server() -> None:
+    """A question that is under way when the loop closes, and one that is asked after it."""
+    loop = asyncio.new_event_loop()
+    served = SimpleNamespace(model=SimpleNamespace(engine=SimpleNamespace(identity="e", capabilities=frozenset())))
+    engine = QueuedEngine(Unanswered(), served, loop)  # type: ignore[arg-type]
+    request = Request("r", "?", (), MediaBudget())
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(loop.run_forever)
+        with ThreadPoolExecutor(1) as other:
+            asked = other.submit(lambda: list(engine.answer([request], Sampling())))
+            time.sleep(0.1)
+            assert not asked.done()
+            loop.call_soon_threadsafe(loop.stop)
+            running.result(10)
+            tasks = asyncio.all_tasks(loop)  # which `asyncio.run` cancels at its end
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.close()
+            with pytest.raises(EngineError, match="the server has stopped"):
+                asked.result(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(EngineError, match="the server has stopped"):
+            list(engine.answer([request], Sampling()))
+        gc.collect()
