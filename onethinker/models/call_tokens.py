@@ -16,7 +16,7 @@ import torch
 from tokenizers import AddedToken
 
 from onethinker.models.load import load, save
-from onethinker.models.shipped import RECIPE_FILE, locate
+from onethinker.models.shipped import RECIPE_FILE, ModelError, locate
 
 CALL_TOKENS = (
     "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", '{"name":', ',"arguments":{',
@@ -47,7 +47,10 @@ def main() -> None:
     parser.add_argument("model", help="a checkpoint's folder, or the name of a shipped model")
     parser.add_argument("out", type=Path, help="the folder of the copy")
     given = parser.parse_args()
-    print(add_call_tokens(given.model, given.out))
+    try:
+        print(add_call_tokens(given.model, given.out))
+    except ModelError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
