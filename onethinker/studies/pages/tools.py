@@ -35,7 +35,7 @@ def page(study: Study) -> Page:
     def name(contrast: Contrast) -> tuple[str, str]:
         return f"{_said(contrast.a)} − {_said(contrast.b)}", TITLES.get(contrast.target, contrast.target)
 
-    told = {TITLES.get(c.target, f"RL, {_said(c.a)}"): c.estimate for c in contrasts}
+    told = {TITLES.get(c.target, f"RL − SFT, {ARMS[c.a.partition(', ')[0]]}"): c.estimate for c in contrasts}
     parts = [
         "# Thinking with tools",
         f"`{md.plain(study['settings']['model'])}` goes on with SFT and then RL on questions that need a closer look, "
