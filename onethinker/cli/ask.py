@@ -15,6 +15,7 @@ from onethinker.cli.options import (
     Attention,
     Device,
     Dtype,
+    Embedding,
     EngineOption,
     Knowledge,
     Prompts,
@@ -66,6 +67,7 @@ def ask(
     segmenter: Annotated[str, typer.Option(help="Who makes masks: grabcut, sam2 or sam2:FOLDER.")] = "grabcut",
     tools: Tools = "",
     knowledge: Knowledge = "",
+    embedding: Embedding = "",
     save_turns: Annotated[
         Path | None,
         typer.Option(
@@ -98,7 +100,7 @@ def ask(
         model = find_model(model)
     loaded = load_model(
         model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_, segmenter=segmenter, tools=tools, knowledge=knowledge, samples=samples,
+        like=as_, segmenter=segmenter, tools=tools, knowledge=knowledge, embedding=embedding, samples=samples,
     )  # fmt: skip
     if rows is not None:
         raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops, allow_host or (), save_turns))

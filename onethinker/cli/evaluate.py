@@ -15,6 +15,7 @@ from onethinker.cli.options import (
     DataOption,
     Device,
     Dtype,
+    Embedding,
     EngineOption,
     JudgeKind,
     JudgeModel,
@@ -56,6 +57,7 @@ def eval_(
     limit: Limit = None,
     tools: Tools = "",
     knowledge: Knowledge = "",
+    embedding: Embedding = "",
     engine: EngineOption = "",
     as_: As = "",
     prompts: Prompts = "",
@@ -93,7 +95,7 @@ def eval_(
 
     flags = {"data": data, "media_root": media_root, "limit": limit, "prompts": prompts, "device": device,
              "dtype": dtype, "attention": attention}  # fmt: skip
-    called = tool_overrides(tools, knowledge)
+    called = tool_overrides(tools, knowledge, embedding)
     target = EvalTarget(
         words[0], segmenter, [*flag_overrides(flags), *called, *(set_ or [])], engine, like=as_, ray=ray
     )

@@ -47,6 +47,9 @@ Tools = Annotated[
 Knowledge = Annotated[
     str, typer.Option("--knowledge", help="What `search` looks in: a folder of .txt, .md and .jsonl files, or one.")
 ]
+Embedding = Annotated[
+    str, typer.Option("--embedding", help="The embedding model `search` looks with, a folder or a hub id; else BM25.")
+]
 
 
 def with_ray(address: str) -> str:

@@ -12,6 +12,7 @@ from onethinker.cli.options import (
     Attention,
     Device,
     Dtype,
+    Embedding,
     EngineOption,
     Knowledge,
     Prompts,
@@ -59,6 +60,7 @@ def serve(
     attention: Attention = "",
     tools: Tools = "",
     knowledge: Knowledge = "",
+    embedding: Embedding = "",
     set_: Set = None,
 ) -> None:
     """Serve a model: typed answers at /v1/ask, OpenAI's chat at /v1/chat/completions, questions batched as they come.
@@ -71,5 +73,5 @@ def serve(
         model, host, port, token, name=name, beside=beside or [], runs=runs, sources=watch or [],
         media_root=media_root, hosts=tuple(allow_host or ()), limits=limit or [], engine=engine, like=as_,
         prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        tools=tools, knowledge=knowledge,
+        tools=tools, knowledge=knowledge, embedding=embedding,
     )  # fmt: skip

@@ -160,6 +160,7 @@ def load_model(
     segmenter: str = "grabcut",
     tools: str | Sequence[str] = (),
     knowledge: str | Path = "",
+    embedding: str | Path = "",
     samples: int = 1,
 ) -> Model:
     """A shipped name, a folder, a hub id or `http://…/v1`, ready to `ask`.
@@ -169,13 +170,14 @@ def load_model(
     instead. overrides: `key=value` of that recipe, as `--set` takes them; prompts, device, dtype and attention are
     short for four of them. segmenter: who makes masks, `grabcut` or `sam2[:FOLDER]`.
     tools: what the model may call while it thinks, of `zoom`, `look` and `search`, which looks in `knowledge`, a folder
-    of text. samples: answers to each question, of which the one is taken that the others agree with most.
+    of text, by BM25 or with `embedding`, an embedding model's folder or hub id. samples: answers to each question, of
+    which the one is taken that the others agree with most.
 
     Raises ModelError, RecipeError, EngineError, ToolError, each saying what to do.
     """
     flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
     asked = asked_as(name, like)
-    recipe = asked.overridden([*flag_overrides(flags), *tool_overrides(tools, knowledge), *overrides])
+    recipe = asked.overridden([*flag_overrides(flags), *tool_overrides(tools, knowledge, embedding), *overrides])
     asked.tell(recipe)
     with uncollected():
         made = answering_engine(recipe, engine)

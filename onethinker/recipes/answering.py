@@ -43,12 +43,13 @@ def flag_overrides(flags: Mapping[str, object], keys: Mapping[str, str] = FLAGS)
     return [f"{keys[name]}={value}" for name, value in flags.items() if value not in ("", None)]
 
 
-def tool_overrides(tools: str | Sequence[str], knowledge: str | Path = "") -> list[str]:
-    """`key=value` of the tools that a model may call, and of what `search` looks in; none where none was given. tools:
-    names, or a text with commas between them."""
+def tool_overrides(tools: str | Sequence[str], knowledge: str | Path = "", embedding: str | Path = "") -> list[str]:
+    """`key=value` of the tools that a model may call, and of what `search` looks in and with; none where none was
+    given. tools: names, or a text with commas between them."""
     names = [name.strip() for name in tools.split(",") if name.strip()] if isinstance(tools, str) else list(tools)
-    given = {"tools": json.dumps(names) if names else "", "knowledge": str(knowledge)}
-    return flag_overrides(given, {"tools": "tools.names", "knowledge": "tools.knowledge"})
+    given = {"tools": json.dumps(names) if names else "", "knowledge": str(knowledge), "embedding": str(embedding)}
+    keys = {"tools": "tools.names", "knowledge": "tools.knowledge", "embedding": "tools.embedding"}
+    return flag_overrides(given, keys)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ class ToolsConfig(Section):
     names: tuple[str, ...] = key((), "the tools, of zoom, look and search; none if empty")
     turns: Annotated[int, Field(ge=2)] = key(4, "turns of an answer at most, the last one the answer itself")
     knowledge: str = key("", "what `search` looks in: a folder of .txt, .md and .jsonl files, or one of them")
+    embedding: str = key("", "the embedding model that `search` looks with, a folder or a hub id; BM25 if empty")
 
 
 class JudgeConfig(Section):

@@ -17,7 +17,7 @@ _made = lru_cache(4)(make_tools)
 
 def recipe_tools(recipe: Recipe) -> tuple[Tool, ...]:
     """The tools of `tools.names`. Raises ToolError."""
-    return _made(recipe.tools.names, recipe.tools.knowledge)
+    return _made(recipe.tools.names, recipe.tools.knowledge, recipe.tools.embedding)
 
 
 def read_knowledge_anew() -> None:

@@ -40,6 +40,7 @@ def start(
     overrides: Sequence[str],
     tools: str | Sequence[str] = (),
     knowledge: str = "",
+    embedding: str = "",
 ) -> None:
     """Load the model and serve it until a signal ends it. Raises ServeError and what loading raises."""
     if missing := [module for module in _NEEDS if find_spec(module) is None]:
@@ -62,7 +63,7 @@ def start(
         def loaded(model: str) -> Model:
             return load_model(
                 model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
-                overrides=overrides, like=like, tools=tools, knowledge=knowledge,
+                overrides=overrides, like=like, tools=tools, knowledge=knowledge, embedding=embedding,
             )  # fmt: skip
 
         words = [find_model(word) if engine in ("", "local") else word for word in (model, *beside)]

@@ -1,11 +1,13 @@
-"""`search`: passages of a knowledge base, a folder of text and Markdown files or a JSONL of passages, by BM25."""
+"""`search`: passages of a knowledge base, a folder of text and Markdown files or a JSONL of passages, by BM25 or
+by an embedding model."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,15 @@ MAX_QUERY, MAX_PASSAGES, MAX_SAID = 1000, 10, 10
 """Characters of a query; passages of one response; problems of a knowledge base that are said, the rest is counted."""
 _WHOLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese characters and kana: words are not parted there, so that each is looked for by itself."""
-_WORD = rf"[{_WHOLE}]|[^\W{_WHOLE}]+"
+_WORD = re.compile(rf"[{_WHOLE}]|[^\W{_WHOLE}]+")
 
 
 class Search:
     """Gives back passages, the best first, each after its id in brackets.
 
-    problems: what could not be read, a line each; the rest is indexed. Raises ToolError for a knowledge base that is
-    not there or has no passage.
+    embedding: a folder or hub id of a model whose vectors say what fits; BM25 says it if empty. problems: what could
+    not be read, a line each; the rest is indexed. Raises ToolError for a knowledge base that is not there or has no
+    passage, and for a model that cannot be loaded.
     """
 
     name = "search"
@@ -46,9 +49,7 @@ class Search:
         "required": ["query"],
     }
 
-    def __init__(self, knowledge: Path) -> None:
-        import bm25s
-
+    def __init__(self, knowledge: Path, embedding: str = "") -> None:
         base = Knowledge(knowledge)
         self.passages, self.problems = base.passages, base.problems
         for problem in self.problems[:MAX_SAID]:
@@ -57,16 +58,21 @@ class Search:
             say(f"knowledge base: {len(self.problems) - MAX_SAID:,} more like these; left out")
         if len(self.passages) > MANY:
             say(f"knowledge base: indexing {len(self.passages):,} passages")
-        tokens = _tokens([p.text for p in self.passages])
-        if not any(tokens.ids):
+        texts = [p.text for p in self.passages]
+        if not any(_WORD.search(_plain(text)) for text in texts):
             raise ToolError(
                 f"{knowledge}: no passages with a word in them; expected a folder of {', '.join(SUFFIXES)} files, or "
                 "one of them"
             )
         content = json.dumps([[p.id, p.text] for p in self.passages], ensure_ascii=False).encode()
         self.identity = f"search:{hashlib.sha256(content).hexdigest()[:16]}"
-        self._index = bm25s.BM25()
-        self._index.index(tokens, show_progress=False)
+        if embedding:
+            from onethinker.tools.embedding import Meanings
+
+            self._best = (meanings := Meanings(texts, embedding)).best
+            self.identity += f"+{meanings.identity}"
+        else:
+            self._best = _Words(texts).best
 
     def call(self, arguments: Mapping[str, Any], request: Request) -> Response:
         query = arguments.get("query")
@@ -81,14 +87,28 @@ class Search:
         return ("\n".join(f"[{p.id}] {_indented(p.text)}" for p in found) or "nothing found",)
 
     def find(self, query: str, k: int) -> list[Passage]:
-        """The k best passages, those without a word of the query left out; of equal ones the earlier first."""
+        """The k best passages, by BM25 those without a word of the query left out; of equal ones the earlier first."""
+        return [self.passages[i] for i in self._best(query, k)]
+
+
+class _Words:
+    """Texts by the words that they share with a query, as BM25 weighs them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        import bm25s
+
+        self._index = bm25s.BM25()
+        self._index.index(_tokens(texts), show_progress=False)
+
+    def best(self, query: str, k: int) -> list[int]:
+        """Places of the k best texts, those without a word of the query left out; of equal ones the earlier first."""
         tokens = _tokens([query], vocabulary=False)[0]
         known = [token for token in tokens if token in self._index.vocab_dict]
         if not known:
             return []
         scores = self._index.get_scores(known)
         fit = np.flatnonzero(scores > 0)
-        return [self.passages[i] for i in fit[np.argsort(-scores[fit], kind="stable")[:k]]]
+        return fit[np.argsort(-scores[fit], kind="stable")[:k]].tolist()
 
 
 def _indented(text: str) -> str:
@@ -96,10 +116,16 @@ def _indented(text: str) -> str:
     return "\n  ".join(text.splitlines())
 
 
-def _tokens(texts: list[str], vocabulary: bool = True) -> Any:
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _tokens(texts: Sequence[str], vocabulary: bool = True) -> Any:
     """Words however they are written, none left out: a knowledge base is small, and its names may be stop words
     elsewhere."""
     import bm25s
 
-    plain = [unicodedata.normalize("NFKC", text).casefold() for text in texts]
-    return bm25s.tokenize(plain, stopwords=None, token_pattern=_WORD, return_ids=vocabulary, show_progress=False)
+    plain = [_plain(text) for text in texts]
+    return bm25s.tokenize(
+        plain, stopwords=None, token_pattern=_WORD.pattern, return_ids=vocabulary, show_progress=False
+    )

@@ -107,7 +107,8 @@ def load_state(folder: Path, recipe: Recipe | None = None) -> dict[str, Any]:
     if recipe and (before := state.get("tools", now)) != now:
         raise RunError(
             f"{folder} was trained with {', '.join(before)}, which would now be {', '.join(now)}: the knowledge base "
-            f"{recipe.tools.knowledge} is not what it was; put that back, or begin anew with --fresh"
+            f"{recipe.tools.knowledge} or its embedding model is not what it was; put that back, or "
+            "begin anew with --fresh"
         )
     return state
 
