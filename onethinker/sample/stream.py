@@ -75,7 +75,9 @@ def is_streamed(path: str, buffer: int) -> bool:
                 rows += pq.read_metadata(file).num_rows
             except (pa.ArrowException, OSError) as error:
                 raise DataError(f"{file}: not a whole Parquet file ({error}); fetch or build it again") from error
-        return rows > buffer and bool(data_files(folder))
+        if rows > buffer:
+            data_files(folder)  # as loading does, which refuses a folder of two sets
+        return rows > buffer
     return not any(folder.glob("samples.*")) and any(folder.glob("*.tar"))
 
 
