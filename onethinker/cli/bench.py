@@ -72,7 +72,10 @@ def biased(
     quick: Quick = False,
     seeds: Seeds = None,
     out: Out = None,
-    algorithm: Annotated[list[str] | None, typer.Option(help="Only this one; repeat it. Seven otherwise.")] = None,
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this one; repeat it. Seven otherwise; ema_grpo_within, _short and _even are more."),
+    ] = None,
     known: Known = None,
     ray: Ray = "",
     set_: Set = None,

@@ -13,6 +13,13 @@ arms are asked the same prompts. Only described, with intervals that are not cor
 nine tenths of what the annotator cost are made good (trailing mean of ten steps, the base's own sampled accuracy as the
 ceiling), each task's share of the advantages' absolute values, and σ of EMA-GRPO.
 
+A second question was added once four seeds of `ARMS` had been seen, in which estimators that scale by a group's own
+spread lay ahead of EMA-GRPO; its arms (`OWN`, EMA-GRPO with another σ) and contrasts were fixed before any run of
+theirs and are corrected among themselves. What is it about a task's σ? If it remembers too long, a `short` memory
+closes the gap to GRPO. If it counts how prompts differ beside how answers to one prompt do, σ `within` groups closes
+it. If neither does, it is that all groups of a task share one scale. And if the share of the gradient that goes to the
+tasks mended last orders the estimators, `even`, which gives every task the same, falls below EMA-GRPO.
+
 A cell's row holds all that the page needs of it, so a `study.json` can be continued on another machine (`known`): its
 cells are not run again there.
 """
@@ -29,6 +36,7 @@ import numpy as np
 
 from onethinker.recipes import Recipe, override
 from onethinker.sample import Samples
+from onethinker.studies.algorithms import arms as variants
 from onethinker.studies.bench import (
     Bench,
     check_names,
@@ -58,6 +66,10 @@ from onethinker.util.runs import JsonLines
 ARMS = ("ema_grpo", "grpo", "dr_grpo", "batch_std", "task_batch_std", "mt_grpo", "g2rpo")
 """The first is compared with each of the others."""
 
+OWN = ("ema_grpo_within", "ema_grpo_short", "ema_grpo_even")
+"""Of `algorithms.VARIANTS`: the arms of the second question, each compared with those of `AGAINST`."""
+AGAINST = ("ema_grpo", "grpo")
+
 FULL = ("rl.steps=120", "rl.prompts=13", "rl.minibatch=13", "rl.optimizer.lr=3e-4", "evaluate.sampled=1")
 QUICK = ("rl.steps=10", "rl.optimizer.lr=3e-4", "evaluate.sampled=1")
 QUICK_SFT = ("sft.steps=4",)
@@ -83,11 +95,11 @@ def bench_biased(
 ) -> Path:
     """Run or resume the study in `out` and return its page.
 
-    algorithms: some of the registered ones; `ARMS` if empty. known: a `study.json` of the same study, whose cells are
+    algorithms: registered ones and of `OWN`; `ARMS` if empty. known: a `study.json` of the same study, whose cells are
     taken as they are. Raises RecipeError for an unknown name and for a `known` of other settings.
     """
     chosen = list(algorithms or ARMS)
-    check_names("algorithm", chosen, ALGORITHMS)
+    check_names("algorithm", chosen, [*ALGORITHMS, *OWN])
     refuse(assignments, ("rl.algorithm", "rl.algorithm_options"), "this study sets the algorithm; use --algorithm")
     bench = open_bench(
         "biased", out, model, seeds=seeds, quick=quick, assignments=[*(QUICK if quick else FULL), *assignments],
@@ -109,7 +121,7 @@ def bench_biased(
     cells = {BASE: asked(model), START: asked(recipe.model.base)}
     for seed in range(seeds):  # seed by seed, so that a study stopped early has whole seeds
         for arm in chosen:
-            changed = override(recipe, [f"seed={seed}", f"rl.algorithm={arm}"])
+            changed = override(recipe, [f"seed={seed}", *variants()[arm]])
             cells[f"{arm}/seed-{seed}"] = trained(changed)
     bench.run(cells)
     return write_study_page(write_results(bench))
@@ -174,25 +186,33 @@ def _shares(rollouts: Path) -> dict[str, float]:
 
 def write_results(bench: Bench) -> Path:
     """`OUT/study.json` of all finished cells. Its settings tell the most seeds that an arm has."""
-    done = {arm: cells for arm in dict.fromkeys([*ARMS, *ALGORITHMS]) if (cells := seeds_done(bench.out, arm))}
+    done = {arm: cells for arm in dict.fromkeys([*ARMS, *ALGORITHMS, *OWN]) if (cells := seeds_done(bench.out, arm))}
     names = [BASE, START, *(cell for cells in done.values() for cell in cells)]
     rows = {name: cell_row(bench.out, name) for name in names}
     arms = {arm: [rows[cell] for cell in cells] for arm, cells in done.items()}
-    results = {"annotator": ANNOTATOR, "rows": rows, "contrasts": contrasts_of(arms)}
+    results = {"annotator": ANNOTATOR, "rows": rows, "contrasts": contrasts_of(arms), "own": own_contrasts(arms)}
     most = max(map(len, arms.values()))
     return write_study(replace(bench, seeds=most), names, results)
 
 
 def contrasts_of(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
     """What the study compares: the first arm that ran minus each other one, on both targets."""
-    ours, *others = [arm for arm in (*ARMS, *arms) if arm in arms]
+    run = [arm for arm in dict.fromkeys([*ARMS, *ALGORITHMS]) if arm in arms]
+    return _contrasts(arms, [(run[0], other) for other in run[1:]])
+
+
+def own_contrasts(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """What its second question compares: each arm of `OWN` minus each of `AGAINST`, on both targets."""
+    return _contrasts(arms, [(a, b) for a in OWN if a in arms for b in AGAINST if b in arms])
+
+
+def _contrasts(arms: Mapping[str, Sequence[Row]], pairs: Sequence[tuple[str, str]]) -> list[Row]:
     values = {arm: {HELD_OUT: [held_out(r) for r in rows], TRAINING: [fmean(r["curve"]) for r in rows]}
               for arm, rows in arms.items()}  # fmt: skip
     return [
-        contrast_row(ours, other, target, measure, paired(values[ours][target], values[other][target]))
+        contrast_row(a, b, target, measure, paired(values[a][target], values[b][target]))
         for target, measure in TARGETS.items()
-        for other in dict.fromkeys(others)
-        if other != ours
+        for a, b in pairs
     ]
 
 

@@ -5,7 +5,8 @@
    Student's, of these S differences alone (`scipy.stats.ttest_1samp`, S − 1 degrees of freedom). Nothing is borrowed
    from other contrasts, no seed is left out, none is added for some contrasts because of what was seen.
 3. p is corrected for all contrasts of the study, those of all measures together (Holm 1979). A difference is called
-   sure where the corrected p is below 0.05, and not sure otherwise, wherever its interval lies.
+   sure where the corrected p is below 0.05, and not sure otherwise, wherever its interval lies. A question that comes
+   up once runs have been seen declares its contrasts before its own runs and is corrected by itself.
 4. Intervals of single arms, and of gains over the checkpoint that all start from, are those of point 2 without a
    correction. They describe; no conclusion rests on them. One that would leave the metric's scale (0 to 100 %) is made
    on the logit scale, so that it cannot.
@@ -110,9 +111,10 @@ def contrast_row(a: str, b: str, target: str, measure: Measure, seeds: Sequence[
     return {"a": a, "b": b, "target": target, "measure": measure, "seeds": list(seeds)}
 
 
-def read_contrasts(study: Mapping[str, Any]) -> list[Contrast]:
-    """The contrasts of a `study.json`, each tested and corrected for all of them, in the study's order."""
-    rows = study["contrasts"]
+def read_contrasts(study: Mapping[str, Any], question: str = "contrasts") -> list[Contrast]:
+    """The contrasts of a `study.json`, each tested and corrected for all of them, in the study's order. question: the
+    key of those that a study declared for a question of its own, which are corrected among themselves."""
+    rows = study[question]
     estimates = [estimate(row["seeds"], scale(row["measure"], change=True)) for row in rows]
     corrected = holm([e.p for e in estimates])
     return [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onethinker.recipes import RecipeError
-from onethinker.studies.biased import bench_biased, contrasts_of
+from onethinker.studies.biased import bench_biased, contrasts_of, own_contrasts
 from onethinker.studies.cells import cell_row
 from onethinker.studies.pages.biased import steps_to_ceiling
 from onethinker.studies.pages.index import study_page
@@ -23,6 +23,14 @@ def test_the_contrasts_and_the_step_are_those_of_a_hand() -> None:
         ("ema_grpo", "grpo", "held out", "headline", [0.2]),
         ("ema_grpo", "grpo", "while training", "accuracy", [0.2]),
     ]
+    arms["ema_grpo_short"] = [row(0.5, [0.5, 0.5])]
+    assert len(contrasts_of(arms)) == 2
+    assert [(c["a"], c["b"], c["target"], c["seeds"]) for c in own_contrasts(arms)] == [
+        ("ema_grpo_short", "ema_grpo", "held out", [-0.1]),
+        ("ema_grpo_short", "grpo", "held out", [0.1]),
+        ("ema_grpo_short", "ema_grpo", "while training", [0.0]),
+        ("ema_grpo_short", "grpo", "while training", [0.2]),
+    ]
     rising = [0.0] * 10 + [1.0] * 20
     assert steps_to_ceiling(rising, 0.0, 1.0) == 19  # nine of the last ten steps are at the ceiling
     assert steps_to_ceiling([0.5] * 30, 0.0, 1.0) is None
@@ -30,9 +38,10 @@ def test_the_contrasts_and_the_step_are_those_of_a_hand() -> None:
 
 @pytest.mark.slow
 def test_a_whole_one_and_on_another_machine(tmp_path: Path, small: list[str]) -> None:
-    def run(folder: Path, known: Path | None = None, seeds: int = 1, more: tuple[str, ...] = ()) -> Path:
+    def run(folder: Path, known: Path | None = None, seeds: int = 1, more: tuple[str, ...] = (),
+            arms: tuple[str, ...] = ("ema_grpo", "grpo")) -> Path:  # fmt: skip
         return bench_biased(
-            folder, "mini:1", seeds=seeds, quick=True, algorithms=["ema_grpo", "grpo"], command="onethinker bench",
+            folder, "mini:1", seeds=seeds, quick=True, algorithms=arms, command="onethinker bench",
             assignments=[*small, *more], known=known,
         )  # fmt: skip
 
@@ -50,3 +59,8 @@ def test_a_whole_one_and_on_another_machine(tmp_path: Path, small: list[str]) ->
     run(tmp_path / "c", data)
     assert cell_row(tmp_path / "c", "grpo/seed-0") == cell_row(tmp_path / "a", "grpo/seed-0")
     assert not (tmp_path / "c" / "cells" / "grpo" / "seed-0" / "rl").exists()
+
+    grown = run(tmp_path / "a", arms=("ema_grpo_short",))
+    contrasts = json.loads(grown.with_name("study.json").read_text())
+    assert contrasts["contrasts"] == study["contrasts"] and len(contrasts["own"]) == 4
+    assert "EMA-GRPO, memory 10 − GRPO" in grown.read_text().partition("## What is it about")[2]

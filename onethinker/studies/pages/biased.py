@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -64,6 +64,7 @@ def page(study: Study) -> Page:
         "## Who gets the gradient",
         _share_table(arms),
         "Each task's share of the absolute advantages of all trained tokens, in percent, mean over seeds.",
+        *_own_question(study, name),
         *_sigma(arms),
         *md.provenance(study, _settings(study)),
     ]
@@ -161,6 +162,19 @@ def _share_table(arms: Rows) -> str:
         for task in tasks
     ]
     return md.table(("Task", *(NAMES[arm] for arm in arms)), table)
+
+
+def _own_question(study: Study, name: Callable[[Contrast], tuple[str, str]]) -> list[str]:
+    """The paragraphs on the arms that were added once the first ones had been seen; none where they were not run."""
+    if not study.get("own"):
+        return []
+    return [
+        *md.contrast_section(read_contrasts(study, "own"), name, "What is it about a task's σ?"),
+        "An own question, asked after four seeds of the estimators above had been seen and before these arms ran; its "
+        "contrasts are corrected among themselves. *σ within*: the moving average is of the variance within groups, "
+        "without what prompts differ by. *Memory 10*: ten steps instead of a hundred. *Tasks even*: σ is the mean "
+        "absolute advantage of a task over ten steps, so that tasks get alike.",
+    ]
 
 
 def _sigma(arms: Rows) -> list[str]:

@@ -70,7 +70,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1)
     return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
 
 
-def contrast_section(contrasts: Sequence[Contrast], name: Callable[[Contrast], tuple[str, str]]) -> list[str]:
+def contrast_section(
+    contrasts: Sequence[Contrast], name: Callable[[Contrast], tuple[str, str]], title: str = "Contrasts"
+) -> list[str]:
     """The paragraphs on a study's contrasts. name: of a contrast, what is compared and where."""
     sure = [c for c in contrasts if c.sure]
     apart = sum(c.estimate.excludes_zero for c in contrasts)
@@ -84,13 +86,13 @@ def contrast_section(contrasts: Sequence[Contrast], name: Callable[[Contrast], t
         rows.append((*name(c), ANSWERS[c.measure], f"**{words}**" if c.sure else words, *p_values, above))
     columns = ("Contrast", "On", "Measured by", "Difference", "p", "p, Holm", "Seeds above 0")
     return [
-        "## Contrasts",
+        f"## {title}",
         f"**{verdict}** (Holm-corrected p < {SURE:g}); the intervals of {apart} leave out 0, where about "
         f"{0.05 * len(contrasts):.0f} would if nothing differed. "
         + (f"The {LISTED} with the least p:" if len(contrasts) > LISTED else "All of them:"),
         table(columns, rows, words=3),
         "The mean over a contrast's own seeds of the paired difference, same questions, with Student's 95% interval "
-        "and p; Holm: corrected for all contrasts of this study. `onethinker/studies/contrasts.py` has the rule.",
+        "and p; Holm: corrected for all contrasts counted here. `onethinker/studies/contrasts.py` has the rule.",
     ]
 
 
