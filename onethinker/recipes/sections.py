@@ -93,7 +93,7 @@ class DataConfig(Section):
         "training needs it",
     )
     max_unreadable: Share = key(
-        0.05, "share of the samples, but at least one, that SFT may find unreadable before it stops"
+        0.05, "share of the samples, but at least one, that SFT or RL may find unreadable before it stops"
     )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from onethinker.train.distributed import checkpoint_weights, full_tensors, load_
 from onethinker.train.mirror import STATE, Mirror
 from onethinker.train.optimizer import Optimizer
 from onethinker.train.parallel import SINGLE_PROCESS, Processes
+from onethinker.train.unreadable import NoStepError
 from onethinker.util.files import replacing_folder
 from onethinker.util.runs import RunError
 
@@ -38,38 +42,53 @@ def found(run: Path, recipe: Recipe, processes: Processes = SINGLE_PROCESS) -> l
     return folders(run)
 
 
-def save_checkpoint(
-    run: Path,
-    step: int,
-    model: nn.Module,
-    processor: Any,
-    optimizer: Optimizer,
-    recipe: Recipe,
-    state: dict[str, Any],
-    keep: int,
-    processes: Processes = SINGLE_PROCESS,
-) -> Path:
-    """Write aside, move in whole, then drop all but the last `keep`. A full disk leaves the earlier ones usable.
+@dataclass
+class Saver:
+    """Writes a run's checkpoints. step: of the last one, 0 without any. keep: how many stay."""
 
-    All processes of a run must call it; the leading one writes, what one process alone would write, and copies it to
-    the recipe's `checkpoints`.
-    """
-    target = run / "checkpoints" / f"step-{step:06d}"
-    weights = checkpoint_weights(model, processes.is_main)
-    everything = {
-        "step": step,
-        "optimizer": full_tensors(optimizer.state_dict(), processes.is_main),
-        "rng": processes.gather(_random_states()),
-        "tools": _tools(recipe),
-        **state,
-    }
-    processes.run_on_main(lambda: _write(target, model, processor, recipe, weights, everything))
-    if recipe.checkpoints:
-        processes.run_on_main(lambda: Mirror(recipe.checkpoints, run).push(target, keep))
-    if processes.is_main:
-        for old in folders(run)[:-keep]:
-            shutil.rmtree(old)
-    return target
+    run: Path
+    model: nn.Module
+    processor: Any
+    optimizer: Optimizer
+    recipe: Recipe
+    keep: int
+    processes: Processes = SINGLE_PROCESS
+    step: int = 0
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Write aside, move in whole, then drop all but the last `keep`; nothing where that step is saved. A full disk
+        leaves the earlier ones usable.
+
+        All processes of a run must call it; the leading one writes, what one process alone would write, and copies it
+        to the recipe's `checkpoints`.
+        """
+        if step == self.step:
+            return
+        target, processes = self.run / "checkpoints" / f"step-{step:06d}", self.processes
+        weights = checkpoint_weights(self.model, processes.is_main)
+        everything = {
+            "step": step,
+            "optimizer": full_tensors(self.optimizer.state_dict(), processes.is_main),
+            "rng": processes.gather(_random_states()),
+            "tools": _tools(self.recipe),
+            **state,
+        }
+        processes.run_on_main(lambda: _write(target, self.model, self.processor, self.recipe, weights, everything))
+        if self.recipe.checkpoints:
+            processes.run_on_main(lambda: Mirror(self.recipe.checkpoints, self.run).push(target, self.keep))
+        if processes.is_main:
+            for old in folders(self.run)[: -self.keep]:
+                shutil.rmtree(old)
+        self.step = step
+
+    @contextmanager
+    def saved_first(self, step: int, state: dict[str, Any]) -> Iterator[None]:
+        """A step, before which that one is saved where it cannot be made."""
+        try:
+            yield
+        except NoStepError:
+            self.save(step, state)
+            raise
 
 
 def _write(

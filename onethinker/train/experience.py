@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from onethinker.train.parallel import Processes
 from onethinker.train.prefix import TokenGroup
 from onethinker.train.sampler import Sampler
 from onethinker.train.step_prompts import StepPrompts
+from onethinker.train.unreadable import NoStepError, Unreadable
 from onethinker.util.files import replacing
 from onethinker.util.map_ahead import map_ahead
-from onethinker.util.runs import RunError
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,8 @@ class ScoredGroup:
 class StepGroups:
     """A step's groups: `kept` train, `dropped` are logged. too_long: prompts beyond the limit, with the longest.
 
-    unreadable: prompts whose media, text or truth could not be read. problem: of the last one left out.
+    unreadable: prompts whose media, text or truth could not be read, of all processes. problem: of the last one left
+    out.
     """
 
     kept: list[ScoredGroup] = field(default_factory=list)
@@ -107,7 +109,6 @@ class StepGroups:
         """Add up what was left out."""
         for part in parts:
             self.too_long += part.too_long
-            self.unreadable += part.unreadable
             self.longest = max(self.longest, part.longest)
             self.problem = part.problem or self.problem
 
@@ -129,6 +130,7 @@ class Collector:
     prompts: PromptSet
     recipe: Recipe
     step_prompts: StepPrompts
+    unreadable: Unreadable
     judge: Judge | None = None
 
     @property
@@ -138,8 +140,9 @@ class Collector:
     def collect(self, step: int, algorithm: Algorithm | None = None) -> StepGroups:
         """Groups for one step: those that do not train are replaced, at most `refill_tries` times over.
 
-        algorithm: says by its `task_weights` how often each draw takes a task. Raises RunError when not one of the
-        prompts drawn could be asked.
+        algorithm: says by its `task_weights` how often each draw takes a task. Raises NoStepError when more samples
+        cannot be read than `data.max_unreadable` allows, before any is asked, when not one of the prompts drawn could
+        be asked, and when not one answer could be scored.
         """
         config, found = self.recipe.rl, StepGroups()
         self.step_prompts.clear()  # what a step that failed left behind
@@ -152,7 +155,11 @@ class Collector:
             positions = list(dict.fromkeys(self.sampler.draw(wanted, weights)))
             seed = self.recipe.seed * 1_000_003 + step * 101 + attempt
             sampling = Sampling(config.group, config.temperature, 1.0, config.max_tokens, seed)
-            parts = self.processes.gather(self._ask(self.processes.shard(positions), sampling))
+            own = StepGroups()
+            fit, problems = self._short_enough(self.processes.shard(positions), own)
+            found.unreadable += self.unreadable.note(step, problems)
+            self._ask(fit, sampling, own)
+            parts = self.processes.gather(own)
             found.count(parts)
             for group in sorted((g for part in parts for g in part.kept), key=lambda g: positions.index(g.position)):
                 self.sampler.observe(group.position, group.accuracy)
@@ -162,21 +169,24 @@ class Collector:
                     found.dropped.append(group)
                     self.step_prompts.release([group])
         if not found.groups:
-            raise RunError(
+            raise NoStepError(
                 f"step {step + 1}: none of the prompts drawn can be asked, {found.too_long} are longer than "
                 f"rl.max_prompt_tokens={config.max_prompt_tokens} and {found.unreadable} unreadable; {found.problem}"
             )
+        if all(math.isnan(group.accuracy) for group in found.groups):
+            answers = [rollout for group in found.groups for rollout in group.rollouts]
+            raise NoStepError(
+                f"step {step + 1}: not one of {len(answers)} answers could be scored, such as to "
+                f"{answers[-1].sample.id}: {answers[-1].problem}; mend that, the same command goes on after step {step}"
+            )
         return found
 
-    def _ask(self, positions: Sequence[int], sampling: Sampling) -> StepGroups:
-        """The answered groups of these prompts, all as kept, and what was left out."""
-        found = StepGroups()
-        fit = self._short_enough(positions, found)
+    def _ask(self, fit: Sequence[int], sampling: Sampling, found: StepGroups) -> None:
+        """Ask these prompts; their groups are all kept for now."""
         rl, asked = self.recipe.rl, (self.samples, self.engine, self.prompts, self.recipe.media, sampling)
         for position, rollouts in roll_out(*asked, only=fit, judge=self.judge, in_group=rl.judge.in_group):
             rewards_G = np.array([r.score.reward(rl.reward) for r in rollouts])
             found.kept.append(ScoredGroup(position, rollouts, rewards_G, owner=self.processes.rank))
-        return found
 
     def _length(self, position: int) -> int | ValueError:
         """Tokens of the prompt at this position, which is held from now on, or why there is none."""
@@ -188,14 +198,15 @@ class Collector:
         except ValueError as error:
             return error
 
-    def _short_enough(self, positions: Sequence[int], found: StepGroups) -> list[int]:
-        """Prompts that cannot be read and those beyond the limit are counted and left out; the others are held."""
-        fit = []
+    def _short_enough(self, positions: Sequence[int], found: StepGroups) -> tuple[list[int], dict[str, str]]:
+        """The prompts that can be asked, which are held, and id → why others could not be read. Those beyond the limit
+        are counted and left out."""
+        fit, problems = [], {}
         self.samples.prefetch(positions)
         for position, length in zip(positions, map_ahead(self._length, positions), strict=True):
             name = self.samples.name_of(position)
             if isinstance(length, ValueError):
-                found.unreadable += 1
+                problems[name] = str(length)
                 found.problem = f"sample {name}: {length}"
                 continue
             if length <= self.recipe.rl.max_prompt_tokens:
@@ -205,11 +216,11 @@ class Collector:
             found.too_long += 1
             found.longest = max(found.longest, (length, name))
             found.problem = f"sample {name} has {length} tokens"
-        return fit
+        return fit, problems
 
 
-def write_rollouts(path: Path, step: int, collected: StepGroups, advantages: dict[int, np.ndarray]) -> None:
-    """Every answer of a step with its score, reward and advantage, as Parquet. advantages: by a kept group's id()."""
+def write_rollouts(path: Path, step: int, collected: StepGroups, advantages: Sequence[np.ndarray]) -> None:
+    """Every answer of a step with its score, reward and advantage, as Parquet. advantages: of the kept groups."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -225,8 +236,7 @@ def write_rollouts(path: Path, step: int, collected: StepGroups, advantages: dic
         columns["turns"] = pa.string()
     schema = pa.schema(columns)
     rows: list[dict[str, Any]] = []
-    for group in collected.groups:
-        values = advantages.get(id(group))
+    for group, values in zip_longest(collected.groups, advantages):  # dropped groups come last and have none
         for i, rollout in enumerate(group.rollouts):
             row = rollout.row()
             row["components"] = [{"name": k, "value": v} for k, v in row["components"].items()]

@@ -38,6 +38,7 @@ from onethinker.train.sft import prepare_model
 from onethinker.train.start import check_start, say_idle
 from onethinker.train.step_prompts import StepPrompts
 from onethinker.train.trackers import metric_logger
+from onethinker.train.unreadable import Unreadable
 from onethinker.util.interrupt import finish_step
 from onethinker.util.plugins import plugin_identity
 
@@ -75,12 +76,16 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
     sampler = Sampler(config.sampler, samples, recipe.seed)
     algorithm = make(config.algorithm, **config.algorithm_options)
     rollouts = make_rollout_engine(recipe, policy.distributed, processor, encoder, out)
-    judge = open_judge(config.judge, out, processes.rank)
     prompts, engine = recipe_prompts(recipe), with_recipe_tools(rollouts.engine, recipe)
     step_prompts = StepPrompts(encoder, recipe.media, processes)
-    collector = Collector(samples, engine, sampler, prompts, recipe, step_prompts, judge)
     state: dict[str, Any] = checkpoint.load_state(saved[-1], recipe) if saved else {"step": 0, "seconds": 0.0}
+    unreadable = Unreadable("RL", out, recipe.data.max_unreadable, len(samples), processes, state.get("unreadable", 0))
+    collector = Collector(
+        samples, engine, sampler, prompts, recipe, step_prompts, unreadable,
+        open_judge(config.judge, out, processes.rank),
+    )  # fmt: skip
     step, seconds = state["step"], state["seconds"]
+    saver = checkpoint.Saver(out, model, processor, optimizer, recipe, config.keep, processes, step)
     if saved:
         checkpoint.restore(state, optimizer, processes)
         sampler.load_state_dict(state["sampler"])
@@ -88,11 +93,18 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
     else:
         torch.manual_seed(recipe.seed)
     last = min(config.steps, stop_after or config.steps)
+
+    def state_now() -> dict[str, Any]:
+        return {
+            "seconds": seconds, "unreadable": unreadable.times, "sampler": sampler.state_dict(),
+            "algorithm": algorithm.state_dict(),
+        }  # fmt: skip
+
     logger = metric_logger("RL", out, recipe.watch, step, config.steps, last, writes=processes.is_main)
     with logger as note, finish_step("RL") as asked:
         while step < last:
             began = time.perf_counter()
-            with rollouts.ready():
+            with saver.saved_first(step, state_now()), rollouts.ready():
                 collected = collector.collect(step, algorithm)
             step_prompts.release(_select(algorithm, collected, config.prompts))
             rolled = time.perf_counter()
@@ -105,17 +117,20 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
             seconds += now - began
             row = _summary(recipe, collected) | algorithm.stats() | stats | mismatch
             times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
-            row = {"step": step, "stage": "rl", "lr": config.optimizer.lr * share, **times, **row}
+            row = {
+                "step": step,
+                "stage": "rl",
+                "lr": config.optimizer.lr * share,
+                **times,
+                **row,
+                "unreadable": unreadable.times,
+            }
             note(row, f"reward {row['reward']:.3f}")
             if processes.is_main:
-                kept = {id(group): a for group, a in zip(collected.kept, advantages, strict=True)}
-                write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, kept)
+                write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, advantages)
             stop = processes.any(asked())
             if step % config.save_every == 0 or step == last or stop:
-                whole = {"seconds": seconds, "sampler": sampler.state_dict(), "algorithm": algorithm.state_dict()}
-                checkpoint.save_checkpoint(
-                    out, step, model, processor, optimizer, recipe, whole, config.keep, processes
-                )
+                saver.save(step, state_now())
             if stop:
                 raise stopped(out, step, config.steps, stop)
     return checkpoint.folders(out)[-1]
@@ -255,6 +270,5 @@ def _summary(recipe: Recipe, collected: StepGroups) -> dict[str, Any]:
     rollouts = [r for g in collected.groups for r in g.rollouts]
     row["truncated"] = float(np.mean([r.completion.finish == "length" for r in rollouts])) if rollouts else 0.0
     row["errors"] = sum(r.score.status is Status.ERROR for r in rollouts)
-    row["unreadable"] = collected.unreadable
     row["too_long"], (row["longest_prompt"], row["longest_prompt_id"]) = collected.too_long, collected.longest
     return row

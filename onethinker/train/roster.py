@@ -15,22 +15,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from onethinker.media import MediaBudget, MediaError, is_clip, open_clip, open_image
 from onethinker.sample import DataError, Sample, Samples, resolve_under
 from onethinker.sample.stream import SampleStream, TrainingSet
-from onethinker.train.parallel import Processes
+from onethinker.train.unreadable import UNREADABLE
 from onethinker.util.files import write_whole
 from onethinker.util.runs import JsonLines, RunError
 
-ROSTER, UNREADABLE = "roster.jsonl", "unreadable.jsonl"
-_NAMED = 3
-"""Unreadable samples that are named while the run goes on; `RUN/unreadable.jsonl` names all."""
+ROSTER = "roster.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +90,6 @@ def _entries(samples: Samples, contents: Sequence[str]) -> tuple[Entry, ...]:
     return tuple(Entry(sample.id, found, sample.media) for sample, found in zip(samples, hashes, strict=True))
 
 
-def allowed(share: float, count: int) -> int:
-    """How many of `count` samples may be unreadable: the share, at least one where it is above 0."""
-    return max(1, int(share * count)) if share else 0
-
-
 def fingerprint(samples: TrainingSet) -> dict[str, Any]:
     """What a run was trained on: questions, truths and worked answers, in order, or a stream's shards. Raises RunError
     if there are none."""
@@ -144,48 +136,3 @@ def _can_be_read(entry: Entry, root: Path) -> bool:
     except (DataError, MediaError, OSError):
         return False
     return True
-
-
-@dataclass
-class Unreadable:
-    """Counts the samples of a run that cannot be read, and names them in `RUN/unreadable.jsonl`.
-
-    allowed: how many different ones may be met before the run is to stop; counted since this process began, so that a
-    run goes on once they are mended. times: how often a batch went without one, over the whole run.
-    """
-
-    run: Path
-    allowed: int
-    processes: Processes
-    times: int = 0
-    met: dict[str, str] = field(default_factory=dict)
-
-    def count(self, step: int, problems: Mapping[str, str], gone: int) -> int:
-        """How many of a batch are missing, over all processes. problems: id → why it could not be read."""
-        parts = self.processes.gather((dict(problems), gone))
-        found = {name: problem for part, _ in parts for name, problem in part.items()}
-        if new := {name: problem for name, problem in found.items() if name not in self.met}:
-            self.met |= new
-            self.processes.run_on_main(lambda: self._record(step, new))
-        missing = sum(len(part) + absent for part, absent in parts)
-        self.times += missing
-        return missing
-
-    def _record(self, step: int, new: Mapping[str, str]) -> None:
-        lines = JsonLines(self.run / UNREADABLE)
-        known = {row["id"] for row in lines.rows()}
-        for name, problem in new.items():
-            if name not in known:
-                lines.append({"step": step, "id": name, "problem": problem})
-            if list(self.met).index(name) < _NAMED:
-                print(f"SFT goes without sample {name}: {problem}", file=sys.stderr, flush=True)
-
-    def check(self) -> None:
-        """Raises RunError when there are more than allowed."""
-        if len(self.met) > self.allowed:
-            name, problem = next(iter(self.met.items()))
-            raise RunError(
-                f"{len(self.met)} samples cannot be read, more than the {self.allowed} that data.max_unreadable "
-                f"allows, such as {name}: {problem}; {self.run / UNREADABLE} names them. Mend or remove them, or raise "
-                "data.max_unreadable, and run the same command again"
-            )

@@ -28,12 +28,12 @@ from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer, schedule, update
 from onethinker.train.parallel import Processes, join_processes, run_folder, stopped
 from onethinker.train.prefix import TokenGroup, count_written, microbatches, slice_groups
-from onethinker.train.roster import UNREADABLE, Roster, Unreadable, allowed, new_roster, roster_of
+from onethinker.train.roster import Roster, new_roster, roster_of
 from onethinker.train.start import check_start, say_idle
 from onethinker.train.trackers import metric_logger
+from onethinker.train.unreadable import UNREADABLE, NoStepError, Unreadable
 from onethinker.util.interrupt import finish_step
 from onethinker.util.plugins import plugin_identity
-from onethinker.util.runs import RunError
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +189,10 @@ def _train(
     else:
         torch.manual_seed(recipe.seed)
     steps = sft_steps(recipe, count)
-    unreadable = Unreadable(out, allowed(recipe.data.max_unreadable, count), processes, state.get("unreadable", 0))
-    step, seconds, left_out = state["step"], state["seconds"], state["left_out"]
+    unreadable = Unreadable("SFT", out, recipe.data.max_unreadable, count, processes, state.get("unreadable", 0))
+    kept = {"seconds": state["seconds"], "left_out": state["left_out"], "unreadable": unreadable.times}
+    step = state["step"]
+    saver = checkpoint.Saver(out, model, processor, optimizer, recipe, config.keep, processes, step)
     last = min(steps, stop_after or steps)
     logger = metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main)
     with logger as note, finish_step("SFT") as asked:
@@ -198,22 +200,21 @@ def _train(
         for indices in sft_batches(count, config.batch, recipe.seed, last, step, order):
             began = time.perf_counter()
             examples = source.batch(processes.shard(indices))
-            missing = unreadable.count(step, source.problems, source.gone)
-            unreadable.check()
-            row = train_step(distributed, optimizer, recipe, examples, schedule(config.optimizer, step, steps), missing)
-            left_out += len(indices) - row["examples"] - missing
-            step, seconds = step + 1, seconds + time.perf_counter() - began
-            counts = {"left_out": left_out, "unreadable": unreadable.times}
-            times = {"step": step, "stage": "sft", "seconds": seconds, **counts}
-            note(times | row, f"loss {row['loss']:.3f}")
+            share = schedule(config.optimizer, step, steps)
+            with saver.saved_first(step, kept):
+                missing = unreadable.note(step, source.problems, source.gone)
+                row = train_step(distributed, optimizer, recipe, examples, share, missing)
+            step, seconds = step + 1, kept["seconds"] + time.perf_counter() - began
+            left_out = kept["left_out"] + len(indices) - row["examples"] - missing
+            kept = {"seconds": seconds, "left_out": left_out, "unreadable": unreadable.times}
+            note({"step": step, "stage": "sft", **kept, **row}, f"loss {row['loss']:.3f}")
             stop = processes.any(asked())
             if step % config.save_every == 0 or step == last or stop:
-                kept = {"seconds": seconds, **counts}
-                checkpoint.save_checkpoint(out, step, model, processor, optimizer, recipe, kept, config.keep, processes)
+                saver.save(step, kept)
             if stop:
                 raise stopped(out, step, steps, stop)
-    if left_out and processes.is_main:
-        print(f"SFT: {left_out} examples longer than {config.max_tokens} tokens were left out")
+    if kept["left_out"] and processes.is_main:
+        print(f"SFT: {kept['left_out']} examples longer than {config.max_tokens} tokens were left out")
     if unreadable.times and processes.is_main:
         print(f"SFT: {unreadable.times} times a batch went without a sample that cannot be read; {out / UNREADABLE}")
     return checkpoint.folders(out)[-1]
@@ -241,7 +242,7 @@ def train_step(
         nothing = dict.fromkeys(("examples", "answer_tokens", "tokens"), 0)
         return {"loss": math.nan, "lr": recipe.sft.optimizer.lr * share, "grad_norm": 0.0, **nothing}
     if not count:
-        raise RunError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
+        raise NoStepError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
     device = unwrap(distributed.model).lm_head.weight.device
     groups, total = [e.group for e in examples], 0.0
     for pieces in distributed.passes(microbatches(groups, recipe.sft.micro_tokens)):

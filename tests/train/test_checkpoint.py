@@ -21,9 +21,8 @@ def save(mini_model, mini_processor, tmp_path):
 
     def write(step: int, keep: int = 2):
         state = {"seconds": 1.5 * step}
-        return checkpoint.save_checkpoint(
-            tmp_path, step, mini_model, mini_processor, optimizer, SHIPPED["mini"], state, keep
-        )
+        checkpoint.Saver(tmp_path, mini_model, mini_processor, optimizer, SHIPPED["mini"], keep).save(step, state)
+        return checkpoint.folders(tmp_path)[-1]
 
     return write
 
@@ -57,10 +56,9 @@ def test_full_disk_keeps_the_previous(room, save, tmp_path, mini_model):
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         with pytest.raises(RunError, match=r"could not write checkpoint .*step-000002.*the previous one is whole"):
-            checkpoint.save_checkpoint(
-                tmp_path, 2, mini_model, mini.processor(), torch.optim.SGD(mini_model.parameters()), SHIPPED["mini"],
-                {"large": torch.zeros(room // 2)}, 2,
-            )  # fmt: skip
+            checkpoint.Saver(
+                tmp_path, mini_model, mini.processor(), torch.optim.SGD(mini_model.parameters()), SHIPPED["mini"], 2
+            ).save(2, {"large": torch.zeros(room // 2)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert checkpoint.folders(tmp_path) == [first]

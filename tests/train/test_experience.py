@@ -14,9 +14,11 @@ from onethinker.tasks.prompts import load_prompts
 from onethinker.train.advantage import make
 from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.experience import Collector
+from onethinker.train.parallel import SINGLE_PROCESS
 from onethinker.train.rl import _advantages, _select, _summary
 from onethinker.train.sampler import Sampler
 from onethinker.train.step_prompts import StepPrompts
+from onethinker.train.unreadable import NoStepError, Unreadable
 from onethinker.util.runs import RunError
 
 
@@ -25,7 +27,7 @@ def right(sample) -> str:
 
 
 @pytest.fixture
-def collector(world, tiny, mini_processor):
+def collector(world, tiny, mini_processor, tmp_path):
     """`collector(script, …)`: over the numerical samples. The script: (request, index) → text."""
     encoder = Encoder(mini_processor)
 
@@ -34,7 +36,9 @@ def collector(world, tiny, mini_processor):
         asked = samples or world.of_task("numerical")
         sampler = Sampler(recipe.rl.sampler, asked, 0)
         step_prompts = StepPrompts(encoder, recipe.media)
-        return Collector(asked, ScriptedEngine(script), sampler, load_prompts("short"), recipe, step_prompts)
+        unreadable = Unreadable("RL", tmp_path, recipe.data.max_unreadable, len(asked), SINGLE_PROCESS)
+        engine, prompts = ScriptedEngine(script), load_prompts("short")
+        return Collector(asked, engine, sampler, prompts, recipe, step_prompts, unreadable)
 
     return make_one
 
@@ -118,8 +122,30 @@ def test_errors_are_left_out_not_zero(collector, truths):
         assert advantages_G[1] == 0.0
         assert advantages_G[[0, 2, 3]].sum() == pytest.approx(0, abs=1e-9)
         assert advantages_G[0] > 0
-    failed = collector(lambda r, i: (_ for _ in ()).throw(ValueError("down"))).collect(0)
-    assert not failed.kept and all(np.isnan(g.rewards_G).all() for g in failed.dropped)
+
+
+def test_a_step_of_which_no_answer_can_be_scored_ends_the_run(collector):
+    """A server that does not see the media would otherwise be asked to the end of the schedule, for nothing."""
+    failing = collector(lambda r, i: (_ for _ in ()).throw(ValueError("no such file")))
+    with pytest.raises(NoStepError, match=r"step 3: not one of \d+ answers could be scored, such as to .*no such file"):
+        failing.collect(2)
+
+
+def test_more_unreadable_prompts_than_allowed_end_the_run_before_any_is_asked(collector, truths, world):
+    """However many steps they are met in, and each counted once."""
+    good = world.of_task("numerical", "ocr")
+    lost = tuple(replace(s, media=("media/gone.png",)) if i < 2 else s for i, s in enumerate(good))
+    changes = ("rl.prompts=1", f"data.max_unreadable={1 / len(good):.4f}1")
+    one = collector(lambda r, i: truths[r.id] if i else WRONG, *changes, samples=replace(good, items=lost))
+    with pytest.raises(NoStepError, match=rf"2 samples .* more than the 1 of {len(good)} that") as told:
+        for step in range(len(good)):
+            one.collect(step)
+    assert "mend these files" in str(told.value)
+    assert all(f"{s.id}: " in str(told.value) for s in lost[:2]) and "gone.png" in str(told.value)
+    again = collector(lambda r, i: truths[r.id] if i else WRONG, "rl.prompts=1", samples=replace(good, items=lost[1:]))
+    for step in range(3 * len(good)):
+        again.collect(step)
+    assert again.unreadable.times >= 2, "the same one, in each epoch"
 
 
 def test_errors_do_not_lower_the_summary(collector, truths, tiny):

@@ -136,5 +136,5 @@ def test_parquet_columns_do_not_depend_on_the_step(tmp_path, tiny, stills):
     """Steps without components, or in which nothing trains, can be read together with the others."""
     run_rl(tiny("rl.steps=1", "rl.prompts=2"), stills, tmp_path / "run")
     written = pq.read_schema(tmp_path / "run" / "rollouts" / "step-000001.parquet")
-    experience.write_rollouts(tmp_path / "empty.parquet", 1, experience.StepGroups(), {})
+    experience.write_rollouts(tmp_path / "empty.parquet", 1, experience.StepGroups(), [])
     assert pq.read_schema(tmp_path / "empty.parquet").equals(written)

@@ -301,9 +301,9 @@ def test_too_many_unreadable_samples_stop_the_run_which_then_goes_on(world, tiny
     for name in kept:
         (root / name).write_bytes(b"nothing")
     recipe = tiny("sft.steps=1", "sft.batch=4")
-    with pytest.raises(RunError, match=r"samples cannot be read, more than the 1 that data\.max_unreadable allows"):
+    with pytest.raises(RunError, match=r"4 samples that cannot be read, more than the 1 of \d+ that data\.max_unr"):
         run_sft(recipe, samples, tmp_path / "run")
-    with pytest.raises(RunError, match="more than the 0 that"):
+    with pytest.raises(RunError, match="more than the 0 of"):
         run_sft(recipe.model_copy(update={"data": DataConfig(max_unreadable=0)}), samples, tmp_path / "none")
     for name, content in kept.items():
         (root / name).write_bytes(content)
