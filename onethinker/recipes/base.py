@@ -28,6 +28,7 @@ from onethinker.recipes.sections import (
     SFTConfig,
 )
 from onethinker.util.names import likeness
+from onethinker.util.yaml_text import read_yaml
 
 __all__ = [
     "DataConfig",
@@ -244,19 +245,10 @@ def _same_word(word: str, other: str) -> bool:
     return word == other or (len(short) > 3 and long.startswith(short) and len(long) - len(short) <= 3)
 
 
-class _Yaml(yaml.SafeLoader):
-    """YAML with `1e-5` a number, as everybody means it."""
-
-
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$"), list("+-.0123456789")
-)
-
-
 def _read(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, _Yaml)
-    except (yaml.YAMLError, RecursionError) as error:
+        return read_yaml(text)
+    except yaml.YAMLError as error:
         raise RecipeError(f"{where}: not YAML ({error})") from error
 
 

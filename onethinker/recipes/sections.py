@@ -13,12 +13,15 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from onethinker.media import MediaBudget
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _known_reward(name: str) -> str:
@@ -96,6 +99,13 @@ class DataConfig(Section):
         0.05, "share of the samples, but at least one, that SFT or RL may find unreadable before it stops"
     )
 
+    @field_validator("difficulty")
+    @classmethod
+    def _some_lie_within(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds and bounds[0] > bounds[1]:
+            raise ValueError("no pass rate lies within; the lower bound comes first")
+        return bounds
+
 
 class OptimizerConfig(Section):
     """The optimiser and the learning rate: linear warm-up, then constant, or a decay to `final` of the peak."""
@@ -103,7 +113,7 @@ class OptimizerConfig(Section):
     kind: Literal["adamw", "muon"] = key("adamw", "adamw, or muon for the layers' matrices and AdamW for the rest")
     lr: NonNegativeFloat = key(1e-5, "peak learning rate of AdamW")
     matrix_lr: NonNegativeFloat = key(1e-5, "peak learning rate of the matrices that Muon trains")
-    betas: tuple[float, float] = key((0.9, 0.95), "AdamW's decay of its mean and its mean square of gradients")
+    betas: tuple[Decay, Decay] = key((0.9, 0.95), "AdamW's decay of its mean and its mean square of gradients")
     weight_decay: NonNegativeFloat = key(0.0, "share of a weight taken off a step, times the learning rate")
     warmup: Share = key(0.03, "share of all steps over which the learning rate rises from 0")
     schedule: Literal["constant", "cosine", "linear"] = key("cosine", "course of the learning rate after the warm-up")
@@ -197,7 +207,7 @@ class RLConfig(Section):
     )
     clip_low: NonNegativeFloat = key(0.2, "how far the ratio may fall below 1 before it is clipped")
     clip_high: NonNegativeFloat = key(0.3, "how far the ratio may rise above 1 before it is clipped")
-    dual_clip: PositiveFloat = key(3.0, "bound on the ratio of answers with a negative advantage")
+    dual_clip: Annotated[float, Field(gt=1)] = key(3.0, "bound on the ratio of answers with a negative advantage")
     kl: NonNegativeFloat = key(
         0.01, "weight of the penalty on the KL divergence from the model that RL began with; 0 for none"
     )
@@ -217,6 +227,13 @@ class RLConfig(Section):
     )
     save_every: PositiveInt = key(20, "steps from one checkpoint to the next; the last step is always saved")
     keep: PositiveInt = key(2, "checkpoints that stay; older ones are removed")
+
+    @field_validator("accuracy_high")
+    @classmethod
+    def _some_group_trains(cls, high: float, given: ValidationInfo) -> float:
+        if high < given.data.get("accuracy_low", 0.0):
+            raise ValueError(f"below accuracy_low={given.data['accuracy_low']:g}, so that no prompt could train")
+        return high
 
     @model_validator(mode="before")
     @classmethod
@@ -263,7 +280,7 @@ class Recipe(Section):
     checkpoints: str = key(
         "", "path or URL, such as s3://bucket/run, to which checkpoints and log are copied and from which a run goes on"
     )
-    seed: int = key(0, "of everything random: order of samples, sampled answers, weights built from nothing")
+    seed: NonNegativeInt = key(0, "of everything random: order of samples, sampled answers, weights built from nothing")
     tools: ToolsConfig = section(ToolsConfig, "what the model may call while it thinks")
     prompts: str = key("full", "words around a question: the set short or full, or a YAML file of templates")
     model: ModelConfig = section(ModelConfig, "the model")

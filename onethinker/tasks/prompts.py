@@ -12,6 +12,7 @@ import yaml
 
 from onethinker.tasks import TASKS
 from onethinker.util.names import nearest
+from onethinker.util.yaml_text import read_yaml
 
 NAMED = ("short", "full")
 """`short`: a task word and the question, for the mini model. `full`: asks for thinking and shows the answer's form."""
@@ -52,7 +53,7 @@ def load_prompts(name_or_file: str | Path) -> PromptSet:
     if not file.is_file():
         raise PromptError(f"prompts {name!r}: neither a named set ({', '.join(NAMED)}) nor a file")
     try:
-        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
+        entries = read_yaml(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PromptError(f"{file}: not YAML ({error})") from error
     if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):

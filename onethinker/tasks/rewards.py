@@ -6,6 +6,7 @@ the response was (`characters`, and `tokens` where the engine counted them).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,8 +22,8 @@ RewardProfile: TypeAlias = str
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """earns: the reward of a score that is no error. most: the largest there is, of a task's `paper_max`; least: 0
-    unless given."""
+    """earns: the reward of a score that is no error, a finite number. most: the largest there is, of a task's
+    `paper_max`; least: 0 unless given."""
 
     earns: Callable[[Score], float]
     most: Callable[[float], float]
@@ -56,3 +57,23 @@ def known_reward(name: str) -> str:
     if name not in REWARDS:
         raise ValueError(f"no reward profile {name!r}; expected one of {', '.join(REWARDS)}")
     return name
+
+
+class RewardError(ValueError):
+    """A profile of the user's own that gave what is no reward."""
+
+
+def earned(name: str, score: Score) -> float:
+    """What a score that is no error earns. Raises RewardError for anything but a finite number, which would otherwise
+    leave the answer out of training and make nothing of the averages that it is part of."""
+    found = REWARDS[name].earns(score)
+    try:
+        reward = float(found)
+    except (TypeError, ValueError):
+        reward = math.nan
+    if not math.isfinite(reward):
+        raise RewardError(
+            f"reward profile {name!r} gave {found!r} for an answer of status {score.status.value} and accuracy "
+            f"{score.accuracy:g}; expected a finite number"
+        )
+    return reward

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from onethinker.sample import DataError
 from onethinker.sample.answer import Answer, Status
-from onethinker.tasks.rewards import REWARDS, RewardProfile
+from onethinker.tasks.rewards import RewardProfile, earned
 
 _OK, _ERROR = Status.OK, Status.ERROR  # reading a member of an enum takes as long as a few of a score's formulas
 Column: TypeAlias = Sequence[Any] | NDArray[Any]
@@ -50,8 +50,8 @@ class Score(msgspec.Struct, frozen=True, eq=False):
 
     def reward(self, profile: RewardProfile = "released") -> float:
         """The scalar that trains, as the profile of `REWARDS` has it. NaN for an `error`, which is left out of averages
-        and never counted as 0."""
-        return math.nan if self.status is _ERROR else REWARDS[profile].earns(self)
+        and never counted as 0. Raises RewardError for a profile that gives no finite number."""
+        return math.nan if self.status is _ERROR else earned(profile, self)
 
 
 Result: TypeAlias = Score | DataError

@@ -21,7 +21,7 @@ from onethinker.sample.answer import Status
 from onethinker.sample.stream import TrainingSet
 from onethinker.train import checkpoint
 from onethinker.train.advantage import make
-from onethinker.train.algorithms.base import Algorithm, Candidate
+from onethinker.train.algorithms.base import Algorithm, AlgorithmError, Candidate
 from onethinker.train.distributed import DUMMY_GROUP, DistributedModel
 from onethinker.train.experience import Collector, ScoredGroup, StepGroups, write_rollouts
 from onethinker.train.judged import open_judge
@@ -144,6 +144,11 @@ def _select(algorithm: Algorithm, collected: StepGroups, count: int) -> list[Sco
         for i, g in enumerate(collected.groups)
     ]
     chosen = set(algorithm.select(candidates, count))
+    if wrong := [i for i in chosen if isinstance(i, bool | np.bool_) or i not in range(len(candidates))]:
+        raise AlgorithmError(
+            f"{type(algorithm).__name__}.select gave {wrong[0]!r}; expected places among its {len(candidates)} "
+            f"candidates, from 0 to {len(candidates) - 1}"
+        )
     unused = [g for i, g in enumerate(collected.kept) if i not in chosen]
     collected.dropped += unused
     collected.kept = [g for i, g in enumerate(collected.kept) if i in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from onethinker.sample import DataError
 from onethinker.sample.stream import SampleStream, TrainingSet
 from onethinker.tasks import statistics_of
+from onethinker.train.algorithms.base import AlgorithmError
 
 KINDS = ("uniform", "task_balanced", "modality_balanced", "curriculum")
 
@@ -82,7 +84,12 @@ class Sampler:
         return order[belongs[order]]
 
     def _chances(self, weights: Mapping[str, float]) -> dict[str, float]:
-        """How likely a sample of each task is taken; tasks that have no weight yet always are."""
+        """How likely a sample of each task is taken; tasks that have no weight yet always are.
+
+        Raises AlgorithmError for a weight that is none, by which nothing might ever be taken.
+        """
+        if wrong := {task: weight for task, weight in weights.items() if not 0 <= weight < math.inf}:
+            raise AlgorithmError(f"task_weights gave {wrong}; expected finite numbers of at least 0")
         found = {task: weights.get(statistics_of(task)) for task in self.tasks}
         top = max((w for w in found.values() if w is not None), default=0.0)
         return {task: 1.0 if w is None or top <= 0 else w / top for task, w in found.items()}

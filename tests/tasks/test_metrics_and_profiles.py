@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from math import exp
 from typing import Any
 
@@ -15,6 +16,7 @@ from onethinker.sample.answer import Status
 from onethinker.tasks import TASKS, score
 from onethinker.tasks.base import Score
 from onethinker.tasks.image_segmentation import true_mask
+from onethinker.tasks.rewards import REWARDS, Reward, RewardError
 from tests.tasks.examples import TRUTHS, respond, sample_of
 
 BOX, FAR = [100, 200, 300, 400], [600, 600, 700, 700]
@@ -29,6 +31,18 @@ def test_released_reward_needs_format_for_structure() -> None:
     found = Score(Status.OK, accuracy=0.5, format=0, structure=0.5)
     assert found.reward("released") == pytest.approx(0.45)
     assert replace(found, format=1).reward("released") == pytest.approx(1.05)
+
+
+@pytest.mark.parametrize("given", [float("nan"), float("inf"), None, "good", [1.0, 2.0]])
+def test_a_profile_of_ones_own_gives_a_finite_number_or_is_named(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(REWARDS, "mine", Reward(lambda score: given, lambda most: 1.0))
+    with pytest.raises(
+        RewardError, match=r"'mine' gave .* for an answer of status ok and accuracy 0.5; expected a fin"
+    ):
+        Score(Status.OK, accuracy=0.5).reward("mine")
+    assert math.isnan(Score(Status.ERROR).reward("mine")), "a profile is not asked what an error earns"
+    monkeypatch.setitem(REWARDS, "mine", Reward(lambda score: np.float32(0.5), lambda most: 1.0))
+    assert type(Score(Status.OK).reward("mine")) is float
 
 
 def test_hardened_pays_each_tag_once_and_some_thinking() -> None:

@@ -80,6 +80,7 @@ def test_file_of_ones_own(tmp_path: Path) -> None:
         ("- ocr", "expected `task: template`"),
         ("system: x", "no task's template"),
         ("ocr: [", "not YAML"),
+        ("ocr: 'Read {question}'\nocr: 'Write {question}'", "the key 'ocr' stands twice"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )

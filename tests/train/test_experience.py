@@ -12,6 +12,7 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.scoring.judge import JudgeError
 from onethinker.tasks.prompts import load_prompts
 from onethinker.train.advantage import make
+from onethinker.train.algorithms.base import AlgorithmError
 from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.experience import Collector
 from onethinker.train.parallel import SINGLE_PROCESS
@@ -206,6 +207,17 @@ def test_an_algorithm_chooses_among_the_groups(collector, truths):
     assert found.kept == [first, *rest]
     _select(make("mt_grpo"), found, 1)
     assert found.kept == [first] and found.dropped == rest
+
+
+@pytest.mark.parametrize("chosen", [[True, True], [2], [-1], [0, 0.5]])
+def test_a_choice_of_no_candidate_is_told(chosen, collector, truths):
+    class Own(GRPO):
+        def select(self, candidates, count):
+            return chosen
+
+    found = collector(lambda r, i: truths[r.id] if i else WRONG, "rl.prompts=2").collect(0)
+    with pytest.raises(AlgorithmError, match=rf"Own.select gave {chosen[-1]}; expected places among its 2 candidates"):
+        _select(Own(), found, 2)
 
 
 def test_a_refill_tells_the_algorithm_what_the_step_has(collector, truths):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from onethinker.sample import Sample, Samples
+from onethinker.train.algorithms.base import AlgorithmError
 from onethinker.train.sampler import Sampler
 
 TASKS = ("ocr", "math", "tracking", "caption")
@@ -59,6 +61,12 @@ def test_weights_of_tasks_that_are_not_here_or_all_zero_do_not_stop_the_draw():
     absent = {"ocr": 0.0, "math": 0.0, "tracking": 0.0, "open_ended": 0.0, "regression": 1.0}
     assert len(Sampler("uniform", SAMPLES, seed=0).draw(10, absent)) == 10
     assert tasks_of(Sampler("task_balanced", SAMPLES, seed=0).draw(40, {"ocr": 1.0}))["math"] == 10, "no weight yet"
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, -1.0])
+def test_a_weight_that_is_none_is_told_before_anything_is_drawn(weight):
+    with pytest.raises(AlgorithmError, match=f"task_weights gave {{'ocr': {weight}}}; expected finite numbers"):
+        Sampler("uniform", SAMPLES, seed=0).draw(1, {"ocr": weight, "math": 1.0})
 
 
 def test_curriculum_passes_over_what_is_all_right_or_all_wrong():

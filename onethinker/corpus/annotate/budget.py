@@ -11,6 +11,7 @@ import yaml
 from onethinker.corpus.annotate.journal import UNITS, Amount, Caps
 from onethinker.corpus.annotate.settings import SettingsError
 from onethinker.util.names import nearest
+from onethinker.util.yaml_text import read_yaml
 
 _MOST_BYTES = 256
 """Bytes of text that one token stands for at most, with room to spare: the longest in common vocabularies are runs of
@@ -51,7 +52,7 @@ def price_of(dollars_in: float | None, dollars_out: float | None, file: str | Pa
     if not file:
         return None
     try:
-        rows = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        rows = read_yaml(Path(file).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read as YAML ({error})") from error
     if not isinstance(rows, dict) or model not in rows:

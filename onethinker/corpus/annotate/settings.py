@@ -22,6 +22,7 @@ from pydantic import (
 from onethinker.media import MediaBudget
 from onethinker.recipes.sections import Section, Share
 from onethinker.util.names import nearest
+from onethinker.util.yaml_text import read_yaml
 
 FILES = Path(__file__).parent / "prompts"
 PROMPTS, SETTINGS = FILES / "prompts.yaml", FILES / "settings.yaml"
@@ -126,7 +127,7 @@ def _shipped() -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = read_yaml(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read as YAML ({error}); the shipped one is {SETTINGS}") from error
     if not isinstance(tree, dict):

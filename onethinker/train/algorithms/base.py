@@ -33,7 +33,8 @@ class Candidate:
 
 
 class AlgorithmError(ValueError):
-    """An algorithm or an option of one that there is not; names the nearest."""
+    """An algorithm or an option of one that there is not, which names the nearest, or what one gave that cannot be
+    trained on."""
 
 
 class Algorithm:
@@ -43,7 +44,10 @@ class Algorithm:
     """
 
     def __call__(self, rewards_N: np.ndarray, group_ids: Sequence[str], task_ids: Sequence[str]) -> np.ndarray:
-        """Advantages (N,) float64. A NaN reward is left out of every statistic, and its advantage is 0."""
+        """Advantages (N,) float64. A NaN reward is left out of every statistic, and its advantage is 0.
+
+        Raises AlgorithmError where `advantages` gave anything but a finite number for each reward.
+        """
         rewards_N = np.asarray(rewards_N, dtype=np.float64)
         if rewards_N.ndim != 1 or not len(rewards_N) == len(group_ids) == len(task_ids):
             raise ValueError(
@@ -57,7 +61,8 @@ class Algorithm:
         advantages_N = np.zeros(len(rewards_N))
         if len(known):
             groups = np.array([str(g) for g in group_ids], dtype=object)
-            advantages_N[known] = self.advantages(rewards_N[known], groups[known], tasks[known])
+            found = self.advantages(rewards_N[known], groups[known], tasks[known])
+            advantages_N[known] = _checked(found, rewards_N[known], groups[known], type(self).__name__)
         return advantages_N
 
     def advantages(self, rewards_N: np.ndarray, groups_N: np.ndarray, tasks_N: np.ndarray) -> np.ndarray:
@@ -86,6 +91,25 @@ class Algorithm:
     def stats(self) -> dict[str, float]:
         """Numbers for the log after a call, such as `ema_std/<task>`."""
         return {}
+
+
+def _checked(found: Any, rewards_N: np.ndarray, groups_N: np.ndarray, name: str) -> np.ndarray:
+    """The advantages as float64. Fewer or one for all would be spread over the answers, and one that is no number makes
+    an update that is skipped: nobody would be told of either."""
+    values = np.asarray(found, dtype=np.float64)
+    if values.shape != rewards_N.shape:
+        raise AlgorithmError(
+            f"{name}.advantages gave an array of shape {values.shape} for rewards of shape {rewards_N.shape}; expected "
+            "one of each"
+        )
+    if not np.isfinite(values).all():
+        at = int(np.flatnonzero(~np.isfinite(values))[0])
+        group_G = rewards_N[groups_N == groups_N[at]].tolist()
+        raise AlgorithmError(
+            f"{name}.advantages gave {values[at]} for the reward {rewards_N[at]} of a group with rewards {group_G}; "
+            "expected a finite number"
+        )
+    return values
 
 
 def places(ids_N: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

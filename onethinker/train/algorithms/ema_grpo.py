@@ -38,7 +38,7 @@ class EmaGRPO(Algorithm):
         guard: Literal["clip", "group_std", "none"] = "clip",
         sigma: Literal["raw", "within", "deviation"] = "raw",
     ) -> None:
-        if not 0 <= beta < 1 or clip <= 0:
+        if not 0 <= beta < 1 or not clip > 0:
             raise ValueError(f"beta {beta}, clip {clip}; expected 0 <= beta < 1 and clip > 0")
         if guard not in ("clip", "group_std", "none"):
             raise ValueError(f"guard {guard!r}; expected clip, group_std or none")

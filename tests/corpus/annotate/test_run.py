@@ -76,6 +76,7 @@ def test_the_command(run, provider, tmp_path):
         ("rules: {leaks: ['(']}", "is no regular expression"),
         ("candidates: 0", "candidates: Input should be greater than 0"),
         ("- 1", "expected `key: value` lines"),
+        ("candidates: 2\ncandidates: 3", "the key 'candidates' stands twice"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(tmp_path, text, words):
@@ -139,6 +140,9 @@ def test_prices_come_from_a_file(run, provider, tmp_path):
     assert told["spent"]["dollars"] == pytest.approx(provider.cost / 1e12)
     with pytest.raises(SettingsError, match="no price of 'teached'; the nearest is 'teacher'"):
         run([question(1)], Money(1.0, prices=str(tmp_path / "prices.yaml")), f"{provider.url}#teached")
+    (tmp_path / "prices.yaml").write_text("teacher: {in: 1, out: 4}\nteacher: {in: 2, out: 8}\n")
+    with pytest.raises(SettingsError, match="the key 'teacher' stands twice"):
+        run([question(1)], Money(1.0, prices=str(tmp_path / "prices.yaml")))
 
 
 def test_the_key_is_sent_and_stands_in_no_file_and_no_message(run, provider, tmp_path, monkeypatch, capsys):

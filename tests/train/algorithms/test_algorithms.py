@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 
 from onethinker.train.advantage import ALGORITHMS, make
-from onethinker.train.algorithms.base import Candidate
+from onethinker.train.algorithms.base import Algorithm, AlgorithmError, Candidate
 from tests.amount import many
 
 NAMES = sorted(ALGORITHMS)
@@ -127,10 +127,32 @@ def test_bad_input_is_refused():
         make("ema_grpo", betta=0.9)
     with pytest.raises(ValueError, match="it takes none"):
         make("dr_grpo", clip=5)
+    with pytest.raises(ValueError, match="expected 0 <= beta < 1 and clip > 0"):
+        make("ema_grpo", clip=float("nan"))
     with pytest.raises(ValueError, match="guard 'cut'"):
         make("ema_grpo", guard="cut")
     with pytest.raises(ValueError, match="keeps no state"):
         make("grpo").load_state_dict({"moments": {}})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (1.0, r"Own.advantages gave an array of shape \(\) for rewards of shape \(3,\)"),
+        (None, r"of shape \(\)"),
+        ([1.0, 2.0], r"of shape \(2,\)"),
+        ([[1.0], [2.0], [3.0]], r"of shape \(3, 1\)"),
+        ([0.0, np.nan, 0.0], r"gave nan for the reward 1.0 of a group with rewards \[0.0, 1.0\]"),
+        ([0.0, 0.0, np.inf], r"gave inf for the reward 0.5 of a group with rewards \[0.5\]"),
+    ],
+)
+def test_what_an_own_one_gives_that_cannot_be_trained_on_is_told(given, said):
+    class Own(Algorithm):
+        def advantages(self, rewards_N, groups_N, tasks_N):
+            return given
+
+    with pytest.raises(AlgorithmError, match=said):
+        Own()(np.array([0.0, 1.0, np.nan, 0.5]), list("aaab"), ["t"] * 4)
 
 
 def test_needs_no_torch():
