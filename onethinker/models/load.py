@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 from transformers.utils.logging import disable_progress_bar
@@ -107,7 +108,7 @@ def load(
     try:
         model = AutoModelForImageTextToText.from_pretrained(where, dtype=DTYPES[dtype], attn_implementation=attention)
         processor = AutoProcessor.from_pretrained(where)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"cannot load model {name!r}: {error}") from error
     if not model.config.model_type.startswith("qwen3_vl"):
         raise ModelError(f"model {name!r} is of the kind {model.config.model_type}; expected a Qwen3-VL")
@@ -120,11 +121,16 @@ def load(
 def _load_adapter(folder: Path, device: str, dtype: str, attention: str, adapters: bool) -> tuple[Any, Any]:
     from peft import PeftConfig, PeftModel
 
-    base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
-    if not base:
-        raise ModelError(f"{folder}: its adapter_config.json does not say which model the adapters are for")
-    model, processor = load(base, device=device, dtype=dtype, attention=attention)
-    adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=adapters)
+    try:
+        base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+        if not base:
+            raise ModelError(f"{folder}: its adapter_config.json does not say which model the adapters are for")
+        model, processor = load(base, device=device, dtype=dtype, attention=attention)
+        adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=adapters)
+    except ModelError:
+        raise
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"cannot load the adapters in {folder}: {error}") from error
     if adapters:
         return adapted, processor
     merged = adapted.merge_and_unload().requires_grad_(True)

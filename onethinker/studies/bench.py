@@ -23,7 +23,7 @@ from onethinker.train.advantage import make
 from onethinker.train.checkpoint import STATE
 from onethinker.train.rl import run_rl
 from onethinker.util.files import write_whole
-from onethinker.util.runs import JsonLines, open_run
+from onethinker.util.runs import JsonLines, open_run, read_json
 
 STUDY, COMMANDS = "study.json", "commands.txt"
 
@@ -256,8 +256,9 @@ def write_record(out: Path, record: Row) -> Path:
 
 def take_known(bench: Bench, known: Path) -> None:
     """Make the cells of another machine's `study.json` this folder's finished ones."""
-    study = json.loads(known.read_text(encoding="utf-8"))
-    if study.get("study") != bench.name or study["settings"] | {"seeds": 0} != bench.settings() | {"seeds": 0}:
+    study = read_json(known)
+    same = isinstance(study, dict) and study.get("study") == bench.name
+    if not same or study["settings"] | {"seeds": 0} != bench.settings() | {"seeds": 0}:
         raise RecipeError(f"{known}: a study of other settings; leave --known out or take the same --set and --model")
     for name, row in study["rows"].items():
         if not is_finished(bench.out, name):

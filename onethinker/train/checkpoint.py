@@ -120,8 +120,12 @@ def _random_states() -> dict[str, Any]:
 
 def load_state(folder: Path, recipe: Recipe | None = None) -> dict[str, Any]:
     """The trainer's state of a checkpoint; the weights are loaded as any other model's. recipe: that the run goes on
-    with; raises RunError where its tools would answer otherwise than before, as another knowledge base does."""
-    state = torch.load(folder / STATE, map_location="cpu", weights_only=False)
+    with; raises RunError for a file that is cut off, and where its tools would answer otherwise than before, as another
+    knowledge base does."""
+    try:
+        state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=False)
+    except Exception as error:  # torch has another one for each way in which a file can be broken
+        raise broken(folder, f"{STATE}: {type(error).__name__}: {error}") from error
     now = _tools(recipe) if recipe else []
     if recipe and (before := state.get("tools", now)) != now:
         raise RunError(
@@ -130,6 +134,14 @@ def load_state(folder: Path, recipe: Recipe | None = None) -> dict[str, Any]:
             "begin anew with --fresh"
         )
     return state
+
+
+def broken(folder: Path, problem: str) -> RunError:
+    """What is told of a checkpoint that was whole once and cannot be read any more."""
+    return RunError(
+        f"{folder} cannot be read ({problem}); restore it or remove it: the same command then goes on from the one "
+        "before, or begins"
+    )
 
 
 def _tools(recipe: Recipe) -> list[str]:

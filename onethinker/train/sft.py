@@ -15,6 +15,7 @@ from onethinker.engines.encode import AnswerTokens, Encoder, Prompt
 from onethinker.models.compat import enable_checkpointing
 from onethinker.models.forward import autocast, unwrap
 from onethinker.models.load import add_lora, freeze, load
+from onethinker.models.shipped import ModelError
 from onethinker.models.threads import set_threads
 from onethinker.recipes.base import Recipe, sft_steps
 from onethinker.recipes.tools import recipe_prompts, recipe_tools
@@ -56,12 +57,18 @@ def prepare_model(recipe: Recipe, start: str, *, vision: bool, projector: bool, 
     """The model to train: float32 weights (bf16 under LoRA), adapters and frozen parts as the recipe says.
 
     A checkpoint of this run goes on with its adapters; those of the model that it began with are part of its weights.
+    Raises RunError for one that cannot be read, ModelError for another model.
     """
-    storage = recipe.model.dtype if recipe.lora.rank else "float32"
-    model, processor = load(
-        start, device=recipe.model.device, dtype=storage, attention=recipe.model.attention, seed=recipe.seed,
-        adapters=start != recipe.model.base,
-    )  # fmt: skip
+    storage, resumed = recipe.model.dtype if recipe.lora.rank else "float32", start != recipe.model.base
+    try:
+        model, processor = load(
+            start, device=recipe.model.device, dtype=storage, attention=recipe.model.attention, seed=recipe.seed,
+            adapters=resumed,
+        )  # fmt: skip
+    except ModelError as error:
+        if resumed:
+            raise checkpoint.broken(Path(start), str(error)) from error
+        raise
     set_threads(model)
     if recipe.lora.rank and not hasattr(model, "peft_config"):
         torch.manual_seed(recipe.seed)

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import json
 import math
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -77,7 +78,8 @@ class Metrics:
 def metric_logger(
     title: str, run: Path, trackers: Sequence[str], step: int, steps: int, last: int, *, writes: bool
 ) -> Iterator[Callable[[MetricRow, str], None]]:
-    """Yield `note(row, words)`, called after every step: its row for `Metrics`, its words for the progress bar.
+    """Yield `note(row, words)`, called after every step: its row for `Metrics`, its words for the progress bar. The
+    first step that skips an update is told of.
 
     last: the step at which this process stops. writes: whether it is the one to do so; the others note nothing.
     """
@@ -85,10 +87,20 @@ def metric_logger(
         yield lambda row, words: None
         return
     with Metrics(run, trackers, step, steps) as log, bar(title, last, done=step) as advance:
+        skipped = False
 
         def note(row: MetricRow, words: str) -> None:
+            nonlocal skipped
             log.append(row)
             advance(1, words)
+            if not skipped and not math.isfinite(row.get("grad_norm", 0.0)):
+                skipped = True
+                print(
+                    f"{title}: in step {row['step']} the gradient of an update is not finite; the weights stay as they "
+                    f"are. Each such step has null as its grad_norm in {run / METRICS}",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
         yield note
 

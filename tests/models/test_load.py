@@ -172,6 +172,19 @@ def test_digest_sees_the_smallest_change(mini_model):
     assert weights_digest(mini_model.to(torch.bfloat16)) not in (before, "")
 
 
+def test_adapters_that_are_cut_off_are_named(tmp_path):
+    model, processor = load("mini-sft", device="cpu")
+    save(add_lora(model, 2, 4, 0.0), processor, tmp_path / "adapters")
+    for name, size in (("adapter_model.safetensors", 999), ("adapter_config.json", 99)):
+        file = tmp_path / "adapters" / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:size])
+        with pytest.raises(ModelError, match=r"cannot load the adapters in .*adapters: "):
+            load(str(tmp_path / "adapters"), device="cpu")
+        file.write_bytes(whole)
+    load(str(tmp_path / "adapters"), device="cpu")
+
+
 def test_errors_say_what_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match=r"cannot load model 'nobody/nothing'"):

@@ -9,7 +9,7 @@ import pytest
 
 from onethinker.recipes import RecipeError
 from onethinker.studies import bench
-from onethinker.studies.bench import commands_of, open_bench
+from onethinker.studies.bench import commands_of, open_bench, take_known
 from onethinker.util.runs import RunError
 
 HERE = Path(__file__).parent
@@ -52,6 +52,18 @@ def test_a_study_of_version_0_1_grows(tmp_path: Path) -> None:
     assert opened(tmp_path / "s", seeds=3).seeds == 3
     with pytest.raises(RunError, match=r"recipe\.rl\.rows: 256 → 8"):
         opened(tmp_path / "s", assignments=["rl.decode_batch_size=8"])
+
+
+def test_a_record_that_is_none_is_not_taken_over(tmp_path: Path) -> None:
+    record = tmp_path / "study.json"
+    for content, error, said in (
+        ("{", RunError, "cannot be read as JSON"),
+        ("[1]", RecipeError, "a study of other settings"),
+        ('{"study": "transfer"}', RecipeError, "a study of other settings"),
+    ):
+        record.write_text(content)
+        with pytest.raises(error, match=said):
+            take_known(opened(tmp_path / "s"), record)
 
 
 def test_a_study_remembers_what_was_typed_once_and_in_order(tmp_path: Path) -> None:

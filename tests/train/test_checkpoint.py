@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import resource
+import shutil
 
 import pytest
 import torch
 
 from onethinker.models import mini
-from onethinker.models.load import load, weights_digest
-from onethinker.recipes import SHIPPED
+from onethinker.models.load import ModelError, load, weights_digest
+from onethinker.models.shipped import locate
+from onethinker.recipes import SHIPPED, override
 from onethinker.train import checkpoint
+from onethinker.train.sft import prepare_model
 from onethinker.util.runs import RunError
 from tests.amount import thinned
 
@@ -64,6 +67,26 @@ def test_full_disk_keeps_the_previous(room, save, tmp_path, mini_model):
     assert checkpoint.folders(tmp_path) == [first]
     assert weights_digest(load(str(first), device="cpu")[0]) == before
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-000001"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 half of an archive", b"\x80\2."])
+def test_a_state_that_is_cut_off_is_told_with_a_way_out(content, tmp_path):
+    (tmp_path / checkpoint.STATE).write_bytes(content)
+    with pytest.raises(
+        RunError, match=rf"{checkpoint.STATE}: \w+: .*remove it: the same command then goes on from the"
+    ):
+        checkpoint.load_state(tmp_path)
+
+
+def test_weights_that_are_cut_off_are_told_with_a_way_out_where_they_are_the_runs_own(tmp_path):
+    cut = shutil.copytree(locate("mini-sft"), tmp_path / "step-000002")
+    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:9999])
+    recipe = override(SHIPPED["mini"], ["model.base=mini-sft"])
+    options = {"vision": False, "projector": False, "checkpointing": False}
+    with pytest.raises(RunError, match=r"step-000002 cannot be read \(cannot load model .*remove it: the same command"):
+        prepare_model(recipe, str(cut), **options)
+    with pytest.raises(ModelError, match=r"^cannot load model"):
+        prepare_model(override(recipe, [f"model.base={cut}"]), str(cut), **options)
 
 
 def test_random_states_come_back(save, mini_model):

@@ -12,7 +12,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from onethinker.train.trackers import TRACKERS, Metrics, scalars
+from onethinker.train.trackers import TRACKERS, Metrics, metric_logger, scalars
 from onethinker.util.runs import RunError
 
 
@@ -49,6 +49,19 @@ def test_only_finite_numbers_are_drawn() -> None:
     assert scalars({"step": 1, "steps": 2, "a": 1, "b": float("nan"), "c": None, "d": "x", "e": float("inf")}) == {
         "a": 1.0
     }
+
+
+def test_an_update_that_is_skipped_is_told_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with metric_logger("RL", tmp_path, (), 0, 5, 5, writes=True) as note:
+        for step, norm in enumerate((0.5, float("nan"), float("inf")), start=1):
+            note(row(step, grad_norm=norm), "")
+        note(row(4), "a step of no group has no update")
+    told = [line for line in capsys.readouterr().err.splitlines() if "not finite" in line]
+    assert (
+        len(told) == 1
+        and told[0].startswith("RL: in step 2 the gradient")
+        and str(tmp_path / "metrics.jsonl") in told[0]
+    )
 
 
 @pytest.fixture

@@ -76,8 +76,8 @@ def _condition(study: Study, key: str, condition: Mapping[str, Any]) -> tuple[li
 
 NOTE = (
     "95% intervals over seeds, not corrected. A group is the plain mean of its tasks, Mean that of all tasks; gain: "
-    "over the start. Time: training only, mean over seeds, whatever else the machine did in it. Groups that train: the "
-    "others had equal rewards."
+    "over the start. Time: training only, mean over seeds, whatever else the machine did in it. Groups that train: "
+    "the others were all right or all wrong, or are not among those that MT-GRPO chose."
 )
 
 
