@@ -32,9 +32,13 @@ from onethinker.train.prefix import TokenGroup, count_written, microbatches, sli
 from onethinker.train.roster import Roster, new_roster, roster_of
 from onethinker.train.start import check_start, say_idle
 from onethinker.train.trackers import metric_logger
-from onethinker.train.unreadable import UNREADABLE, NoStepError, Unreadable
+from onethinker.train.unreadable import UNREADABLE, Unreadable
 from onethinker.util.interrupt import finish_step
 from onethinker.util.plugins import plugin_identity
+from onethinker.util.runs import RunError
+
+HOPELESS = 32
+"""Samples at the beginning of a run that may all be too long before it stops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +202,7 @@ def _train(
     steps = sft_steps(recipe, count)
     unreadable = Unreadable("SFT", out, recipe.data.max_unreadable, count, processes, state.get("unreadable", 0))
     kept = {"seconds": state["seconds"], "left_out": state["left_out"], "unreadable": unreadable.times}
-    step = state["step"]
+    step, learned = state["step"], state["step"] > 0
     saver = checkpoint.Saver(out, model, processor, optimizer, recipe, config.keep, processes, step)
     last = min(steps, stop_after or steps)
     logger = metric_logger("SFT", out, recipe.watch, step, steps, last, writes=processes.is_main)
@@ -210,9 +214,14 @@ def _train(
             share = schedule(config.optimizer, step, steps)
             with saver.saved_first(step, kept):
                 missing = unreadable.note(step, source.problems, source.gone)
-                row = train_step(distributed, optimizer, recipe, examples, share, missing)
+            row = train_step(distributed, optimizer, recipe, examples, share)
             step, seconds = step + 1, kept["seconds"] + time.perf_counter() - began
             left_out = kept["left_out"] + len(indices) - row["examples"] - missing
+            learned = learned or row["examples"] > 0
+            if not learned and left_out >= min(HOPELESS, count, last * config.batch):
+                raise RunError(
+                    f"each of the first {left_out} samples exceeds sft.max_tokens={config.max_tokens}; raise it"
+                )
             kept = {"seconds": seconds, "left_out": left_out, "unreadable": unreadable.times}
             note({"step": step, "stage": "sft", **kept, **row}, f"loss {row['loss']:.3f}")
             stop = processes.any(asked())
@@ -233,23 +242,20 @@ def train_step(
     recipe: Recipe,
     examples: list[Example],
     share: float,
-    missing: int = 0,
 ) -> dict[str, Any]:
     """One update over the batch, in microbatches; the loss is the mean over all its answer tokens.
 
-    examples: this process's part of the batch. missing: how many of the whole batch cannot be read; one that has
-    nothing else changes no weight. What is returned is of the whole.
+    examples: this process's part of the batch. One of which nothing can be read, or all is too long, changes no weight.
+    What is returned is of the whole.
     """
     answer_tokens = sum(count_written(e.answer) for e in examples)
     own = (len(examples), answer_tokens, sum(map(len, examples)), sum(bool(e.prompt.media) for e in examples))
     count, answer_tokens, tokens, seeing = (
         sum(numbers) for numbers in zip(*distributed.processes.gather(own), strict=True)
     )
-    if not count and missing:
+    if not count:
         nothing = dict.fromkeys(("examples", "answer_tokens", "tokens"), 0)
         return {"loss": math.nan, "lr": recipe.sft.optimizer.lr * share, "grad_norm": 0.0, **nothing}
-    if not count:
-        raise NoStepError(f"every sample of a batch exceeds sft.max_tokens={recipe.sft.max_tokens}; raise it")
     device = unwrap(distributed.model).lm_head.weight.device
     groups, total = [e.group for e in examples], 0.0
     for pieces in distributed.passes(microbatches(groups, recipe.sft.micro_tokens)):

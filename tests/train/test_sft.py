@@ -22,7 +22,7 @@ from onethinker.train.distributed import DistributedModel
 from onethinker.train.optimizer import make_optimizer
 from onethinker.train.parallel import SINGLE_PROCESS
 from onethinker.train.roster import fingerprint
-from onethinker.train.sft import ExampleSource, run_sft, train_step
+from onethinker.train.sft import HOPELESS, ExampleSource, run_sft, train_step
 from onethinker.util.runs import RunError
 from tests.amount import thinned
 from tests.train.runs import assert_same, digest, lasting, rows
@@ -135,8 +135,25 @@ def test_long_examples_are_left_out_and_counted(world, tiny, tmp_path, capsys):
     run_sft(recipe, world, tmp_path / "run")
     assert rows(tmp_path / "run")[-1]["left_out"] > rows(tmp_path / "run")[0]["left_out"] > 0
     assert "examples longer than 100 tokens were left out" in capsys.readouterr().out
-    with pytest.raises(RunError, match=r"every sample of a batch exceeds sft\.max_tokens=10"):
-        run_sft(tiny("sft.max_tokens=10"), world, tmp_path / "none")
+
+
+@pytest.mark.parametrize("batch", [4, 39])
+def test_a_run_all_of_whose_samples_are_too_long_stops_before_it_has_gone_through_them(batch, world, tiny, tmp_path):
+    with pytest.raises(RunError, match=r"each of the first \d+ samples exceeds sft\.max_tokens=10"):
+        run_sft(tiny("sft.max_tokens=10", "sft.steps=50", f"sft.batch={batch}"), world, tmp_path / "run")
+    assert not (tmp_path / "run").exists() or len(rows(tmp_path / "run")) * batch < HOPELESS
+
+
+def test_a_batch_of_long_examples_alone_changes_no_weight_and_ends_no_run(world, tiny, tmp_path, source):
+    """The last batch of an epoch may be a single sample, and the same one whenever the run is started again."""
+    lengths = [len(source[i]) for i in range(len(world))]
+    short, long = lengths.index(min(lengths)), lengths.index(max(lengths))
+    recipe = tiny(f"sft.max_tokens={min(lengths)}", "sft.steps=4", "sft.batch=1")
+    final = run_sft(recipe, replace(world, items=(world[short], world[long])), tmp_path / "run")
+    told = rows(tmp_path / "run")
+    assert sorted(row["examples"] for row in told) == [0, 0, 1, 1] and final.name == "step-000004"
+    assert [row["loss"] is None for row in told] == [row["examples"] == 0 for row in told]
+    assert told[-1]["left_out"] == 2
 
 
 def test_a_sample_without_a_worked_answer_is_named(world, tiny, tmp_path):
