@@ -1,14 +1,18 @@
-"""Draws the README's picture, an answer of mini-rl a task family, into docs/images: `python docs/pictures.py`."""
+"""Draws the README's pictures into docs/images: `python docs/pictures.py`, an answer of mini-rl a task family, and with
+`--demo runs/demo` what RL mended in a run of `make demo`."""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from onethinker import load_model, load_samples
 from onethinker.data.worlds import build_world
+from onethinker.media import open_clip, open_image
 from onethinker.tasks import get_task
 
 SHOWN = (
@@ -16,10 +20,21 @@ SHOWN = (
     *("temporal_grounding", "video_segmentation", "multiple_choice", "caption"),
 )
 SIDE, COLUMNS, CAPTION, GAP = 300, 4, 34, 12
-FILE = Path(__file__).parent / "images" / "answers.png"
+MENDED = ("spatial_grounding", "image_segmentation", "tracking", "spatial_temporal_grounding")
+IMAGES = Path(__file__).parent / "images"
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--demo", type=Path, help="the folder of a demo that has ended")
+    given = parser.parse_args()
+    if given.demo:
+        _save(_mended(given.demo / "answers"), 2, "demo.png")
+    else:
+        _save(_answers(), COLUMNS, "answers.png")
+
+
+def _answers() -> list[Image.Image]:
     """The first question of each task that mini-rl answers right, in a world of its own; only the answer is drawn."""
     model, tiles = load_model("mini-rl"), []
     with tempfile.TemporaryDirectory() as folder:
@@ -31,21 +46,41 @@ def main() -> None:
                 if result.ok and get_task(task).score(sample, result.answer).accuracy > 0.8:
                     tiles.append(_tile(result.plot(), get_task(task).title))
                     break
-    rows = -(-len(tiles) // COLUMNS)
-    size = COLUMNS * (SIDE + GAP) + GAP, rows * (SIDE + CAPTION + GAP) + GAP
-    sheet = Image.new("RGB", size, "white")
+    return tiles
+
+
+def _mended(pairs: Path) -> list[Image.Image]:
+    """The demo's pairs as they are, after SFT on the left and after RL on the right; of a clip its middle frame."""
+    tiles = []
+    for task in MENDED:
+        clip = pairs / f"{task}.mp4"
+        if clip.exists():
+            frames = open_clip(clip).frames
+            pair = Image.fromarray(frames[len(frames) // 2])
+        else:
+            pair = open_image(clip.with_suffix(".png"))
+        tiles.append(_tile(pair, f"{get_task(task).title}: after SFT, after RL", 2))
+    return tiles
+
+
+def _save(tiles: Sequence[Image.Image], columns: int, name: str) -> None:
+    """The tiles, all of one size, row by row."""
+    (width, height), rows = tiles[0].size, -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + GAP) + GAP), "white")
     for n, tile in enumerate(tiles):
-        sheet.paste(tile, (GAP + n % COLUMNS * (SIDE + GAP), GAP + n // COLUMNS * (SIDE + CAPTION + GAP)))
-    FILE.parent.mkdir(exist_ok=True)
-    sheet.quantize(128).save(FILE, optimize=True)
-    print(f"{FILE}: {len(tiles)} answers")
+        sheet.paste(tile, (GAP + n % columns * (width + GAP), GAP + n // columns * (height + GAP)))
+    IMAGES.mkdir(exist_ok=True)
+    sheet.quantize(128).save(IMAGES / name, optimize=True)
+    print(f"{IMAGES / name}: {len(tiles)} pictures")
 
 
-def _tile(picture: Image.Image, title: str) -> Image.Image:
-    scale = SIDE / max(picture.size)
+def _tile(picture: Image.Image, title: str, sides: int = 1) -> Image.Image:
+    """sides: how many pictures stand side by side in this one."""
+    width = sides * SIDE
+    scale = min(width / picture.width, SIDE / picture.height)
     shown = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    tile = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
-    tile.paste(shown, ((SIDE - shown.width) // 2, CAPTION + (SIDE - shown.height) // 2))
+    tile = Image.new("RGB", (width, SIDE + CAPTION), "white")
+    tile.paste(shown, ((width - shown.width) // 2, CAPTION + (SIDE - shown.height) // 2))
     ImageDraw.Draw(tile).text((2, 8), title, "black", ImageFont.load_default(17))
     return tile
 
