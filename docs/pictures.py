@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from onethinker import load_model, load_samples
@@ -29,9 +30,9 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, help="the folder of a demo that has ended")
     given = parser.parse_args()
     if given.demo:
-        _save(_mended(given.demo / "answers"), 2, "demo.png")
+        _save(_mended(given.demo / "answers"), "demo.png")
     else:
-        _save(_answers(), COLUMNS, "answers.png")
+        _save(_answers(), "answers.png")
 
 
 def _answers() -> list[Image.Image]:
@@ -50,37 +51,39 @@ def _answers() -> list[Image.Image]:
 
 
 def _mended(pairs: Path) -> list[Image.Image]:
-    """The demo's pairs as they are, after SFT on the left and after RL on the right; of a clip its middle frame."""
+    """The two halves of each of the demo's pairs, after SFT and after RL; of a clip the frame at a whole second, which
+    boxes are of, that is nearest to its middle."""
     tiles = []
     for task in MENDED:
-        clip = pairs / f"{task}.mp4"
-        if clip.exists():
-            frames = open_clip(clip).frames
-            pair = Image.fromarray(frames[len(frames) // 2])
+        file = pairs / f"{task}.mp4"
+        if file.exists():
+            clip = open_clip(file)
+            middle = round(float(clip.times[len(clip.times) // 2]))
+            pair = Image.fromarray(clip.frames[int(np.abs(clip.times - middle).argmin())])
         else:
-            pair = open_image(clip.with_suffix(".png"))
-        tiles.append(_tile(pair, f"{get_task(task).title}: after SFT, after RL", 2))
+            pair = open_image(file.with_suffix(".png"))
+        half, title = pair.width // 2, get_task(task).title
+        tiles.append(_tile(pair.crop((0, 0, half, pair.height)), f"{title}: after SFT"))
+        tiles.append(_tile(pair.crop((half, 0, pair.width, pair.height)), "after RL"))
     return tiles
 
 
-def _save(tiles: Sequence[Image.Image], columns: int, name: str) -> None:
-    """The tiles, all of one size, row by row."""
-    (width, height), rows = tiles[0].size, -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + GAP) + GAP), "white")
+def _save(tiles: Sequence[Image.Image], name: str) -> None:
+    rows = -(-len(tiles) // COLUMNS)
+    size = COLUMNS * (SIDE + GAP) + GAP, rows * (SIDE + CAPTION + GAP) + GAP
+    sheet = Image.new("RGB", size, "white")
     for n, tile in enumerate(tiles):
-        sheet.paste(tile, (GAP + n % columns * (width + GAP), GAP + n // columns * (height + GAP)))
+        sheet.paste(tile, (GAP + n % COLUMNS * (SIDE + GAP), GAP + n // COLUMNS * (SIDE + CAPTION + GAP)))
     IMAGES.mkdir(exist_ok=True)
     sheet.quantize(128).save(IMAGES / name, optimize=True)
     print(f"{IMAGES / name}: {len(tiles)} pictures")
 
 
-def _tile(picture: Image.Image, title: str, sides: int = 1) -> Image.Image:
-    """sides: how many pictures stand side by side in this one."""
-    width = sides * SIDE
-    scale = min(width / picture.width, SIDE / picture.height)
+def _tile(picture: Image.Image, title: str) -> Image.Image:
+    scale = SIDE / max(picture.size)
     shown = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    tile = Image.new("RGB", (width, SIDE + CAPTION), "white")
-    tile.paste(shown, ((width - shown.width) // 2, CAPTION + (SIDE - shown.height) // 2))
+    tile = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
+    tile.paste(shown, ((SIDE - shown.width) // 2, CAPTION + (SIDE - shown.height) // 2))
     ImageDraw.Draw(tile).text((2, 8), title, "black", ImageFont.load_default(17))
     return tile
 
