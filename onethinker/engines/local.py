@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onethinker.engines.base import Capability, Completion, OnText, Request, Sampling
+from onethinker.engines.base import Capability, Completion, EngineError, OnText, Request, Sampling
 from onethinker.engines.encode import Encoder, Prompt, batch_media
 from onethinker.engines.spoken import Aloud
 from onethinker.media import VIDEO_SUFFIXES
@@ -294,7 +294,10 @@ def _batching_key(request: Request) -> tuple[int, bool, tuple[str, ...], int]:
 
 
 def pick(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Next tokens (B,) and their log-probabilities (B,): the likeliest, or the inverse of the distribution function."""
+    """Next tokens (B,) and their log-probabilities (B,): the likeliest, or the inverse of the distribution function.
+
+    Raises EngineError where the logits are no numbers.
+    """
     logps = torch.log_softmax(logits, dim=-1)
     if sampling.temperature == 0:
         tokens = logps.argmax(-1)
@@ -306,8 +309,16 @@ def pick(logits: Tensor, uniforms: list[float], sampling: Sampling) -> tuple[Ten
         draws = torch.tensor(uniforms, device=logits.device, dtype=total.dtype)[:, None] * total[:, -1:]
         # Below the whole sum, to which a draw may round up: what is past it has no probability, and may be banned.
         below = torch.nextafter(total[:, -1:], torch.zeros_like(draws))
-        tokens = torch.searchsorted(total, torch.minimum(draws, below), right=True)[:, 0]
-    return tokens, logps.gather(-1, tokens[:, None])[:, 0]
+        # Of what is no number the place found is past the end, which a GPU would end the process for.
+        found = torch.searchsorted(total, torch.minimum(draws, below), right=True)[:, 0]
+        tokens = found.clamp(max=logits.shape[-1] - 1)
+    chosen = logps.gather(-1, tokens[:, None])[:, 0]
+    if bool(chosen.isnan().any()):
+        raise EngineError(
+            "the model's probabilities are no numbers: its weights are broken, or its training has diverged; take an "
+            "earlier checkpoint, and a lower learning rate if it was trained here"
+        )
+    return tokens, chosen
 
 
 def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:

@@ -95,7 +95,10 @@ def load(
 
         number = int(name.removeprefix("mini").removeprefix(":") or seed)
         model, processor = mini.build(number)
-        model.set_attn_implementation(attention)
+        try:
+            model.set_attn_implementation(attention)
+        except ImportError as error:
+            raise ModelError(f"attention {attention!r}: {error}") from error
         model.name_or_path = f"mini:{number}"
         use_patch_matmul(model)
         return model.to(pick_device(device), DTYPES[dtype]), processor
@@ -108,7 +111,7 @@ def load(
     try:
         model = AutoModelForImageTextToText.from_pretrained(where, dtype=DTYPES[dtype], attn_implementation=attention)
         processor = AutoProcessor.from_pretrained(where)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (ImportError, OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"cannot load model {name!r}: {error}") from error
     if not model.config.model_type.startswith("qwen3_vl"):
         raise ModelError(f"model {name!r} is of the kind {model.config.model_type}; expected a Qwen3-VL")

@@ -66,7 +66,9 @@ class ModelConfig(Section):
     dtype: Literal["float32", "bfloat16"] = key(
         "float32", "type that it computes in; weights that train are kept in float32 beside it"
     )
-    attention: str = key("sdpa", "attention kernel: sdpa, eager, flash_attention_2 or flex_attention")
+    attention: str = key(
+        "sdpa", "attention kernel: sdpa, eager, flex_attention or, to answer but not to train, flash_attention_2"
+    )
     device: str = key("auto", "where it computes: auto, cpu, cuda, cuda:N or mps")
 
 

@@ -17,6 +17,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from onethinker.models.shipped import ModelError
+
 NAME = "shared_prefix"
 
 
@@ -92,12 +94,17 @@ def use_shared_prefix(core: Any) -> None:
     config = core.model.language_model.config
     if config._attn_implementation in (NAME, "flex_attention"):
         return
-    if config._attn_implementation not in ("sdpa", "eager"):
-        raise ValueError(
-            f"attention {config._attn_implementation!r} cannot share prefixes; load the model with attention 'sdpa' or "
+    check_attention(config._attn_implementation)
+    config._attn_implementation = NAME
+
+
+def check_attention(name: str) -> None:
+    """Raises ModelError for a kernel by which the answers to a prompt cannot share it."""
+    if name not in ("sdpa", "eager", "flex_attention"):
+        raise ModelError(
+            f"attention {name!r} cannot share prefixes, as training does; load the model with attention 'sdpa' or "
             "'flex_attention'"
         )
-    config._attn_implementation = NAME
 
 
 def shared_prefix_attention(

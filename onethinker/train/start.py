@@ -8,15 +8,18 @@ from pathlib import Path
 from onethinker.models.load import pick_device
 from onethinker.recipes.base import Recipe
 from onethinker.recipes.tools import read_knowledge_anew, recipe_prompts
+from onethinker.train.attention import check_attention
 from onethinker.train.mirror import check_fresh
 from onethinker.train.parallel import Processes
 from onethinker.train.trackers import check_trackers
 
 
 def check_start(recipe: Recipe, out: Path, *, fresh: bool = False) -> None:
-    """Raises ModelError for a device that is not here, RunError for a tracker that is not installed and for a place of
-    checkpoints where a fresh run cannot begin, and what `recipe_prompts` raises for prompts that are none."""
+    """Raises ModelError for a device that is not here and for attention that cannot be trained with, RunError for a
+    tracker that is not installed and for a place of checkpoints where a fresh run cannot begin, and what
+    `recipe_prompts` raises for prompts that are none."""
     pick_device(recipe.model.device)
+    check_attention(recipe.model.attention)
     read_knowledge_anew()
     recipe_prompts(recipe)
     check_trackers(recipe.watch)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from onethinker.engines.base import Sampling
+from onethinker.engines.base import EngineError, Sampling
 from onethinker.engines.encode import Encoder
 from onethinker.engines.local import LocalEngine, pick
 from onethinker.models.forward import banned_ids
@@ -134,6 +134,13 @@ def test_the_last_draw_of_all_stays_on_a_token_with_probability():
     tokens, logps = pick(logits, [1 - 2**-53, 0.0], Sampling(temperature=1.0))
     assert tokens.tolist() == [2, 0]
     assert torch.isfinite(logps).all()
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0.0), Sampling(), Sampling(top_p=0.5)])
+@pytest.mark.parametrize("row", [[0.0, torch.nan, 1.0], [torch.inf, 0.0, 0.0], [-torch.inf] * 3])
+def test_a_model_that_has_diverged_is_told_of(row, sampling):
+    with pytest.raises(EngineError, match="the model's probabilities are no numbers: its weights are broken"):
+        pick(torch.tensor([[0.0, 1.0, 0.5], row]), [0.3, 0.9], sampling)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

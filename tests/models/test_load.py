@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -170,6 +171,13 @@ def test_digest_sees_the_smallest_change(mini_model):
         weight[0] = torch.nextafter(weight[0], torch.tensor(1.0))
     assert weights_digest(mini_model) != before
     assert weights_digest(mini_model.to(torch.bfloat16)) not in (before, "")
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="it is installed here")
+@pytest.mark.parametrize("name", ["mini", "mini-sft"])
+def test_an_attention_that_is_not_installed_is_told(name):
+    with pytest.raises(ModelError, match=r"[Ff]lash"):
+        load(name, device="cpu", attention="flash_attention_2")
 
 
 def test_adapters_that_are_cut_off_are_named(tmp_path):

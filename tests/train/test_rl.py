@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from onethinker.models.load import load, weights_digest
+from onethinker.models.load import ModelError, load, weights_digest
 from onethinker.sample import Samples
 from onethinker.sample.answer import Status
 from onethinker.scoring.rollout import roll_out
@@ -90,6 +90,13 @@ def test_the_vision_tower_learns_from_images_and_from_clips(kind, frozen, reques
     recipe = tiny("rl.steps=1", "rl.prompts=2", "rl.kl=0", f"rl.freeze_vision={frozen}", "rl.optimizer.weight_decay=0")
     final = run_rl(recipe, request.getfixturevalue(kind), tmp_path / "run")
     assert torch.equal(visual(final), visual(None)) == frozen
+
+
+@pytest.mark.parametrize("run", [run_rl, run_sft])
+def test_an_attention_that_shares_no_prefixes_is_refused_before_a_folder_is_made(run, world, tiny, tmp_path):
+    with pytest.raises(ModelError, match="'flash_attention_2' cannot share prefixes"):
+        run(tiny("model.attention=flash_attention_2"), world, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
