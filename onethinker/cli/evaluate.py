@@ -196,7 +196,7 @@ def _print_suite(suite: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
     from onethinker.evaluate.benchmarks import BASE, OURS
-    from onethinker.report.terminal import first_error
+    from onethinker.report.terminal import faults
 
     table = Table("benchmark", "metric", box=None)
     for column in ("n", "of", "errors", "value", "95 % interval", BASE, OURS):
@@ -209,8 +209,8 @@ def _print_suite(suite: dict[str, Any], folder: Path) -> None:
     _console().print(table)
     print(f"metric profile: {', '.join(sorted({entry['metric_profile'] for entry in suite['benchmarks']}))}")
     for entry in suite["benchmarks"]:
-        if entry["errors"]:
-            print(f"{entry['name']}: {first_error(folder / entry['name'])}")
+        for line in faults(folder / entry["name"]):
+            print(f"{entry['name']}: {line}")
     for name, reason in suite["skipped"].items():
         print(f"not run: {name}: {reason}")
     print(f"results: {folder}")

@@ -22,6 +22,7 @@ from onethinker.evaluate.summary import Summary, summarise
 from onethinker.recipes.base import EvalConfig
 from onethinker.sample import DataError, Samples, check_storable, save_samples
 from onethinker.sample.answer import Status
+from onethinker.sample.task_names import check_task
 from onethinker.scoring.bootstrap import Bootstrap
 from onethinker.scoring.judge import Judge
 from onethinker.scoring.results import (
@@ -48,6 +49,9 @@ from onethinker.util.map_ahead import map_together
 from onethinker.util.plugins import plugin_identity
 from onethinker.util.progress import bar
 from onethinker.util.runs import JsonLines, RunError, locked, stamp
+
+_NAMED = 100
+"""Rows left out that a summary names; it counts all."""
 
 Found = dict[tuple[str, str, int], Row]
 """Rows by settings, content and index, as `current` gives them."""
@@ -81,11 +85,12 @@ def evaluate(
     place of ROUGE. benchmark: whose questions these are; the summary's `benchmark` is then its number (`measured`).
     A question whose truth or media cannot be read, whose media the engine refuses or whose grade the judge does not
     give costs its own row.
-    Raises DataError for a sample that could not be stored, before anything is asked, RunError if another process holds
-    the folder, EngineError if the engine cannot go on; what was answered by then stays.
+    Raises DataError for a sample of no task and one that could not be stored, before anything is asked, RunError if
+    another process holds the folder, EngineError if the engine cannot go on; what was answered by then stays.
     """
     for sample in samples:  # written at the end: whatever cannot be is found before the first question
         check_storable(sample)
+        check_task(sample.task, f"sample {sample.id}")
     with locked(folder):
         results = _Results(folder)
         questions = _questions(samples, prompts, config)
@@ -255,8 +260,9 @@ def _settings(
 
 
 def _identified(samples: Samples, data: str) -> dict[str, Any]:
-    counts = {"n": len(samples), "left_out": len(samples.left_out)}
-    return {"path": data, "media_root": str(samples.root), "digest": samples_digest(samples), **counts}
+    left_out = {"left_out": len(samples.left_out), "left_out_rows": list(samples.left_out[:_NAMED])}
+    digest = samples_digest(samples)
+    return {"path": data, "media_root": str(samples.root), "digest": digest, "n": len(samples), **left_out}
 
 
 def _heading(

@@ -57,6 +57,14 @@ class Evaluation:
         """Whose questions they are: its title, split, metric, value, and the paper's numbers."""
         return self.summary.get("benchmark")
 
+    @property
+    def left_out(self) -> list[str]:
+        """A line where rows of its data could not be read: how many, and what the first one says."""
+        data = self.summary.get("data", {})
+        rows = data.get("left_out_rows") or [""]
+        first = f", the first: {rows[0]}" if rows[0] else ""  # unnamed in older results
+        return [f"rows left out: {data['left_out']}{first}"] if data.get("left_out") else []
+
     def rows(self) -> list[ResultRow]:
         """The rows that the summary counts, read anew: of every question under its id, equal ones share theirs."""
         return [row for rows in answers_of(self.folder, *self.summary["settings"].values()).values() for row in rows]
@@ -147,6 +155,7 @@ def read_run(folder: Path) -> Run:
             "NAME/summary.json of benchmarks"
         )
     absent = [] if suite and not configs and not metrics else _absent(configs, metrics, evaluations)
+    absent += [f"{e.label}: {line}" for e in (*evaluations, *suite) for line in e.left_out]
     return Run(folder, configs, metrics, evaluations, suite, rollouts, stages, [*absent, *_skipped(folder)])
 
 

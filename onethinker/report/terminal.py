@@ -35,15 +35,18 @@ def print_evaluation(folder: Path) -> None:
     console = Console()
     _print(console, tables.metrics_table([evaluation]))
     _print(console, tables.without_zeros(tables.reading_by_task_table(evaluation)))
-    if reason := first_error(folder):
-        console.print(reason, highlight=False, markup=False)
+    for line in faults(folder):
+        console.print(line, highlight=False, markup=False)
     console.print(f"results: {folder}", highlight=False)
 
 
-def first_error(folder: Path) -> str:
-    """How many answers of an evaluation are errors, and what the first one says; empty where none is."""
-    errors = [row["error"] for row in read_evaluation(folder).rows() if row["status"] == "error"]
-    return printable(f"errors: {len(errors)}, the first: {errors[0]}") if errors else ""
+def faults(folder: Path) -> list[str]:
+    """How many answers of an evaluation are errors and how many rows of its data were left out, and what the first one
+    says; nothing where there are none."""
+    evaluation = read_evaluation(folder)
+    errors = [row["error"] for row in evaluation.rows() if row["status"] == "error"]
+    lines = [f"errors: {len(errors)}, the first: {errors[0]}"] if errors else []
+    return [printable(line) for line in (*lines, *evaluation.left_out)]
 
 
 def _print(console: Console, table: tables.Table) -> None:

@@ -17,6 +17,7 @@ from onethinker.sample.media_fields import unpacked
 from onethinker.sample.pictures import unpack
 from onethinker.sample.record import DataError, Sample, Samples
 from onethinker.sample.shards import HUB_SHARDS, set_files
+from onethinker.sample.task_names import check_task
 from onethinker.util.files import replacing
 
 MAX_LINE = 64 << 20
@@ -103,9 +104,10 @@ def _read(row: Any, where: str, root: Path, stem: str) -> Sample:
 
 
 def sample_of_row(row: Any, where: str, root: Path) -> Sample:
-    """A row without embedded media as a sample that can be stored and whose media lie below the root. Raises
-    DataError."""
+    """A row without embedded media as a sample of a task that there is, which can be stored and whose media lie below
+    the root. Raises DataError."""
     sample = parse_row(row, where)
+    check_task(sample.task, where)
     check_storable(sample, where)
     if any(name.startswith("/") for name in sample.media):
         return replace(sample, media=tuple(_below(root, name) for name in sample.media))

@@ -15,6 +15,7 @@ from onethinker.sample.media_fields import media_of, names
 from onethinker.sample.plain import NEVER_NULL, NotPlain, is_null
 from onethinker.sample.record import MODALITIES, DataError, Modality, Sample
 from onethinker.sample.task_names import find_task, known_names, published_name
+from onethinker.util.names import nearest
 
 _TEXT = frozenset((str,))
 _FIELDS = dict.fromkeys(f.name for f in fields(Sample)).keys()
@@ -117,7 +118,10 @@ def _task(row: Mapping[str, Any], modality: str, where: str) -> tuple[str, str]:
     name = _text(row, key, where)
     task = find_task(name, modality)
     if task is None:
-        raise DataError(f"{where}: {key} {name.lower()!r:.80}; expected one of {', '.join(known_names())}")
+        known = known_names()
+        raise DataError(
+            f"{where}: {key} {name.lower()!r:.80}; the nearest is {nearest(name, known)!r}, all are {', '.join(known)}"
+        )
     if key == "task" or "task" not in row:
         return task, key
     other = find_task(row["task"], modality) if isinstance(row["task"], str) else None

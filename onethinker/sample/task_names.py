@@ -21,6 +21,14 @@ def published_name(task: str) -> str:
         raise DataError(str(error.args[0])) from error
 
 
+def check_task(name: str, where: str) -> None:
+    """Raises DataError for a name that no task of ours has; it names the nearest."""
+    try:
+        onethinker.get_task(name)
+    except KeyError as error:
+        raise DataError(f"{where}: {error.args[0]}") from error
+
+
 def find_task(name: str, modality: str) -> str | None:
     """The task of a published name ("spatial grounding") or of ours ("spatial_grounding"), in any case; None for any
     other name. Of tasks that share a name the one that takes the modality, else the last."""

@@ -150,6 +150,40 @@ def test_a_suite_says_why_a_question_could_not_be_asked(root, tmp_path):
     assert "refcocog_val: errors: 2, the first: " in done.stdout and "a.png" in done.stdout
 
 
+def test_a_row_of_no_task_is_left_out_as_check_and_score_find_it(root, tmp_path):
+    """In the published form as in ours: counted, named with file, row and the nearest task; the others are asked."""
+    row = {"modality": "image", "question": "Where?", "truth": '{"boxes": [0, 0, 500, 500]}', "media": ["a.png"]}
+    rows = [row | {"id": task, "task": task} for task in ("spatial_grounding", "spatial_groundin")]
+    published = {"problem_id": "p", "problem": "Where?", "data_type": "image", "problem_type": "trackin",
+                 "solution": "<answer>1</answer>", "path": "a.png"}  # fmt: skip
+    data = root / "onethinker-eval" / "mine.jsonl"
+    data.write_text("".join(json.dumps(line) + "\n" for line in (*rows, published)))
+    model = tmp_path / "model.json"
+    model.write_text(json.dumps({"spatial_grounding": '<think>.</think><answer>{"boxes": [0, 0, 500, 500]}</answer>'}))
+    done = run(
+        model, "--engine", "scripted", "--data", data, "--out", tmp_path / "out", "--set", "evaluate.bootstrap=20"
+    )
+    assert done.exit_code == 0, done.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    told = [
+        f"{data}, row 2: no task 'spatial_groundin'; the nearest is 'spatial_grounding', all are multiple_choice",
+        f"{data}, row 3: problem_type 'trackin'; the nearest is 'tracking', all are multiple choice",
+    ]
+    assert (summary["n"], summary["errors"], summary["data"]["left_out"]) == (1, 0, 2)
+    assert [row.startswith(line) for row, line in zip(summary["data"]["left_out_rows"], told, strict=True)] == [
+        True
+    ] * 2
+    assert f"rows left out: 2, the first: {told[0]}" in done.stdout.replace("\n", "")
+    checked = CliRunner().invoke(app, ["data", "check", str(data)]).stdout.splitlines()
+    assert len(checked) == 3 and all(line.startswith(said) for line, said in zip(checked, told, strict=False))
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(json.dumps(line | {"response": "x"}) + "\n" for line in (*rows, published)))
+    scored = CliRunner().invoke(app, ["score", str(answers), "--out", str(tmp_path / "scored.jsonl")])
+    errors = [json.loads(line).get("message", "") for line in (tmp_path / "scored.jsonl").read_text().splitlines()]
+    assert scored.exit_code == 1 and errors[0] == ""
+    assert [told[i].endswith(e[: len(told[i].partition(": ")[2])]) for i, e in enumerate(errors[1:])] == [True] * 2
+
+
 def test_refusals_say_what_to_do(root, tmp_path):
     assert "--suite" in run("model").output
     assert run("model", "--data", "x", "--suite", "all").exit_code == 2

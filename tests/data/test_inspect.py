@@ -47,7 +47,7 @@ def test_planted_faults_are_found(world: Path) -> None:
                               3: {"media": ("media/none.png",)}, 7: {"modality": "video"}})  # fmt: skip
     found = {line.split(":")[0]: line for line in check(world)}
     assert "truth" in found["train/train-000000"]
-    assert "flying" in found["train/train-000001"]
+    assert "no task 'flying'" in found[f"{world / 'train' / 'samples.jsonl'}, row 2"]
     assert "leaves the media root" in found["train/train-000002"]
     assert "none.png" in found["train/train-000003"]
     assert "takes image" in found["train/train-000007"]

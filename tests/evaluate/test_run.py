@@ -79,7 +79,16 @@ def test_what_could_not_be_stored_is_refused_before_anything_is_asked(samples, t
 
 def test_rows_left_out_stand_in_the_summary(samples, truths, run, tmp_path):
     summary = run(replace(samples, left_out=("row 3: bad",)), ScriptedEngine(truths), tmp_path / "eval")
-    assert summary["data"]["left_out"] == 1
+    assert summary["data"]["left_out"] == 1 and summary["data"]["left_out_rows"] == ["row 3: bad"]
+
+
+def test_a_sample_of_no_task_is_refused_before_anything_is_asked(samples, truths, run, tmp_path):
+    """A row of one in a file is left out when it is read; of samples in memory the caller is told."""
+    engine = ScriptedEngine(truths)
+    bad = replace(samples, items=(*samples.items, replace(samples[0], id="x", task="trackin")))
+    with pytest.raises(DataError, match="sample x: no task 'trackin'; the nearest is 'tracking'"):
+        run(bad, engine, tmp_path / "eval")
+    assert engine.asked == [] and not (tmp_path / "eval").exists()
 
 
 def test_a_second_run_asks_nothing(samples, truths, run, tmp_path):

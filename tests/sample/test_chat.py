@@ -28,7 +28,7 @@ def test_the_task_is_read_as_the_problem_type_is(name: str) -> None:
         assert parse_row(record | {key: name}, "here").task == "spatial_grounding"
     assert parse_row(record | {"task": name, "problem_type": name}, "here").task == "spatial_grounding"
     assert parse_row(record | {"task": "vqa", "problem_type": name}, "here").meta["task"] == "vqa"
-    with pytest.raises(DataError, match="here: task 'vqa'; expected one of multiple choice"):
+    with pytest.raises(DataError, match="here: task 'vqa'; the nearest is 'math', all are multiple choice"):
         parse_row(record | {"task": "vqa"}, "here")
     with pytest.raises(DataError, match=r"problem_type .* and task 'ocr' differ"):
         parse_row(record | {"task": "ocr", "problem_type": name}, "here")

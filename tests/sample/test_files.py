@@ -78,6 +78,7 @@ GOOD = json.dumps({"id": "a", "task": "ocr", "modality": "image", "question": "q
         ("s.jsonl", b"[" * 200_000, r"line 1: not JSON"),
         ("s.jsonl", b'{"a":' * 200_000, r"line 1: not JSON"),
         ("s.jsonl", b"3", r"row 1: expected an object"),
+        ("s.jsonl", GOOD.replace(b"ocr", b"orc"), r"s\.jsonl, row 1: no task 'orc'; the nearest is 'ocr', all are"),
         ("s.jsonl", GOOD.replace(b'"q"', b'"\\ud800"'), r"row 1: holds text or nesting"),
         ("s.jsonl", GOOD.replace(b'"q"', b"1" * 5000), r"s\.jsonl, (row|line) 1: "),
         ("s.jsonl", GOOD.replace(b"ocr", b"o\x00cr"), r"line 1: not JSON"),

@@ -105,7 +105,7 @@ def test_strip_answer(solution: str, truth: str) -> None:
         ({"problem": None}, "'problem' is None"),
         ({"problem": 4}, "'problem' is 4"),
         ({"data_type": "hologram"}, "data_type 'hologram'; expected one of image"),
-        ({"problem_type": "riddle"}, "problem_type 'riddle'; expected one of multiple choice"),
+        ({"problem_type": "riddle"}, "problem_type 'riddle'; the nearest is '"),
         ({"solution": ["a"]}, "'solution' is"),
         ({"options": "A. red"}, "'options' is 'A. red'; expected a list"),
         ({"options": [{}]}, "'options'"),
