@@ -220,7 +220,8 @@ class RLConfig(Section):
     refill_tries: NonNegativeInt = key(3, "times more prompts than a step needs that may be drawn to fill it")
     sampler: Literal["uniform", "task_balanced", "modality_balanced", "curriculum"] = key(
         "modality_balanced",
-        "how prompts are drawn: evenly over samples, over tasks, over images and clips, or easy first",
+        "how prompts are drawn: evenly over samples, over tasks, over images and clips, or (curriculum) those of "
+        "middling difficulty more often",
     )
     freeze_vision: bool = key(False, "leave the vision tower as it is")
     freeze_projector: bool = key(False, "leave the projector (the tower's mergers) as it is")

@@ -102,7 +102,7 @@ def policy_loss(
     logged = {"ratio": ratio_N, "clip_fraction": _clipped(ratio_N, advantage_N, config)}
     if batch.ref_logps_N is not None:
         away_N = (batch.ref_logps_N - logps_N).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
-        logged["kl"] = away_N.exp() - away_N - 1
+        logged["kl"] = away_N.expm1() - away_N  # exp(away) − 1 would leave nothing but rounding near the reference
         if config.kl:
             loss_N = loss_N + config.kl * logged["kl"]
     if entropies_N is not None:

@@ -115,7 +115,7 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
             stats = _update(policy, optimizer, step_prompts, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
             seconds += now - began
-            row = _summary(recipe, collected) | algorithm.stats() | stats | mismatch
+            row = algorithm.stats() | _summary(recipe, collected) | stats | mismatch
             times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
             row = {
                 "step": step,

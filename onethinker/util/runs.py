@@ -143,9 +143,15 @@ def started(out: Path, config: Mapping[str, Any], *, fresh: bool = False) -> Ite
     """The folder of a run, made or resumed (`open_run`) and held (`locked`).
 
     Where the block fails or is interrupted before a row of `metrics.jsonl` or a checkpoint was written, what it made
-    goes again, so that the corrected command finds a free place; what was there before stays.
+    goes again, so that the corrected command finds a free place; what was there before stays. Raises RunError for a run
+    whose config is gone: whatever went on there would be taken for it.
     """
     folder = free_beside(out) if fresh else out
+    if not (folder / CONFIG).exists() and _has_begun(folder):
+        raise RunError(
+            f"{folder} holds a run's log or checkpoints but no {CONFIG}, so that nothing says of which run they are; "
+            "restore it, or give another --out"
+        )
     made = next((p for p in reversed((folder, *folder.parents)) if not p.exists()), None)
     before = set(folder.iterdir()) if folder.is_dir() else set()
     new = folder / CONFIG not in before

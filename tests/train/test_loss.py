@@ -149,6 +149,17 @@ def test_kl_is_exactly_zero_where_the_reference_is_the_policy():
     assert policy_loss(logps, same, RLConfig(kl=0.1), 1.0)[1].values()["kl"] == 0.0
 
 
+def test_a_small_kl_is_more_than_rounding():
+    """In float32 exp(x) − x − 1 is off by 1e-7, which a KL of x = 1e-4 (5e-9) drowns in, below 0 as often as above."""
+    logps = torch.linspace(-3.0, -1.0, sum(LENGTHS))
+    ref = logps + 1e-4
+    _, batch = make()
+    near = Batch(batch.lengths_A, batch.advantages_A, TASKS, logps, ref)
+    away = ref.double() - logps.double()
+    found = policy_loss(logps, near, RLConfig(kl=0.1), 1.0)[1].values()["kl"]
+    assert found == pytest.approx(float((away**2 / 2 + away**3 / 6).mean()), rel=1e-3)
+
+
 def test_reference_is_needed_only_for_a_kl():
     logps, batch = make(kl=False)
     assert "kl" not in policy_loss(logps, batch, RLConfig(kl=0.0), 1.0)[1].values()

@@ -15,6 +15,8 @@ from onethinker.sample.answer import Status
 from onethinker.scoring.rollout import roll_out
 from onethinker.tasks.base import Score
 from onethinker.train import checkpoint, experience
+from onethinker.train.advantage import ALGORITHMS
+from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
 from tests.amount import thinned
@@ -90,6 +92,17 @@ def test_the_vision_tower_learns_from_images_and_from_clips(kind, frozen, reques
     recipe = tiny("rl.steps=1", "rl.prompts=2", "rl.kl=0", f"rl.freeze_vision={frozen}", "rl.optimizer.weight_decay=0")
     final = run_rl(recipe, request.getfixturevalue(kind), tmp_path / "run")
     assert torch.equal(visual(final), visual(None)) == frozen
+
+
+def test_an_estimators_own_numbers_are_logged_beside_the_trainers(world, tiny, tmp_path, monkeypatch):
+    class Own(GRPO):
+        def stats(self):
+            return {"reward": 99.0, "loss": 99.0, "own/share": 0.5}
+
+    monkeypatch.setitem(ALGORITHMS, "own", Own)
+    run_rl(tiny("rl.steps=1", "rl.prompts=2", "rl.algorithm=own"), world, tmp_path / "run")
+    (row,) = rows(tmp_path / "run")
+    assert row["own/share"] == 0.5 and row["reward"] < 2 and row["loss"] < 2
 
 
 @pytest.mark.parametrize("run", [run_rl, run_sft])

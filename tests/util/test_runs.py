@@ -42,6 +42,23 @@ def test_the_same_config_resumes(tmp_path: Path) -> None:
     assert (folder / "kept").exists()
 
 
+@pytest.mark.parametrize("left", ["checkpoints/step-000002", "metrics.jsonl"])
+def test_a_run_whose_config_is_gone_is_no_other_run(left: str, tmp_path: Path) -> None:
+    with started(tmp_path / "run", CONFIG) as folder:
+        if left == "metrics.jsonl":
+            (folder / left).write_text("{}\n")
+        else:
+            (folder / left).mkdir(parents=True)
+    with started(tmp_path / "run", CONFIG):
+        pass
+    (folder / "config.json").unlink()
+    with pytest.raises(RunError, match=r"no config\.json, so that nothing says of which run"), started(folder, CONFIG):
+        pass
+    assert (folder / left).exists() and not (folder / "config.json").exists()
+    with started(folder, CONFIG, fresh=True) as beside:
+        assert beside == tmp_path / "run-2"
+
+
 def test_another_config_is_refused_with_the_differences(tmp_path: Path) -> None:
     open_run(tmp_path / "run", CONFIG)
     other = {"kind": "sft", "recipe": {"lr": 1e-4, "betas": (0.9, 0.95), "budget": {"fps": 2}}, "n": 3}

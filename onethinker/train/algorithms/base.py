@@ -89,7 +89,8 @@ class Algorithm:
             raise ValueError(f"{type(self).__name__} keeps no state, but the checkpoint holds {sorted(state)}")
 
     def stats(self) -> dict[str, float]:
-        """Numbers for the log after a call, such as `ema_std/<task>`."""
+        """Numbers for the log after a call, such as `ema_std/<task>`; of a name that the trainer logs itself, its own
+        number stays."""
         return {}
 
 
