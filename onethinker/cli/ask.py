@@ -86,21 +86,21 @@ def ask(
     """
     if len(media) == 1 and names_a_file(media[0]) and not _is_rows(media[0]):
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
-    from onethinker.cli.asking import answer_many, answer_one, check_question, local_files
+    from onethinker.cli.asking import answer_many, answer_one, check_places, check_question, local_files
 
     rows = _rows(media, task, option or [])
     if rows is None:
         check_question(media[:-1], task, draw, allow_host or ())
     elif draw and draw.suffix:
         raise typer.BadParameter(f"{draw}: the drawings of many questions are a folder's", param_hint="--draw")
+    check_places(draw, save_crops, save_turns)
     from onethinker.inference import Question, load_model
     from onethinker.models.shipped import find_model
 
-    if engine in ("", "local"):
-        model = find_model(model)
     loaded = load_model(
-        model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_, segmenter=segmenter, tools=tools, knowledge=knowledge, embedding=embedding, samples=samples,
+        find_model(model, engine), engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
+        overrides=set_ or [], like=as_, segmenter=segmenter, tools=tools, knowledge=knowledge, embedding=embedding,
+        samples=samples,
     )  # fmt: skip
     if rows is not None:
         raise typer.Exit(answer_many(loaded, rows, out, draw, save_crops, allow_host or (), save_turns))

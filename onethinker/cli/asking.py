@@ -22,6 +22,7 @@ from onethinker.tools.engine import ToolEngine
 from onethinker.util.fetch import FetchError, check_host, fetch, is_address
 from onethinker.util.interrupt import kept
 from onethinker.util.progress import bar
+from onethinker.util.runs import check_writable
 from onethinker.util.served import say
 from onethinker.util.terminal import printable
 
@@ -39,6 +40,13 @@ def check_question(media: Sequence[str | Path], task: str, draw: Path | None = N
             raise MediaError(f"{medium}: a folder; expected it alone with its question, or files")
     if draw and not (media and is_address(str(media[0]))):
         check_drawing(draw, media)
+
+
+def check_places(draw: Path | None, crops: Path | None, turns: Path | None) -> None:
+    """Raises RunError where what is to be written beside an answer cannot be."""
+    for flag, folder in {"--draw": draw, "--save-crops": crops, "--save-turns": turns}.items():
+        if folder:
+            check_writable(folder.parent if folder.suffix and flag == "--draw" else folder, flag)
 
 
 def local_files(media: Sequence[str], hosts: Sequence[str], folder: Path) -> list[str]:

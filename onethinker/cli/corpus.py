@@ -152,7 +152,7 @@ def difficulty(
     from onethinker.util.interrupt import kept
 
     thresholds = load_settings(settings).thresholds
-    name = find_model(model) if engine in ("", "local") else model
+    name = find_model(model, engine)
     target = asked_as(name, as_)
     flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
     recipe = target.overridden([*flag_overrides(flags), *(set_ or [])])

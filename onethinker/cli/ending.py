@@ -11,6 +11,11 @@ from typer.core import TyperGroup
 from onethinker.util.interrupt import STATUS, Interrupted, speaks, take_signals
 
 FAILED = 2
+_A_FILE_STANDS = {
+    FileExistsError: "; a folder is needed and this is a file, name another",
+    NotADirectoryError: "; a part of this path is a file, name another",
+}
+"""What to do where a folder cannot be made, which the system's own words leave out."""
 
 
 class _Stopped(BaseException):
@@ -53,7 +58,8 @@ def is_ours(error: Exception) -> bool:
 def words(error: Exception) -> str:
     """In one sentence: the system's own words after the file that they are about."""
     if isinstance(error, OSError) and error.strerror and not type(error).__module__.startswith("onethinker."):
-        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        return said + _A_FILE_STANDS.get(type(error), "")
     return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
 
 

@@ -104,8 +104,7 @@ def eval_(
     folder = out or Path("runs/eval") / (plain(words[0]) if suite else f"{plain(words[0])}--{plain(given.evaluate)}")
     check_writable(folder)
     target.judge = _judge(judge, folder / "judge.sqlite", judge_kind, judge_model)
-    if engine in ("", "local"):
-        target.model = find_model(words[0])
+    target.model = find_model(words[0], engine)
     with kept(lambda: "interrupted before the next answer; the same command asks what is missing"):
         _run(target, folder, given.evaluate, suite, data_root)
 

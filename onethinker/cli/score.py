@@ -40,13 +40,14 @@ def score(
     """
     from onethinker.scoring.judge import JudgeError, make_judge
     from onethinker.scoring.results import RESULTS
-    from onethinker.scoring.saved import score_file
+    from onethinker.scoring.saved import ScoreError, score_file
     from onethinker.tasks.base import REWARDS
 
     if profile not in REWARDS:
         raise typer.BadParameter(f"{profile!r}; expected one of {', '.join(REWARDS)}", param_hint="--profile")
-    if source.is_dir():
-        source /= RESULTS
+    if source.is_dir() and not (source / RESULTS).is_file():
+        raise ScoreError(f"{source}: no {RESULTS} in this folder; expected a file of lines, or an evaluation's folder")
+    source = source / RESULTS if source.is_dir() else source
     asked = None
     if judge:
         cache = out.with_name(f"{out.name}.judge.sqlite")

@@ -61,11 +61,9 @@ def watch(
     from onethinker.models.shipped import find_model
     from onethinker.util.served import say
 
-    if engine in ("", "local"):
-        model = find_model(model)
     loaded = load_model(
-        model, engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention, overrides=set_ or [],
-        like=as_,
+        find_model(model, engine), engine=engine, prompts=prompts, device=device, dtype=dtype, attention=attention,
+        overrides=set_ or [], like=as_,
     )  # fmt: skip
     seen, events = Window(window, rate), Events()
 

@@ -23,6 +23,7 @@ from onethinker.engines.encode import Encoder, Inputs
 from onethinker.engines.openai import FINISHES, seed_of, turn_id
 from onethinker.engines.vllm import BAN, check_expansion, with_tokens
 from onethinker.models.forward import banned_ids, unwrap
+from onethinker.models.shipped import locate
 from onethinker.models.weights import Weights
 
 
@@ -45,6 +46,18 @@ _WEIGHTS = (".safetensors", ".bin", ".pt")
 """Ends of the files that vLLM reads weights from."""
 
 
+def _imported() -> Any:
+    """The package vllm. Raises EngineError where it is not."""
+    try:
+        import vllm
+    except ImportError as error:
+        raise EngineError(
+            f"vLLM cannot be imported here ({error}); start a server in its own environment and name it: "
+            "http://host:port/v1 for `onethinker eval`, rl.server for training"
+        ) from error
+    return vllm
+
+
 class VllmInProcess:
     """Answers by a `vllm.LLM` of this process. weights: of the policy; None for one that keeps those of its folder."""
 
@@ -53,30 +66,27 @@ class VllmInProcess:
     def __init__(self, model: str, encoder: Encoder, weights: Weights | None = None, **options: Any) -> None:
         """model: a folder or hub id. options: `vllm.LLM`'s own, such as gpu_memory_utilization or max_model_len."""
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # weights are handed over within the process
-        try:
-            from vllm import LLM, SamplingParams
-        except ImportError as error:
-            raise EngineError(
-                f"vLLM cannot be imported here ({error}); start a server in its own environment and name it: "
-                "http://host:port/v1 for `onethinker eval`, rl.server for training"
-            ) from error
-        self.encoder, self.weights, self._params = encoder, weights, SamplingParams
+        vllm = _imported()
+        self.encoder, self.weights, self._params = encoder, weights, vllm.SamplingParams
         self.sleeps = weights is not None and torch.cuda.is_available()
         self.asleep = False
         # One scale for pictures and frames is all that vLLM's own normalisation knows, and a processor may have two.
         fixed = {"logprobs_mode": "processed_logprobs", "mm_device_do_normalize": False}
         start = {"load_format": "dummy", "enable_sleep_mode": self.sleeps} if weights is not None else {}
-        self.llm = LLM(model=model, **fixed, **start, **options)
+        self.llm = vllm.LLM(model=model, **fixed, **start, **options)
         told = "".join(f" {name}={value}" for name, value in sorted(options.items()))
         self.identity = "policy" if weights is not None else f"vllm:{_weights_of(model)}{told}"
         self.bans = dict.fromkeys(banned_ids(encoder.tokenizer), BAN)
 
     @classmethod
     def load(cls, model: str, dtype: str = "float32", **_: object) -> Self:
-        """The engine of a checkpoint's folder or a hub id; any other option of an engine is of no use here."""
+        """The engine of a shipped name, a checkpoint's folder or a hub id; any other option of an engine is of no use
+        here."""
         from transformers import AutoProcessor
 
-        return cls(model, Encoder(AutoProcessor.from_pretrained(model)), dtype=dtype)
+        _imported()  # before the model is looked for
+        where = locate(model)
+        return cls(where, Encoder(AutoProcessor.from_pretrained(where)), dtype=dtype)
 
     @classmethod
     def for_policy(

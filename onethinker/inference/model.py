@@ -23,7 +23,7 @@ from onethinker.recipes.tools import recipe_prompts
 from onethinker.sample import DataError, Sample
 from onethinker.sample.answer import read_answer
 from onethinker.scoring.consensus import consensus
-from onethinker.segment import Segmenter, make_segmenter
+from onethinker.segment import Segmenter, known_segmenter, make_segmenter
 from onethinker.segment.answers import parts_of
 from onethinker.tasks import TASKS, TaskError, get_task
 from onethinker.tasks.prompts import PromptSet
@@ -52,6 +52,7 @@ class Model(Verbs):
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise ValueError(f"samples is {self.samples}; expected 1 or more answers to a question")
+        known_segmenter(self.segmenter)
         object.__setattr__(self, "_segmenter", cache(partial(make_segmenter, self.segmenter)))
 
     def ask(
@@ -173,8 +174,9 @@ def load_model(
     of text, by BM25 or with `embedding`, an embedding model's folder or hub id. samples: answers to each question, of
     which the one is taken that the others agree with most.
 
-    Raises ModelError, RecipeError, EngineError, ToolError, each saying what to do.
+    Raises ModelError, RecipeError, EngineError, ToolError, SegmenterError, each saying what to do.
     """
+    known_segmenter(segmenter)
     flags = {"prompts": prompts, "device": device, "dtype": dtype, "attention": attention}
     asked = asked_as(name, like)
     recipe = asked.overridden([*flag_overrides(flags), *tool_overrides(tools, knowledge, embedding), *overrides])

@@ -50,6 +50,8 @@ def decoding(file: Path) -> Iterator[None]:
         reason = re.sub(r" <[^<>]* object at 0x[0-9a-f]+>", "", str(error))
         if isinstance(error, UnidentifiedImageError):
             reason = "a kind of picture that is not read, or a damaged header"
+        elif isinstance(error, av.FFmpegError):  # its text is a number and the path once more
+            reason = f"neither a picture nor a clip that is read, or damaged; FFmpeg: {error.strerror}"
         elif not isinstance(error, _PLAIN) or "decoder object" in reason:
             reason = "its contents are damaged"
         raise MediaError(f"{file}: cannot be decoded ({reason}); replace the file or leave its sample out") from error

@@ -78,9 +78,11 @@ def known_model(name: str) -> None:
         )
 
 
-def find_model(name: str) -> str:
+def find_model(name: str, engine: str = "") -> str:
     """The name to load a model by, once it may be one (`known_model`): a run's folder becomes its last checkpoint, and
-    that is said."""
+    that is said. engine: of those that load no weights here any name is taken as it is."""
+    if engine not in ("", "local", "vllm"):
+        return name
     known_model(name)
     last = None if name in shipped() else last_checkpoint(Path(name))
     if last is None:

@@ -193,10 +193,15 @@ def _without_line(message: str, line: int) -> str:
 
 
 def _parse_line(raw: bytes, where: str) -> tuple[tuple[str, Any], Sample, Answer]:
-    row = json.loads(raw.decode("utf-8"))
+    try:
+        row = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON ({error}); mend or remove the line") from error
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, found {type(row).__name__}; one sample a line")
     response, finish = row.pop("response", None), row.pop("finish", None) or "stop"
+    if response is None:
+        raise DataError(f"{where}: no 'response'; expected the model's text beside the sample's own fields")
     if not isinstance(response, str):
         raise DataError(f"{where}: field 'response' is a {type(response).__name__}; expected the model's text")
     if finish not in FINISHES:

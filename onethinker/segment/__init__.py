@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onethinker.segment.base import Segmenter, SegmenterError
 
-__all__ = ["Segmenter", "SegmenterError", "make_segmenter"]
+__all__ = ["Segmenter", "SegmenterError", "known_segmenter", "make_segmenter"]
 
 SAM2_CHECKPOINT = "facebook/sam2.1-hiera-large"
 
@@ -14,13 +14,17 @@ def make_segmenter(name: str = "grabcut", device: str = "auto") -> Segmenter:
 
     Raises SegmenterError for an unknown name; SAM2's checkpoint is opened when it is first needed.
     """
-    kind, _, checkpoint = name.partition(":")
+    known_segmenter(name)
     if name == "grabcut":
         from onethinker.segment.grabcut import GrabCut
 
         return GrabCut()
-    if kind == "sam2":
-        from onethinker.segment.sam2 import Sam2
+    from onethinker.segment.sam2 import Sam2
 
-        return Sam2(checkpoint or SAM2_CHECKPOINT, device)
-    raise SegmenterError(f"segmenter {name!r} is unknown; expected grabcut, sam2 or sam2:<checkpoint id or folder>")
+    return Sam2(name.removeprefix("sam2").removeprefix(":") or SAM2_CHECKPOINT, device)
+
+
+def known_segmenter(name: str) -> None:
+    """Raises SegmenterError for a name that `make_segmenter` does not know."""
+    if name != "grabcut" and name.partition(":")[0] != "sam2":
+        raise SegmenterError(f"segmenter {name!r} is unknown; expected grabcut, sam2 or sam2:<checkpoint id or folder>")

@@ -66,7 +66,7 @@ def start(
                 overrides=overrides, like=like, tools=tools, knowledge=knowledge, embedding=embedding,
             )  # fmt: skip
 
-        words = [find_model(word) if engine in ("", "local") else word for word in (model, *beside)]
+        words = [find_model(word, engine) for word in (model, *beside)]
         models = dict(zip(names, map(loaded, words), strict=True))
         roots = dict(zip(names, map(_root, words), strict=True))
         app = make_app(

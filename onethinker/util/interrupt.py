@@ -31,8 +31,22 @@ def speaks() -> bool:
 
 def take_signals() -> None:
     """From now on the first Ctrl-C or SIGTERM raises Interrupted in the main thread; the second ends at once."""
+    sys.unraisablehook = _raise_again
     for number in SIGNALS:
         signal.signal(number, _raise)
+
+
+def _raise_again(ignored: sys.UnraisableHookArgs) -> None:
+    """An interruption that came in the middle of a `__del__` or another callback, whose exceptions Python drops, is
+    sent anew once that is over."""
+    if not isinstance(ignored.exc_value, Interrupted):
+        return sys.__unraisablehook__(ignored)
+    number = ignored.exc_value.status - STATUS
+    for each in SIGNALS:
+        signal.signal(each, _raise)
+    again = threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, number))
+    again.daemon = True
+    again.start()
 
 
 def _raise(number: int, _: FrameType | None) -> None:

@@ -129,13 +129,13 @@ def locked(folder: Path) -> Iterator[None]:
 LENGTHS = ("recipe.sft.steps", "recipe.sft.epochs", "recipe.rl.steps")
 
 
-def check_writable(folder: Path) -> None:
-    """Raises RunError where the folder cannot be made or written, without making it."""
+def check_writable(folder: Path, flag: str = "--out") -> None:
+    """Raises RunError where the folder, which `flag` names, cannot be made or written, without making it."""
     there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not there.is_dir():
-        raise RunError(f"{folder}: {there} is a file; a run needs a folder, give another --out")
+        raise RunError(f"{folder}: {there} is a file; a folder is needed, give another {flag}")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise RunError(f"{folder}: {there} cannot be written; give another --out")
+        raise RunError(f"{folder}: {there} cannot be written; give another {flag}")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoProcessor
 
 from onethinker.engines import make_engine
 from onethinker.engines.base import Completion, EngineError, Request, Sampling
@@ -26,6 +27,7 @@ from onethinker.engines.vllm_inprocess import VllmInProcess
 from onethinker.models import mini
 from onethinker.models.forward import banned_ids
 from onethinker.models.load import add_lora, load, save
+from onethinker.models.shipped import shipped
 from onethinker.models.weights import merged_weights
 from onethinker.recipes import SHIPPED
 from onethinker.scoring.rollout import make_request
@@ -290,11 +292,17 @@ def test_a_vllm_in_process_sleeps_and_takes_the_weights(fake, encoder, tmp_path,
     assert engine.llm.calls == [count, "sleep 2", "wake weights", count, "wake kv_cache", "sleep 2"]
 
 
-def test_without_vllm_the_way_out_is_named(monkeypatch, encoder, tmp_path):
+@pytest.mark.parametrize("name", ["mini-rl", "nobody/no-such-model"])
+def test_without_vllm_the_way_out_is_named_before_a_model_is_looked_for(monkeypatch, name):
     monkeypatch.setitem(sys.modules, "vllm", None)
-    load("mini", device="cpu")[1].save_pretrained(tmp_path)
+    monkeypatch.setattr(AutoProcessor, "from_pretrained", None)
     with pytest.raises(EngineError, match=r"start a server in its own environment"):
-        make_engine(str(tmp_path), "vllm")
+        make_engine(name, "vllm")
+
+
+def test_a_vllm_in_process_is_given_the_folder_of_a_shipped_name(fake):
+    engine = make_engine("mini-rl", "vllm")
+    assert engine.llm.options["model"] == str(shipped()["mini-rl"])
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Images and clips: the right frames at the right times, and nothing hostile gets far."""
 
+import re
 import struct
 import zlib
 from fractions import Fraction
@@ -313,6 +314,14 @@ def long_clip(tmp_path):
 def noisy(index: int) -> np.ndarray:
     noise = np.random.default_rng(index).integers(0, 25, (SIDE, SIDE, 3), dtype=np.uint8)
     return numbered(index) + noise
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.png", b"hello\n"), ("a.mp4", b"\0\0\0 ftypisom" + bytes(400))])
+def test_of_what_is_no_medium_that_is_said_without_ffmpegs_numbers(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MediaError, match=r"decoded \(neither a picture nor a clip that is read") as raised:
+        probe(tmp_path / name)
+    assert str(raised.value).count(name) == 1 and not re.search(r"\d{2,}", str(raised.value).replace(str(tmp_path), ""))
 
 
 def test_a_truncated_clip_still_gives_what_it_holds(tmp_path, long_clip):

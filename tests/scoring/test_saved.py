@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import subprocess
@@ -70,6 +71,11 @@ def test_reward_is_the_profiles(tmp_path: Path, profile: Any) -> None:
     assert row["reward"] == {"released": 1.5, "paper": 4.0, "hardened": 4.0}[profile]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    rows, _, told = scored(tmp_path, [codecs.BOM_UTF8 + line("numerical", 1, respond("1234.5"))])
+    assert [row["status"] for row in rows] == ["ok"] and not told
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_line_is_named_and_stops_nothing(tmp_path: Path, case: str) -> None:
     good = line("numerical", 1, respond("1234.5"))
@@ -78,6 +84,9 @@ def test_a_bad_line_is_named_and_stops_nothing(tmp_path: Path, case: str) -> Non
     assert rows[1]["reward"] is None and rows[1]["accuracy"] is None
     assert told == [(3, rows[1]["message"])] and rows[1]["message"]
     assert not rows[1]["message"].startswith("line")
+    if case in ("not JSON", "not UTF-8", "10,000 levels"):
+        assert rows[1]["message"].startswith("not JSON (")
+    assert "NoneType" not in rows[1]["message"]
     assert totals.errors == 1 and totals.total == 3
 
 

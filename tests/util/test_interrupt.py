@@ -30,6 +30,27 @@ except Interrupted as stop:
 """
 
 
+IN_A_CALLBACK = """
+import os, sys, time
+from onethinker.util.interrupt import Interrupted, take_signals
+
+class Ends:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        sum(range(1000))
+
+take_signals()
+try:
+    ends = Ends()
+    del ends
+    time.sleep(60)
+    print("went on")
+except Interrupted as stop:
+    print("interrupted")
+    sys.exit(stop.status)
+"""
+
+
 def _started(seconds: float, rank: int = 0) -> subprocess.Popen[str]:
     child = subprocess.Popen(
         [sys.executable, "-c", STEPS, str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -46,6 +67,14 @@ def test_the_first_signal_lets_the_step_be_finished_and_saved(number: int) -> No
     out, err = child.communicate(timeout=60)
     assert out.splitlines()[-1].endswith("is saved") and child.returncode == 128 + number
     assert "finishes this step and saves it" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_del_is_not_lost(number: int) -> None:
+    """Python drops what a `__del__` raises; the imports at a command's start make thousands of them."""
+    command = [sys.executable, "-c", IN_A_CALLBACK, str(int(number))]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (child.stdout, child.stderr, child.returncode) == ("interrupted\n", "", 128 + number)
 
 
 def test_of_several_processes_the_first_speaks() -> None:
