@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -312,13 +313,13 @@ def without_zeros(table: Table) -> Table:
 
 
 def to_rich(table: Table, details: bool = True) -> RichTable:
-    """For a terminal. details: with what stands small beside the numbers, such as intervals."""
-    title, note = Text(printable(table.title)), Text(printable(table.note))
-    written = RichTable(title=title, caption=note, box=box.SIMPLE_HEAD, caption_justify="left", padding=0)
+    """For a terminal, without the note. details: with what stands small beside the numbers, such as intervals."""
+    title = Text(printable(table.title))
+    written = RichTable(title=title, box=box.SIMPLE_HEAD, padding=0)
     for i, column in enumerate(table.columns):
         number = i >= table.labels
-        words = Text(printable(column.replace(" ", "\n", 1) if number else column))
-        written.add_column(words, justify="right" if number else "left", no_wrap=number or i == 0)
+        words = re.sub(r" (?!−)", "\n", column, count=1 if details else 0) if number else column
+        written.add_column(Text(printable(words)), justify="right" if number else "left", no_wrap=number or i == 0)
     for rows in table.bodies():
         for row in rows:
             written.add_row(*(_rich_cell(cell, details) for cell in row))

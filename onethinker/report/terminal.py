@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from onethinker.report import suite, tables
 from onethinker.report.read import read_evaluation, read_run
@@ -19,22 +20,22 @@ def print_run(folder: Path) -> None:
     run, console = read_run(folder), Console()
     if run.suite:
         found = Suite.of(run.suite)
-        _print(console, suite.results_table(found))
+        print_table(console, suite.results_table(found))
         for table in suite.reading_tables(found):
-            _print(console, tables.without_zeros(table))
+            print_table(console, tables.without_zeros(table))
     if run.evaluations:
-        _print(console, tables.headline_table(run.evaluations))
+        print_table(console, tables.headline_table(run.evaluations))
         sampled = tables.sampled_table(run.evaluations)
         if sampled:
-            _print(console, sampled)
+            print_table(console, sampled)
 
 
 def print_evaluation(folder: Path) -> None:
     """One evaluation: every metric, and how its answers read."""
     evaluation = read_evaluation(folder)
     console = Console()
-    _print(console, tables.metrics_table([evaluation]))
-    _print(console, tables.without_zeros(tables.reading_by_task_table(evaluation)))
+    print_table(console, tables.metrics_table([evaluation]))
+    print_table(console, tables.without_zeros(tables.reading_by_task_table(evaluation)))
     for line in faults(folder):
         console.print(line, highlight=False, markup=False)
     console.print(f"results: {folder}", highlight=False)
@@ -49,11 +50,16 @@ def faults(folder: Path) -> list[str]:
     return [printable(line) for line in (*lines, *evaluation.left_out)]
 
 
-def _print(console: Console, table: tables.Table) -> None:
-    """The table, without its intervals where the terminal is too narrow for them."""
+def print_table(console: Console, table: tables.Table) -> None:
+    """The table, without its intervals where the terminal is too narrow for them; below it, as wide as the terminal,
+    its note."""
     whole = tables.to_rich(table)
-    fits = console.measure(whole, options=console.options.update(width=10_000)).maximum <= console.width
+    wide = console.measure(whole, options=console.options.update(width=10_000)).maximum
+    fits = wide <= console.width
     console.print(whole if fits else tables.to_rich(table, details=False))
+    hidden = not fits and tables.INTERVALS in table.note
+    if note := table.note + (f" A terminal of {wide} columns shows the intervals." if hidden else ""):
+        console.print(Text(printable(note), style="dim italic"), end="\n\n")
 
 
 def print_comparison(comparison: dict[str, Any], flips: int = 20) -> None:

@@ -152,7 +152,9 @@ def data_files(path: Path) -> list[Path]:
             raise DataError(f"{path}: holds {names}; name the one to read")
         if found or shards:
             return found or shards
-        raise DataError(f"{path}: no samples.jsonl|json|parquet and no {HUB_SHARDS} in this folder; name the file")
+        within = sorted(p.name for p in path.iterdir() if any((p / name).is_file() for name in _NAMES))
+        named = f"one of its folders: {', '.join(within[:9])}" if within else "the file"
+        raise DataError(f"{path}: no samples.jsonl|json|parquet and no {HUB_SHARDS} in this folder; name {named}")
     if re.match(r"\w[\w+.-]+:/", str(path)):  # of `://` a path keeps one stroke
         raise DataError(
             f"{path}: an address, from which only training reads (`sft`, `rl`, `plan`, `data check`); fetch it"

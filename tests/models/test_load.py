@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -170,3 +171,66 @@ def test_digest_sees_the_smallest_change(mini_model):
         weight[0] = torch.nextafter(weight[0], torch.tensor(1.0))
     assert weights_digest(mini_model) != before
     assert weights_digest(mini_model.to(torch.bfloat16)) not in (before, "")
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="it is installed here")
+@pytest.mark.parametrize("name", ["mini", "mini-sft"])
+def test_an_attention_that_is_not_installed_is_told(name):
+    with pytest.raises(ModelError, match=r"[Ff]lash"):
+        load(name, device="cpu", attention="flash_attention_2")
+
+
+def test_adapters_that_are_cut_off_are_named(tmp_path):
+    model, processor = load("mini-sft", device="cpu")
+    save(add_lora(model, 2, 4, 0.0), processor, tmp_path / "adapters")
+    for name, size in (("adapter_model.safetensors", 999), ("adapter_config.json", 99)):
+        file = tmp_path / "adapters" / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:size])
+        with pytest.raises(ModelError, match=r"cannot load the adapters in .*adapters: "):
+            load(str(tmp_path / "adapters"), device="cpu")
+        file.write_bytes(whole)
+    load(str(tmp_path / "adapters"), device="cpu")
+
+
+def test_errors_say_what_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"cannot load model 'nobody/nothing'"):
+        load("nobody/nothing")
+    for name in ("mimi", "mini:x"):
+        with pytest.raises(ModelError, match=rf"model '{name}' is neither shipped \(mini.* nor a folder"):
+            load(name, device="cpu")
+    with pytest.raises(ModelError, match=r"no config\.json in this folder"):
+        load(str(tmp_path), device="cpu")
+    with pytest.raises(ModelError, match="float16'; expected one of float32, bfloat16"):
+        load("mini", dtype="float16")
+
+
+def test_the_hub_s_attempts_are_told_once(caplog):
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    (once,) = [f for f in logger.filters if type(f).__name__ == "_Once"]
+    once.told = False
+    record = logger.makeRecord(logger.name, logging.WARNING, "", 0, "Retrying in %ss [Retry 1/5].", (1,), None)
+    other = logger.makeRecord(logger.name, logging.WARNING, "", 0, "a token is missing", (), None)
+    assert once.filter(record) and "does not answer" in record.getMessage()
+    assert not once.filter(logger.makeRecord(logger.name, logging.WARNING, "", 0, "[Retry 2/5]", (), None))
+    assert once.filter(other) and other.getMessage() == "a token is missing"
+
+
+def test_a_model_of_another_kind_is_refused(mini_processor, tmp_path):
+    words = LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=9)
+    sight = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=28, patch_size=14
+    )
+    LlavaForConditionalGeneration(LlavaConfig(vision_config=sight, text_config=words)).save_pretrained(tmp_path)
+    mini_processor.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="of the kind llava; expected a Qwen3-VL"):
+        load(str(tmp_path), device="cpu")
+
+
+@pytest.mark.slow
+def test_shipped_tokenizer_is_what_its_command_makes(tmp_path):
+    from onethinker.models.mini.__main__ import texts
+
+    mini.train_tokenizer(texts(tmp_path)).save(str(tmp_path / "tokenizer.json"))
+    assert (tmp_path / "tokenizer.json").read_bytes() == (mini.HERE / "tokenizer.json").read_bytes()

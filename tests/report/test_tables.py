@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ from onethinker.report import tables
 from onethinker.report.gains import stage_gains
 from onethinker.report.read import read_run
 from onethinker.report.tables import Cell, Table
+from onethinker.report.terminal import print_table
 
 
 @pytest.fixture
@@ -115,15 +117,32 @@ def test_terminal(evaluations):
     assert "Multiple choice" in text and "50.0 [40.0, 60.0]" in text and "Mean over tasks" in text
 
 
+def test_eighty_columns_hold_the_demo_s_table_with_its_metrics():
+    console = Console(width=80, record=True, file=io.StringIO())
+    stages = ("Before", "After SFT", "After SFT − Before", "After RL", "After RL − After SFT")
+    row = (Cell("Spatial-temporal grounding"), Cell("accuracy"), Cell("30"), *[Cell("100.0", "[88.4, 100.0]")] * 5)
+    print_table(console, Table("T", ("Task", "Metric", "n", *stages), (row,), tables.INTERVALS, labels=2))
+    text = console.export_text()
+    assert "accuracy" in text and "…" not in text
+    assert re.search(r"A terminal of \d+ columns shows the intervals", " ".join(text.split()))
+
+
 def test_no_name_commands_the_terminal():
     """Neither rich's markup nor the terminal's own codes, wherever in a table they stand."""
     hostile = "[/nope][red]\x1b[2J\x1b]0;owned\x07\u202e"
     table = Table(hostile, (hostile, hostile), ((Cell(hostile, hostile), Cell("1", hostile)),), hostile)
     console = Console(width=300, record=True, file=io.StringIO(), force_terminal=True, color_system=None)
-    console.print(tables.to_rich(table))
+    print_table(console, table)
     text = console.export_text(clear=False)
     assert text.count("[/nope][red]\\x1b[2J") == 6 + 1 and "\u202e" not in text and "\x07" not in text
     assert "\x1b[2J" not in text and "\x1b]" not in text
+
+
+def test_a_note_is_as_wide_as_the_terminal_whatever_its_table():
+    console = Console(width=60, record=True, file=io.StringIO())
+    print_table(console, Table("T", ("a", "b"), ((Cell("1"), Cell("2")),), "word " * 22))
+    lines = [line.strip() for line in console.export_text().splitlines() if "word" in line]
+    assert len(lines) == 2 and len(lines[0]) > 50
 
 
 def test_columns_of_zeros_may_be_left_out(evaluations):

@@ -119,6 +119,10 @@ def test_missing_places_and_limits(tmp_path: Path) -> None:
         load_samples(tmp_path / "nothing")
     with pytest.raises(DataError, match="name the file"):
         load_samples(tmp_path)
+    (tmp_path / "world" / "train").mkdir(parents=True)
+    (tmp_path / "world" / "train" / "samples.jsonl").write_bytes(GOOD)
+    with pytest.raises(DataError, match=r"name one of its folders: train$"):
+        load_samples(tmp_path / "world")
     with pytest.raises(DataError, match="limit is 0"):
         load_samples(tmp_path, limit=0)
     with pytest.raises(DataError, match=r"unknown suffix '\.csv'"):
