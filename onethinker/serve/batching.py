@@ -2,10 +2,10 @@
 
 An engine is asked in the way that suits it:
 
-- `sessions` (local): continuous. A new question joins between two tokens of those under way.
+- `session` (local): continuous. A new question joins between two tokens of those under way, as does the next turn of an
+  answer that called a tool.
 - `concurrency` (a server): each at once, in a thread; the server behind makes the batches.
-- any other (vLLM in this process, a local model with tools): between batches. Whatever came while the last batch was
-  answered is the next one.
+- any other (vLLM in this process): between batches. Whatever came while the last batch was answered is the next one.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Batcher:
 
     def __init__(self, engine: Engine, batch: int, note_batch: Callable[[int], None] = lambda size: None) -> None:
         self.engine = engine
-        if hasattr(engine, "session"):
+        if hasattr(without_tools(engine), "session"):
             from onethinker.serve.continuous import ContinuousAsking
 
             self.asking: Any = ContinuousAsking(engine, batch, self._deliver, note_batch)
@@ -144,9 +144,14 @@ def finished(ticket: Ticket, completions: Iterable[Completion]) -> list[tuple[Ti
     for answer, completion in enumerate(completions):
         if completion.finish == "error":
             return [(ticket, Problem(422, completion.error or "the engine could not answer"))]
-        cut = cut_at(completion, ticket.stop)
-        events.append((ticket, Piece(answer, cut.text, cut.token_ids, cut.logps, completion=cut)))
+        events.append((ticket, whole_piece(ticket, answer, completion)))
     return events
+
+
+def whole_piece(ticket: Ticket, answer: int, completion: Completion) -> Piece:
+    """An answer of which nothing was told yet, up to its stop texts."""
+    cut = cut_at(completion, ticket.stop)
+    return Piece(answer, cut.text, cut.token_ids, cut.logps, completion=cut)
 
 
 def cut_at(completion: Completion, stop: tuple[str, ...]) -> Completion:

@@ -49,7 +49,7 @@ class ToolEngine:
         found: dict[int, list[Completion]] = {}
         waiting: list[tuple[int, int]] = []
         for index, completions in self.engine.answer(requests, sampling):
-            calls = [(index, i) for i, completion in enumerate(completions) if _calls(completion)]
+            calls = [(index, i) for i, made in enumerate(completions) if self.goes_on(requests[index], made)]
             if not calls:
                 yield index, completions
                 continue
@@ -57,16 +57,15 @@ class ToolEngine:
             waiting += calls
         waiting.sort()
         asked = {place: replace(requests[place[0]], answer=place[1]) for place in waiting}
-        for turn in range(1, self.turns):
-            last = turn + 1 == self.turns
-            going_on = self._told(waiting, asked, found, last)
+        while waiting:
+            going_on = self._told(waiting, asked, found)
             left, waiting = Counter(index for index, _ in going_on), []
             yield from ((index, found.pop(index)) for index in sorted(found) if not left[index])
             again = [asked[place] for place in going_on]
             for position, (made,) in self.engine.answer(again, replace(sampling, n=1)) if again else ():
                 index, i = going_on[position]
-                found[index][i] = made = _joined(found[index][i], made, asked[index, i])
-                if _calls(made) and not last:
+                found[index][i] = made = joined(found[index][i], made, asked[index, i])
+                if self.goes_on(asked[index, i], made):
                     waiting.append((index, i))
                     continue
                 left[index] -= 1
@@ -79,14 +78,13 @@ class ToolEngine:
         waiting: list[tuple[int, int]],
         asked: dict[tuple[int, int], Request],
         found: dict[int, list[Completion]],
-        last: bool,
     ) -> list[tuple[int, int]]:
         """Put the tools' responses to the answers that wait into what is asked; those that go on. An answer whose tool
         failed is an error."""
         pairs = [(asked[place], found[place[0]][place[1]]) for place in waiting]
         going_on = []
         # Tools open and resize pictures, which threads do beside one another.
-        responses = map_ahead(lambda pair: self._responded(*pair, last=last), pairs)
+        responses = map_ahead(lambda pair: self.respond(*pair), pairs)
         for (index, i), said in zip(waiting, responses, strict=True):
             if isinstance(said, Request):
                 asked[index, i] = said
@@ -95,8 +93,19 @@ class ToolEngine:
                 found[index][i] = replace(found[index][i], finish="error", error=said)
         return going_on
 
-    def _responded(self, request: Request, made: Completion, last: bool) -> Request | str:
-        """The request that goes on after the tool's response to the last turn, or why the tool itself failed."""
+    # What a server asks, whose answers go on turn by turn beside one another.
+
+    def may_call(self, request: Request) -> bool:
+        """Whether the turn that is written next may call a tool; to the last one it was said that none may follow."""
+        return len(request.turns) < self.turns - 1
+
+    def goes_on(self, request: Request, made: Completion) -> bool:
+        """Whether the answer so far ends in a call that a tool is to answer."""
+        return made.finish == "stop" and self.may_call(request) and calls_tool(made.text)
+
+    def respond(self, request: Request, made: Completion) -> Request | str:
+        """The request that goes on after the tool's response to the answer so far, or why the tool itself failed."""
+        last = len(request.turns) + 2 == self.turns
         try:
             turn = answer_call(made.text, request, self.tools, last=last)
         except Exception as error:  # a tool's own fault, of whatever kind, costs one answer
@@ -111,12 +120,8 @@ def without_tools(engine: Engine) -> Engine:
     return engine.engine if isinstance(engine, ToolEngine) else engine
 
 
-def _calls(completion: Completion) -> bool:
-    return completion.finish == "stop" and calls_tool(completion.text)
-
-
-def _joined(before: Completion, made: Completion, request: Request) -> Completion:
-    """The answer so far with one more turn."""
+def joined(before: Completion, made: Completion, request: Request) -> Completion:
+    """The answer so far with one more turn, made to this request."""
     return replace(
         made,
         token_ids=before.token_ids + made.token_ids,

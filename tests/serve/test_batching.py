@@ -15,7 +15,9 @@ from onethinker.engines.scripted import ScriptedEngine
 from onethinker.serve.batching import Batcher, Ticket
 from onethinker.serve.problems import Problem
 from onethinker.tools import make_tools
+from onethinker.tools.call import calls_tool
 from onethinker.tools.engine import ToolEngine
+from tests.tools.conftest import call
 
 
 @pytest.fixture
@@ -189,6 +191,114 @@ def test_an_engine_that_is_gone(ask):
             assert told.value.status == 502
 
         run(engine, work)
+
+
+class Calling(LocalEngine):
+    """Turns whose tokens add up to an even number end in a call."""
+
+    said = call("zoom", box=[0, 0, 500, 500])
+
+    def completion(self, *args):
+        made = super().completion(*args)
+        return made if sum(made.token_ids) % 2 else replace(made, text=made.text + self.said, finish="stop")
+
+
+@pytest.fixture
+def calling(mini_model, mini_processor):
+    return ToolEngine(Calling(mini_model, Encoder(mini_processor)), make_tools(["zoom"]), turns=3)
+
+
+def test_turns_that_call_tools_join_the_batch_with_the_answers_of_each_alone(calling, ask):
+    """Beside chats, whose calls are the client's and which are told token by token."""
+    asked = [
+        (ask("<image>What is it?", "square", id=str(i)), Sampling(temperature=1.0, max_tokens=6 + 5 * i, seed=i))
+        for i in range(6)
+    ]
+
+    async def work(batcher):
+        assert batcher.way == "continuous"
+        tickets = [batcher.ask(Ticket(r, s, stream=bool(i % 2))) for i, (r, s) in enumerate(asked)]
+        chat = batcher.ask(Ticket(*asked[0], stream=True, plain=True, top=2))
+        pieces = await asyncio.gather(*(all_pieces(ticket) for ticket in (*tickets, chat)))
+        assert batcher.asking.places == batcher.asking.under_way == batcher.asking.writers == {}
+        return pieces[:-1], pieces[-1]
+
+    (made, chat), sizes = run(calling, work)
+    alone = [next(iter(calling.answer([request], sampling)))[1][0] for request, sampling in asked]
+    assert {len(completion.turns) for completion in alone} == {0, 1, 2}
+    for pieces, completion in zip(made, alone, strict=True):
+        assert "".join(piece.text for piece in pieces) == completion.text
+        assert told(pieces[-1].completion) == told(completion)
+        assert pieces[-1].completion.logps == pytest.approx(completion.logps, abs=1e-4)
+    assert 2 < max(sizes) <= 8
+    plain = first_turn(calling, *asked[0])
+    assert len(chat) == plain.tokens and len(chat[0].top[0]) == 2
+    assert told(chat[-1].completion) == told(plain)
+
+
+def told(made):
+    """All of it but what rounding and a clock have a part in."""
+    turns = tuple(replace(turn, logps=()) for turn in made.turns)
+    return replace(made, logps=(), turns=turns, seconds=0)
+
+
+async def all_pieces(ticket):
+    return [piece async for piece in ticket.pieces()]
+
+
+def test_a_tool_at_work_holds_up_nobody_and_who_leaves_meanwhile_is_forgotten(calling, ask, monkeypatch):
+    at_work, go_on = threading.Event(), threading.Event()
+    real = calling.tools[0].call
+
+    def slow(arguments, request):
+        if request.id == "slow":
+            at_work.set()
+            assert go_on.wait(60)
+        return real(arguments, request)
+
+    monkeypatch.setattr(type(calling.tools[0]), "call", lambda _, *args: slow(*args))
+
+    def question(calls, **names):
+        """One whose first turn calls, or does not."""
+        request = ask("<image>What is it?", "square", **names)
+        found = (Sampling(temperature=1.0, max_tokens=5, seed=seed) for seed in range(99))
+        return request, next(s for s in found if calls_tool(first_turn(calling, request, s).text) is calls)
+
+    asked, quick, again = question(True, id="slow"), question(False), question(True)
+
+    async def work(batcher):
+        slow = batcher.ask(Ticket(*asked))
+        assert await asyncio.to_thread(at_work.wait, 60)
+        assert len(await batcher.ask(Ticket(*quick)).completions()) == 1 and not go_on.is_set()
+        batcher.leave(slow)
+        go_on.set()
+        (made,) = await batcher.ask(Ticket(*again)).completions()
+        assert made.turns and batcher.asking.under_way == {}
+
+    run(calling, work)
+
+
+def first_turn(engine, request, sampling):
+    ((_, (made,)),) = engine.engine.answer([request], sampling)
+    return made
+
+
+def test_a_tool_that_fails_itself_costs_its_question(calling, ask, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no disk")
+
+    monkeypatch.setattr(type(calling.tools[0]), "call", broken)
+    monkeypatch.setattr(
+        Calling, "completion", lambda self, *a: replace(LocalEngine.completion(self, *a), text=self.said, finish="stop")
+    )
+
+    async def work(batcher):
+        with pytest.raises(Problem, match=r"a tool failed \(RuntimeError: no disk\)") as told:
+            await batcher.ask(Ticket(ask("<image>What?", "square"), Sampling(max_tokens=3))).completions()
+        assert told.value.status == 422
+        return await batcher.ask(Ticket(ask("fine?"), Sampling(max_tokens=3), plain=True)).completions()
+
+    assert run(calling, work)[0][0].tokens <= 3
 
 
 def test_a_server_with_tools_is_still_asked_at_once(ask):
