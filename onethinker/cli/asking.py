@@ -228,13 +228,16 @@ def _print_rest(result: Result, written: Mapping[str, str | list[str]]) -> None:
 def _written(
     result: Result, draw: Path | None, crops: Path | None, turns: Path | None = None
 ) -> dict[str, str | list[str]]:
-    """Write the drawing, the crops and the turns as far as asked for; where they are."""
+    """Write the drawing, the crops and the turns as far as asked for; where they are. Nothing of a question that was
+    not answered, such as one whose medium cannot be read."""
     made: dict[str, str | list[str]] = {}
+    if result.status is Status.ERROR:
+        return made
     if draw and result.media:
         made["drawing"] = str(result.save(draw))
     if crops and result.media:
         made["crops"] = [str(file) for file in result.save_crop(crops)]
-    if turns and result.status is not Status.ERROR:
+    if turns:
         made["pictures"] = [str(file) for file in result.save_turns(turns)]
         made["transcript"] = str(turns / "transcript.png")
     return made

@@ -80,8 +80,8 @@ def watch(
         except KeyboardInterrupt:
             watcher.end()
     made = watcher.summary()
+    taken = f"{made['p50']:.2f} s from frame to answer (median; p95 {made['p95']:.2f}), " if made["answers"] else ""
     print(
-        f"{made['answers']:.0f} answers, {made['p50']:.2f} s from frame to answer (median; p95 {made['p95']:.2f}), "
-        f"{made['seen']:.0f} frames seen, {made['skipped']:.0f} skipped",
+        f"{made['answers']:.0f} answers, {taken}{made['seen']:.0f} frames seen, {made['skipped']:.0f} skipped",
         file=sys.stderr,
     )

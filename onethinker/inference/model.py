@@ -15,7 +15,7 @@ from onethinker.inference.given import Given, Media, given
 from onethinker.inference.question import Question
 from onethinker.inference.result import Result
 from onethinker.inference.verbs import Verbs
-from onethinker.media import MediaBudget, MediaError, open_clip, open_image
+from onethinker.media import MediaBudget, MediaError, open_clip, open_image, probe
 from onethinker.models.shipped import shipped
 from onethinker.recipes import SHIPPED
 from onethinker.recipes.answering import AskedAs, answering_engine, asked_as, flag_overrides, tool_overrides
@@ -141,11 +141,20 @@ class Model(Verbs):
         reading = get_task(sample.task).read(sample, answer)
         if completion.finish == "error":
             reading = structs.replace(reading, problem=completion.error)
+            media = media if _opens(media) else given(None)
         return Result(
             sample, media.files, completion.text, answer, reading, media.names, self.engine.identity,
             completion.tokens, completion.seconds, turns=completion.turns, segmenter=self._segmenter,
             folder=media.folder,
         )  # fmt: skip
+
+
+def _opens(media: Given) -> bool:
+    """Whether size and length of every medium can be told, as a result's record does."""
+    try:
+        return all(map(probe, media.files))
+    except MediaError:
+        return False
 
 
 def load_model(

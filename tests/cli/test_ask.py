@@ -148,6 +148,25 @@ def test_a_folder_is_a_row_each(model_saying, media, monkeypatch, tmp_path):
     assert done.exit_code == 2 and "are a folder's" in done.output
 
 
+def test_a_medium_of_a_folder_that_cannot_be_read_is_its_row_s_fault_alone(model_saying, media, monkeypatch, tmp_path):
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model_saying(said("yes"), fail=["0"]))
+    folder, out = tmp_path / "pictures", tmp_path / "out.jsonl"
+    folder.mkdir()
+    (folder / "a.png").write_text("no picture")
+    (folder / "b.png").write_bytes(media["square"].read_bytes())
+    places = [word for flag in ("draw", "save-crops", "save-turns") for word in (f"--{flag}", str(tmp_path / flag))]
+    done = CliRunner().invoke(app, ["ask", str(folder), "Is it?", "--out", str(out), *places])
+    assert isinstance(done.exception, SystemExit) and done.exit_code == 1, done.exception
+    assert [row["status"] for row in lines_of(out)] == ["error", "ok"]
+    assert [file.name for file in (tmp_path / "draw").iterdir()] == ["b.png.png"]
+
+
+def test_a_watch_without_an_answer_says_no_nan(model_saying, monkeypatch, tmp_path):
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model_saying(said("yes")))
+    done = CliRunner().invoke(app, ["watch", str(tmp_path), "Is it?", "--seconds", "0.2"])
+    assert done.exit_code == 0 and done.stderr == "0 answers, 0 frames seen, 0 skipped\n"
+
+
 def test_rows_go_on_where_they_stopped(model_saying, media, monkeypatch, tmp_path):
     model = model_saying(said("yes"))
     monkeypatch.setattr(inference, "load_model", lambda name, **options: model)
