@@ -119,6 +119,10 @@ def opened(browser: Any, served: str) -> Iterator[Any]:
         page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda told: faults.append(told.text) if "Content Security" in told.text else None)
+        page.on(
+            "response",
+            lambda reply: faults.append(reply.url) if reply.status == 404 and "/v1/" not in reply.url else None,
+        )
         page.goto(served + place)
         pages.append(page)
         return page
@@ -162,6 +166,15 @@ def _clips_move_together(page: Any) -> None:
     raise AssertionError(seconds)
 
 
+def _sees_the_answers(phone: Any) -> None:
+    """Once a question is asked the answers are at the top of the screen, not below the form."""
+    for _ in range(100):
+        if phone.locator("#answers").evaluate("answers => Math.abs(answers.getBoundingClientRect().top)") < 50:
+            return
+        phone.wait_for_timeout(100)
+    raise AssertionError("the answers are not in sight")
+
+
 def test_two_models_side_by_side(opened: Any, tmp_path: Path) -> None:
     """Each example → two answers, drawn; a link to both; one model alone; an upload; a broken one as a sentence."""
     page = opened()
@@ -184,6 +197,8 @@ def test_two_models_side_by_side(opened: Any, tmp_path: Path) -> None:
     phone.wait_for_timeout(400)
     phone.screenshot(path=tmp_path / "phone.png", full_page=True)
     assert _is_narrow(phone)
+    phone.locator("#examples button").first.click()
+    _sees_the_answers(phone)
     gone = opened("#result=gone")
     gone.wait_for_selector("#problem:not([hidden])")
     assert "no such result" in gone.inner_text("#problem")
@@ -193,6 +208,7 @@ def test_two_models_side_by_side(opened: Any, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     page.set_input_files("#files", tmp_path / "broken.png")
     page.keyboard.press("Control+Enter")
+    assert page.inner_text("#media .unshown") == "broken.png"
     page.wait_for_selector(".panel .problem:not([hidden])")
     page.screenshot(path=tmp_path / "error.png", full_page=True)
     assert "media[0]" in page.inner_text(".panel .problem") and page.locator(".panel").count() == 1

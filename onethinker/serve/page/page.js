@@ -94,6 +94,7 @@ function setFiles(files) {
     shown.src = URL.createObjectURL(file);
     shown.muted = true;
     if (shown.tagName === "IMG") shown.alt = file.name;
+    shown.addEventListener("error", () => shown.replaceWith(made("span", "unshown", file.name)));
     const away = made("button", "", "×");
     away.type = "button";
     away.setAttribute("aria-label", `Remove ${file.name}`);
@@ -142,6 +143,7 @@ async function ask() {
   $("go").disabled = true;
   const panels = panelsOf(models), ids = models.map(() => null);
   if (state.pen) setPen(state.pen);
+  if (matchMedia("(max-width: 780px)").matches) $("answers").scrollIntoView({ block: "start" });
   await Promise.all(panels.map(async (panel, n) => {
     panel.begin(state.files[0]);
     try {
