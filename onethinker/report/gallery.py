@@ -24,13 +24,11 @@ from onethinker.segment import Segmenter, make_segmenter
 from onethinker.segment.answers import masks_of
 from onethinker.segment.base import Mask
 from onethinker.tasks import get_task
-from onethinker.tools import make_tools
+from onethinker.tools import TOOLS, make_tools, needs_of
 from onethinker.tools.call import answer_call
 
 _MARKS = re.compile(r"<(?:image|video)>\s*")
 
-SHOWING = ("zoom", "look")
-"""Tools that give pictures back."""
 RIGHT = 0.5
 """An answer counts as right from this accuracy on."""
 FRAMES = 4
@@ -183,13 +181,13 @@ def make_cards(evaluations: Sequence[Evaluation], samples: Samples, each: int = 
 
 
 def turns_of(sample: Sample, root: Path, row: ResultRow, budget: MediaBudget) -> tuple[Called, ...]:
-    """The turns of an answer that called tools. Their pictures are no part of the row: tools are pure, and give them
-    again. budget: that of the evaluation."""
+    """The turns of an answer that called tools. Their pictures are no part of the row: tools are pure, and those that
+    need nothing but the request give them again. budget: that of the evaluation."""
     request, found = Request(sample.id, "", tuple(sample.paths(root)), budget), list[Called]()
     for turn in row.get("turns", ()):
         pictures: tuple[Picture, ...] = ()
         if "[picture " in turn["response"]:
-            again = answer_call(turn["text"], request, make_tools(SHOWING))
+            again = answer_call(turn["text"], request, make_tools([name for name in TOOLS if not needs_of(name)]))
             opened = (Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGB") for png in again.pictures)
             pictures = tuple(_picture(picture, None) for picture in opened)
         found.append(Called(turn["tool"], turn["text"], turn["response"], pictures))

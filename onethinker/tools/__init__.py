@@ -1,57 +1,47 @@
 """What a model may call while it thinks, each in a file of its own: `zoom`, `look`, `search`. A new one is a file and a
-line in `TOOLS`."""
+line in `TOOLS`; what it needs of a run stands in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from onethinker.tools.base import Tool, ToolError
 from onethinker.tools.look import Look
+from onethinker.tools.search import Search
 from onethinker.tools.zoom import Zoom
 from onethinker.util.names import nearest
 from onethinker.util.served import say
 
-__all__ = ["TOOLS", "Tool", "ToolError", "make_tools"]
+__all__ = ["TOOLS", "Tool", "ToolError", "make_tools", "needs_of"]
+
+TOOLS: dict[str, Callable[..., Tool]] = {"zoom": Zoom, "look": Look, "search": Search}
+"""Name → class, made with what it `needs`."""
+
+GIVEN = {"knowledge": "knowledge base", "embedding": "embedding model"}
+"""What a run can give a tool, by the names of `tools.*` in a recipe."""
 
 
-def _search(knowledge: Path | None, embedding: str = "") -> Tool:
-    from onethinker.tools.search import Search  # late: it indexes with bm25s
-
-    if knowledge is None:
-        raise ToolError("search needs a knowledge base: name a folder or file with --knowledge (tools.knowledge)")
-    try:
-        return Search(knowledge, embedding)
-    except ImportError as error:
-        raise ToolError(
-            f"search indexes with bm25s, which is not here ({error}): pip install 'onethinker[tools]'"
-        ) from error
-
-
-TOOLS: dict[str, Callable[..., Tool]] = {
-    "zoom": lambda _: Zoom(),
-    "look": lambda _: Look(),
-    "search": _search,
-}
-"""Name → what makes the tool, given the knowledge base; `search` is given an embedding model too where one is named."""
+def needs_of(name: str) -> Collection[str]:
+    """What the tool of this name is made with: names of `GIVEN`. Raises ToolError for any other."""
+    needs: Collection[str] = getattr(TOOLS[name], "needs", ())
+    if isinstance(needs, str) or not GIVEN.keys() >= set(needs):
+        raise ToolError(f"tool {name} needs {needs!r}; expected a tuple of names among {', '.join(GIVEN)}")
+    return needs
 
 
 def make_tools(names: Sequence[str], knowledge: str | Path = "", embedding: str = "") -> tuple[Tool, ...]:
-    """The tools of these names, each once. knowledge: the folder or file that `search` looks in. embedding: the model
-    that it looks with; BM25 if empty.
+    """The tools of these names, each once. knowledge: a folder or file, embedding: a model, for those that need them.
 
-    Raises ToolError for an unknown name, naming the nearest, for a knowledge base that is missing or empty, and for a
-    model that cannot be loaded.
+    Raises ToolError for an unknown name, naming the nearest, and where a tool cannot be made, such as for a knowledge
+    base that is missing or empty, and for a model that cannot be loaded.
     """
     for name in names:
         if name not in TOOLS:
             raise ToolError(f"no tool {name!r}; the nearest is {nearest(name, TOOLS)!r}, all are {', '.join(TOOLS)}")
-    if knowledge and not set(names) - {"zoom", "look"}:
-        say(f"the knowledge base {knowledge} is not used: no tool looks in it, --tools search (tools.names) does")
-    if embedding and "search" not in names:
-        say(f"the embedding model {embedding} is not used: --tools search (tools.names) looks with it")
-    made = dict(TOOLS)
-    if embedding:
-        made["search"] = partial(made["search"], embedding=embedding)
-    return tuple(made[name](Path(knowledge) if knowledge else None) for name in dict.fromkeys(names))
+    chosen, given = tuple(dict.fromkeys(names)), {"knowledge": knowledge, "embedding": embedding}
+    for key, value in given.items():
+        if value and not any(key in needs_of(name) for name in chosen):
+            takers = ", ".join(name for name in TOOLS if key in needs_of(name))
+            say(f"the {GIVEN[key]} {value} is not used: no tool here needs it, --tools {takers} (tools.names) does")
+    return tuple(TOOLS[name](**{key: given[key] for key in needs_of(name)}) for name in chosen)

@@ -27,6 +27,8 @@ class Tool(Protocol):
     """name: as the model calls it. description: for the model. parameters: JSON schema of the arguments.
 
     identity: the name, with what else its responses depend on, such as a digest of a knowledge base.
+    Its class may have `needs`: what it is made with, of `tools.GIVEN`, by keyword; empty where the run gives none. One
+    without needs nothing but the request.
     """
 
     name: str

@@ -32,10 +32,11 @@ class Search:
 
     embedding: a folder or hub id of a model whose vectors say what fits; BM25 says it if empty. problems: what could
     not be read, a line each; the rest is indexed. Raises ToolError for a knowledge base that is not there or has no
-    passage, and for a model that cannot be loaded.
+    passage, and for a model or an index that cannot be loaded.
     """
 
     name = "search"
+    needs = ("knowledge", "embedding")
     description = (
         "Look it up: gives the passages of the knowledge base that fit the query best, each after its id in brackets. "
         "Cite what you use by its id."
@@ -49,8 +50,10 @@ class Search:
         "required": ["query"],
     }
 
-    def __init__(self, knowledge: Path, embedding: str = "") -> None:
-        base = Knowledge(knowledge)
+    def __init__(self, knowledge: str | Path, embedding: str = "") -> None:
+        if not knowledge:
+            raise ToolError("search needs a knowledge base: name a folder or file with --knowledge (tools.knowledge)")
+        base = Knowledge(Path(knowledge))
         self.passages, self.problems = base.passages, base.problems
         for problem in self.problems[:MAX_SAID]:
             say(f"knowledge base: {problem}; left out")
@@ -95,7 +98,12 @@ class _Words:
     """Texts by the words that they share with a query, as BM25 weighs them."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        import bm25s
+        try:
+            import bm25s
+        except ImportError as error:
+            raise ToolError(
+                f"search indexes with bm25s, which is not here ({error}): pip install 'onethinker[tools]'"
+            ) from error
 
         self._index = bm25s.BM25()
         self._index.index(_tokens(texts), show_progress=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,36 @@ def test_names_of_tools_are_texts_however_they_are_given(names) -> None:
 def test_knowledge_that_no_tool_looks_in_is_said(tmp_path, capsys) -> None:
     make_tools(["zoom"], tmp_path)
     make_tools([], tmp_path)
-    assert capsys.readouterr().err.count("is not used: no tool looks in it") == 2
+    assert capsys.readouterr().err.count("is not used: no tool here needs it, --tools search (tools.names) does") == 2
+
+
+def test_a_tool_is_given_what_it_says_that_it_needs(monkeypatch, tmp_path, capsys) -> None:
+    """One's own too: what is said of unused settings follows from what tools declare."""
+
+    class Facts(TOOLS_BY_NAME["zoom"]):
+        name, needs = "facts", ("knowledge",)
+
+        def __init__(self, knowledge):
+            self.knowledge = knowledge
+
+    class Odd(Facts):
+        needs = ("wisdom",)
+
+    monkeypatch.setattr("onethinker.tools.TOOLS", TOOLS_BY_NAME | {"facts": Facts, "odd": Odd})
+    zoom, facts = make_tools(["zoom", "facts"], tmp_path)
+    assert (zoom.name, facts.knowledge) == ("zoom", tmp_path) and capsys.readouterr().err == ""
+    assert make_tools(["facts"])[0].knowledge == ""
+    with pytest.raises(
+        ToolError, match=r"tool odd needs \('wisdom',\); expected a tuple of names among knowledge, emb"
+    ):
+        make_tools(["odd"])
+
+
+def test_search_without_its_index_says_what_brings_it(monkeypatch, tmp_path) -> None:
+    (tmp_path / "a.txt").write_text("one word")
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    with pytest.raises(ToolError, match=r"pip install 'onethinker\[tools\]'"):
+        make_tools(["search"], tmp_path)
 
 
 def test_the_tool_in_the_docs_works_as_it_stands(monkeypatch) -> None:
