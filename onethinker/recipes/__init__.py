@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from onethinker.models.shipped import RECIPE_FILE, locate
-from onethinker.recipes.base import Recipe, RecipeError, from_yaml, override
+from onethinker.recipes.base import Recipe, RecipeError, from_yaml, override, validated
 from onethinker.recipes.mini import RECIPE as MINI
 from onethinker.recipes.qwen3_vl import QWEN3_VL_2B, QWEN3_VL_8B
 from onethinker.util.names import nearest
@@ -28,10 +29,22 @@ def load_recipe(name: str, assignments: list[str] | None = None) -> Recipe:
     return override(recipe, assignments or [])
 
 
-def trained_with(model: str) -> Recipe | None:
-    """The recipe that a shipped model or a folder was trained with, None where it does not say."""
+def trained_with(model: str, *, to_ask: bool = False) -> Recipe | None:
+    """The recipe that a shipped model or a folder was trained with, None where it does not say. Raises RecipeError for
+    one that cannot be read.
+
+    to_ask: without its `rl`, which says nothing of how it is asked; a reward of one's own need not be here then.
+    """
     file = Path(locate(model)) / RECIPE_FILE
-    return Recipe.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        tree = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"{file}: not JSON ({error}); restore it, or remove it and name one by --as") from error
+    if not isinstance(tree, dict):
+        raise RecipeError(f"{file}: expected keys of a recipe, found {type(tree).__name__}")
+    return validated({key: value for key, value in tree.items() if not (to_ask and key == "rl")}, str(file), Recipe)
 
 
 __all__ = ["SHIPPED", "Recipe", "RecipeError", "load_recipe", "trained_with"]

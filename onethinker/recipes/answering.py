@@ -122,7 +122,7 @@ def _own_recipe(where: str, shipped: bool) -> Recipe | None:
     names, never the name of weights that come with the package."""
     if not where or "\0" in where or not (shipped or Path(where).is_dir()):
         return None
-    return trained_with(where)
+    return trained_with(where, to_ask=True)
 
 
 def recipe_like(name: str) -> Recipe:

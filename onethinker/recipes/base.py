@@ -117,7 +117,7 @@ def _apply(recipe: R, changes: list[tuple[str, Any]], where: str) -> R:
             node[part] = node.get(part) or {}
             node = node[part]
         node[leaf] = value
-    return _validate(tree, where, kind)
+    return validated(tree, where, kind)
 
 
 ALGORITHM, OPTIONS = "rl.algorithm", "rl.algorithm_options"
@@ -262,7 +262,8 @@ def leaves(tree: dict[Any, Any], prefix: str = "", of: Kind = Recipe) -> list[tu
     return found
 
 
-def _validate(tree: dict[str, Any], where: str, kind: type[R]) -> R:
+def validated(tree: dict[str, Any], where: str, kind: type[R]) -> R:
+    """The config of these keys. where: they are from. Raises RecipeError."""
     try:
         return kind.model_validate(tree)
     except ValidationError as error:

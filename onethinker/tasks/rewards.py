@@ -55,7 +55,9 @@ REWARDS: dict[str, Reward] = {
 def known_reward(name: str) -> str:
     """The name of a profile, as it is. Raises ValueError for any other."""
     if name not in REWARDS:
-        raise ValueError(f"no reward profile {name!r}; expected one of {', '.join(REWARDS)}")
+        raise ValueError(
+            f"no reward profile {name!r}; expected one of {', '.join(REWARDS)}, or that of a --plugin FILE"
+        )
     return name
 
 

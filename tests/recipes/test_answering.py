@@ -15,7 +15,7 @@ from onethinker.cli.app import app
 from onethinker.engines.scripted import ScriptedEngine
 from onethinker.evaluate import run as evaluation
 from onethinker.models.shipped import RECIPE_FILE
-from onethinker.recipes import SHIPPED, RecipeError, answering, override
+from onethinker.recipes import SHIPPED, RecipeError, answering, override, trained_with
 from onethinker.recipes.answering import answering_engine, asked_as
 from onethinker.recipes.base import Recipe, leaves
 from onethinker.sample import Sample, Samples, save_samples
@@ -177,3 +177,26 @@ def test_ask_takes_the_same_keys(trained, monkeypatch):
 def test_the_data_of_an_evaluation_are_keys_too(trained, data):
     refused = CliRunner().invoke(app, ["eval", str(trained), "--set", f"data.evaluate={data}", "--suite", "mmstar"])
     assert refused.exit_code == 2 and "either --data DATA or --suite" in refused.output
+
+
+def test_a_model_that_learned_by_a_reward_of_ones_own_is_asked_without_it(trained):
+    file = trained / RECIPE_FILE
+    whole = json.loads(file.read_text())
+    file.write_text(json.dumps(whole | {"rl": whole["rl"] | {"reward": "mine"}}))
+    asked = asked_as(str(trained))
+    assert asked.trained and asked.overridden(["evaluate.batch=3"]).evaluate.batch == 3
+    with pytest.raises(RecipeError, match=rf"{RECIPE_FILE}: rl.reward: .* no reward profile 'mine'.* --plugin FILE"):
+        trained_with(str(trained))
+    file.write_text(json.dumps(whole | {"evaluate": whole["evaluate"] | {"reward": "mine"}}))
+    with pytest.raises(RecipeError, match=r"evaluate.reward: .* no reward profile 'mine'"):
+        asked_as(str(trained))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("{", "not JSON"), ("[1]", "found list"), ('{"name": "x", "mode": 1}', "mode: Extra inputs")]
+)
+def test_a_recipe_that_cannot_be_read_is_named(content, said, trained):
+    (trained / RECIPE_FILE).write_text(content)
+    for read in (trained_with, asked_as):
+        with pytest.raises(RecipeError, match=f"{RECIPE_FILE}: .*{said}"):
+            read(str(trained))
