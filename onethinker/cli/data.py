@@ -102,7 +102,7 @@ def convert(
     root: Annotated[Path, typer.Argument(help="Its folder, laid out as its authors do.")],
     split: Annotated[str, typer.Option(help="One of its splits.")],
     out: Annotated[Path, typer.Option(help="Folder to write: samples.jsonl and links to the media.")],
-    limit: Annotated[int | None, typer.Option(help="Take only the first N samples.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Take only the first N samples.", min=1)] = None,
 ) -> None:
     """Write a public data set as samples. Names every medium that is missing; exit status 1 if any is."""
     from onethinker.data.sources.convert import convert as write

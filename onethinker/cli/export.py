@@ -18,7 +18,7 @@ def lmms_eval(
     data: Annotated[str, typer.Argument(help="A file or folder of samples.")],
     out: Annotated[Path, typer.Option(help="The folder for lmms-eval's --include_path.")],
     media_root: Annotated[str, typer.Option(help="Folder that media paths are relative to.")] = "",
-    limit: Annotated[int | None, typer.Option(help="Take only the first N samples.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Take only the first N samples.", min=1)] = None,
     as_: As = "qwen3_vl_8b",
     prompts: Prompts = "",
     max_tokens: Annotated[int | None, typer.Option(help="Of an answer; the model's own unless given.", min=1)] = None,

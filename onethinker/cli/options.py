@@ -16,7 +16,7 @@ ModelOption = Annotated[str, typer.Option(help="Start from: a shipped name, a fo
 Answering = Annotated[str, typer.Option(help="A shipped name, a folder, a hub id or http://…/v1.")]
 DataOption = Annotated[str, typer.Option(help="A file or folder of samples (JSONL, Parquet, published JSON, TSV).")]
 MediaRoot = Annotated[str, typer.Option(help="Folder that media paths are relative to; the data's own unless given.")]
-Limit = Annotated[int | None, typer.Option(help="Take only the first N samples.")]
+Limit = Annotated[int | None, typer.Option(help="Take only the first N samples.", min=1)]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew in a folder beside the existing one.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[str, typer.Option(help="float32 or bfloat16.")]

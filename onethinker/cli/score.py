@@ -129,8 +129,8 @@ def rollouts(
     status: Annotated[str | None, typer.Option(help="Only ok, no_answer, malformed, truncated or error.")] = None,
     min_reward: Annotated[float | None, typer.Option(help="Only rewards of at least this.")] = None,
     max_reward: Annotated[float | None, typer.Option(help="Only rewards of at most this.")] = None,
-    step: Annotated[int | None, typer.Option(help="Only this step.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many.")] = None,
+    step: Annotated[int | None, typer.Option(help="Only this step.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many.", min=1)] = None,
 ) -> None:
     """Page through the answers of a training run, with their rewards and advantages."""
     from itertools import chain, islice

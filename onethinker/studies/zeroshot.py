@@ -16,7 +16,7 @@ from pathlib import Path
 
 from onethinker.data.worlds import build_zeroshot, leaks
 from onethinker.data.worlds.zeroshot import CONTROL, GUESSED
-from onethinker.models.shipped import shipped_data
+from onethinker.models.shipped import known_model, shipped_data
 from onethinker.recipes import override, trained_with
 from onethinker.sample import Sample, Samples, load_samples
 from onethinker.sample.answer import read_answer
@@ -44,7 +44,8 @@ def bench_zeroshot(
     ray: str = "",
 ) -> Path:
     """Run or resume the study in `out` and return its page, which has all seeds that are finished. untrained: the model
-    that SFT began with."""
+    that SFT began with. Raises ModelError, before any work, for one that there is not."""
+    known_model(untrained)
     bench = open_bench(
         "zeroshot", out, model, seeds=seeds, quick=quick, assignments=assignments, command=command, ray=ray,
         untrained=untrained,

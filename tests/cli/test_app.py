@@ -188,6 +188,21 @@ def test_an_unknown_key_names_the_one_that_means_it(key: str, meant: str) -> Non
         load_recipe("mini", [f"{key}=1"])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rollouts", "run"),
+        ("rl", "mini"),
+        ("data", "convert", "refcoco", "root", "--split", "val", "--out", "out"),
+        ("export", "lmms-eval", "data", "--out", "out"),
+    ],
+)
+@pytest.mark.parametrize("limit", ["0", "-3"])
+def test_a_limit_below_one_is_no_limit(words: tuple[str, ...], limit: str) -> None:
+    done = CliRunner().invoke(app, [*words, "--limit", limit])
+    assert done.exit_code == 2 and "--limit" in done.output and "or equal to 1" in done.output
+
+
 def test_a_filter_that_nothing_passes_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onethinker.report.rollouts.read_rollouts", lambda *_: iter(()))
     done = CliRunner().invoke(app, ["rollouts", str(tmp_path), "--step", "9", "--min-reward", "1.2"])

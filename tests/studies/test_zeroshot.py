@@ -10,6 +10,7 @@ import pytest
 
 from onethinker.data.worlds import build_world, build_zeroshot, leaks
 from onethinker.data.worlds.zeroshot import CONTROL, GUESSED, MAKERS
+from onethinker.models.shipped import ModelError
 from onethinker.sample import load_samples
 from onethinker.studies import zeroshot
 from onethinker.studies.pages.index import study_page
@@ -23,6 +24,12 @@ def test_nothing_that_sft_or_rl_sees_has_a_zeroshot_template(difficulty: int, tm
     world = build_world(tmp_path / "w", 130, seed=11, difficulty=difficulty, validation=13, test=13)
     for split in ("train", "validation", "test"):
         assert leaks(load_samples(world / split)) == []
+
+
+def test_a_model_that_there_is_not_is_told_before_a_world_is_built(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="model 'nope' is neither shipped"):
+        bench_zeroshot(tmp_path / "study", "mini:1", quick=True, untrained="nope")
+    assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.slow
