@@ -26,7 +26,7 @@ def page(study: Study) -> Page:
     conditions = study["conditions"]
 
     def name(contrast: Contrast) -> tuple[str, str]:
-        return f"{_name(contrast.a)} − {_name(contrast.b)}", conditions[contrast.target]["title"]
+        return f"{arm_name(contrast.a)} − {arm_name(contrast.b)}", conditions[contrast.target]["title"]
 
     sections: list[str] = []
     pictures: dict[str, str] = {}
@@ -45,7 +45,8 @@ def page(study: Study) -> Page:
     return {"README.md": md.join(parts), **pictures}
 
 
-def _name(arm: str) -> str:
+def arm_name(arm: str) -> str:
+    """For people; an estimator of one's own has its own name."""
     return NAMES.get(arm, arm)
 
 
@@ -65,10 +66,10 @@ def _condition(study: Study, key: str, condition: Mapping[str, Any]) -> tuple[li
         gains = dict(sorted(gains.items(), key=lambda item: -item[1].value))
         if len(gains) > 2:
             file = f"{key}-{measure}.svg"
-            rows = {_name(arm): found for arm, found in gains.items()}
+            rows = {arm_name(arm): found for arm, found in gains.items()}
             unit = "over the start, mean over tasks; a dot is a seed, the bar the 95% interval of their mean"
             heading = f"{md.ANSWERS[measure]}: gain in {md.UNIT[measure]}"
-            pictures[file] = forest(heading, rows, measure, unit, ours=_name(OURS))
+            pictures[file] = forest(heading, rows, measure, unit, ours=arm_name(OURS))
             parts.append(f"![Every estimator's gain over the start]({file})")
         parts += [f"**{title}**", _table(study, condition, measure, gains)]
     return [*parts, NOTE], pictures
@@ -97,5 +98,5 @@ def _table(study: Study, condition: Mapping[str, Any], measure: str, gains: Mapp
                 duration(sum(seconds) / len(seconds)),
                 f"{sum(trained) / sum(asked):.0%}",
             ]
-        rows.append((_name(arm), *cells, *last))
+        rows.append((arm_name(arm), *cells, *last))
     return md.table(("Estimator", *columns, "Gain", "Seeds", "Time a run", "Groups that train"), rows)

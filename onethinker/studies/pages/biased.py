@@ -9,7 +9,7 @@ from typing import Any
 from onethinker.report.tables import duration
 from onethinker.studies.contrasts import Contrast, read_contrasts
 from onethinker.studies.pages import markdown as md
-from onethinker.studies.pages.algorithms import NAMES
+from onethinker.studies.pages.algorithms import arm_name
 from onethinker.studies.pages.figures import forest, lines
 from onethinker.studies.pages.markdown import Page, Study
 from onethinker.tasks import get_task
@@ -27,13 +27,14 @@ def page(study: Study) -> Page:
     contrasts = read_contrasts(study)
 
     def name(contrast: Contrast) -> tuple[str, str]:
-        return f"{NAMES[contrast.a]} − {NAMES[contrast.b]}", contrast.target
+        return f"{arm_name(contrast.a)} − {arm_name(contrast.b)}", contrast.target
 
+    model = md.plain(study["settings"]["model"])
     start, base = _mean(rows[START], "headline"), _mean(rows[BASE], "headline")
     pictures = {"curves.svg": _curves(arms)} | {
         f"{key}.svg": forest(
-            f"{title}: EMA-GRPO minus each other, points",
-            {f"− {NAMES[c.b]}": c.estimate for c in contrasts if c.target == target},
+            f"{title}: {arm_name(contrasts[0].a)} minus each other, points",
+            {f"− {arm_name(c.b)}": c.estimate for c in contrasts if c.target == target},
             measure,
             "a dot is a seed, the bar the 95% interval of their mean",
         )
@@ -41,11 +42,11 @@ def page(study: Study) -> Page:
             ("held-out", "held out", "headline", "Held-out questions"),
             ("training", "while training", "accuracy", "While training"),
         )
-        if len(arms) > 1
+        if contrasts
     }
     parts = [
         "# A biased annotator, and which estimator mends it",
-        f"`mini-sft` answers {base:.1%} of the held-out questions in the mean over tasks. After SFT on worked answers "
+        f"`{model}` answers {base:.1%} of the held-out questions in the mean over tasks. After SFT on worked answers "
         f"with the bias `{study['annotator']}` it answers {start:.1%}. From there every estimator trains on exact "
         "truth, with the same seeds, prompts and number of rollouts and updates.",
         *md.contrast_section(contrasts, name),
@@ -53,7 +54,7 @@ def page(study: Study) -> Page:
         "accuracy of all sampled answers of the run, mean over tasks and steps, the area under the curve below.",
         *(f"![{file}]({file})" for file in pictures),
         "## Every estimator",
-        _arms_table(arms, rows[START], rows[BASE]),
+        _arms_table(arms, rows[START], rows[BASE], model),
         "Means over seeds with 95% intervals that are not corrected. To nine tenths: the first step whose "
         "trailing mean over ten steps has made good nine tenths of what the annotator cost, with the base's own "
         "sampled accuracy as the ceiling; – for a seed that never did. Time: training only, whatever else the machine "
@@ -78,7 +79,7 @@ def in_short(study: Study) -> str:
     for cell, row in rows.items():
         if "/" in cell:
             finals.setdefault(cell.partition("/")[0], []).append(_mean(row, "headline"))
-    ends = ", ".join(f"{NAMES[arm]} {md.of_seeds('headline', values)}" for arm, values in finals.items())
+    ends = ", ".join(f"{arm_name(arm)} {md.of_seeds('headline', values)}" for arm, values in finals.items())
     return (
         f"SFT on worked answers with the bias `{study['annotator']}` (boxes two grid steps too far right, events half "
         f"a second late) takes {settings['model']} from {_mean(rows[BASE], 'headline'):.1%} to "
@@ -106,14 +107,14 @@ def _curves(arms: Rows) -> str:
     for arm, rows in arms.items():
         steps = [fmean(values) for values in zip(*(row["curve"] for row in rows), strict=True)]
         binned = [fmean(steps[i : i + BIN]) for i in range(0, len(steps), BIN)]
-        curves[NAMES[arm]] = [(BIN * i + min(BIN, len(steps)) / 2, 100 * value) for i, value in enumerate(binned)]
-    return lines("Accuracy of sampled answers while training, %", curves, NAMES[OURS], "step")
+        curves[arm_name(arm)] = [(BIN * i + min(BIN, len(steps)) / 2, 100 * value) for i, value in enumerate(binned)]
+    return lines("Accuracy of sampled answers while training, %", curves, arm_name(OURS), "step")
 
 
-def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any], model: str) -> str:
     low, high = (fmean(row["sampled"].values()) for row in (start, base))
     table = []
-    for title, row in (("mini-sft, before", base), ("after the biased SFT, the start", start)):
+    for title, row in ((f"{model}, before", base), ("after the biased SFT, the start", start)):
         cells = (md.number("headline", _mean(row, "headline")), md.number("reward", _mean(row, "reward")))
         table.append((title, cells[0], md.NOTHING, cells[1], *[md.NOTHING] * 3))
     ranked = sorted(arms, key=lambda arm: -fmean(_mean(row, "headline") for row in arms[arm]))
@@ -122,7 +123,7 @@ def _arms_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) -
         reached = [steps_to_ceiling(row["curve"], low, high) for row in rows]
         table.append(
             (
-                NAMES[arm],
+                arm_name(arm),
                 md.of_seeds("headline", [_mean(row, "headline") for row in rows]),
                 md.of_seeds("accuracy", [fmean(row["curve"]) for row in rows]),
                 md.of_seeds("reward", [_mean(row, "reward") for row in rows]),
@@ -149,7 +150,7 @@ def _tasks_table(arms: Rows, start: Mapping[str, Any], base: Mapping[str, Any]) 
         before = [md.number("headline", row["scores"]["headline"][task]) for row in (base, start)]
         after = (fmean(row["scores"]["headline"][task] for row in rows) for rows in arms.values())
         table.append((get_task(task).title, *before, *(md.number("headline", value) for value in after)))
-    return md.table(("Task", "Before", "Start", *(NAMES[arm] for arm in arms)), table)
+    return md.table(("Task", "Before", "Start", *(arm_name(arm) for arm in arms)), table)
 
 
 def _share_table(arms: Rows) -> str:
@@ -161,7 +162,7 @@ def _share_table(arms: Rows) -> str:
         )
         for task in tasks
     ]
-    return md.table(("Task", *(NAMES[arm] for arm in arms)), table)
+    return md.table(("Task", *(arm_name(arm) for arm in arms)), table)
 
 
 def _own_question(study: Study, name: Callable[[Contrast], tuple[str, str]]) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from onethinker.report.read import ReportError
 from onethinker.studies.contrasts import contrast_row, estimate
 from onethinker.studies.pages import algorithms as algorithms_page
+from onethinker.studies.pages import biased as biased_page
 from onethinker.studies.pages import transfer as transfer_page
 from onethinker.studies.pages import zeroshot as zeroshot_page
 from onethinker.studies.pages.claims import claims_table
@@ -20,6 +21,7 @@ from onethinker.studies.pages.markdown import number, p_value, table, with_inter
 from tests.report.conftest import HOSTILE
 
 MEASURES = ("headline", "reward")
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def head(name: str, contrasts: list[dict], **more: object) -> dict:
@@ -93,6 +95,22 @@ def test_a_page_is_whole_and_hostile_text_stays_text(name: str) -> None:
     for drawing in pictures.values():
         ET.fromstring(drawing)
         assert "<script" not in drawing
+
+
+def test_the_biased_page_names_the_model_and_an_estimator_of_ones_own() -> None:
+    kept = read_study(RESULTS / "biased" / "study.json")
+    assert "`mini-sft` answers" in biased_page.page(kept)["README.md"]
+    words = json.dumps(kept | {"settings": kept["settings"] | {"model": "mini-rl"}})
+    drawn = biased_page.page(json.loads(words.replace('"ema_grpo', '"mine')))
+    assert "| mine − GRPO |" in drawn["README.md"] and "mine minus each other" in drawn["held-out.svg"]
+    made = drawn["README.md"].partition("## How it was made")[0]
+    assert "`mini-rl` answers" in made and "mini-rl, before" in made and "mini-sft" not in made
+    alone = {
+        cell: row
+        for cell, row in kept["rows"].items()
+        if not cell.startswith(("grpo/", "dr_", "batch", "task", "mt", "g2"))
+    }
+    assert set(biased_page.page(kept | {"rows": alone, "contrasts": [], "own": []})) == {"README.md", "curves.svg"}
 
 
 def test_a_page_says_how_many_contrasts_are_sure() -> None:
