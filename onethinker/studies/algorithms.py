@@ -30,7 +30,7 @@ from onethinker.studies.bench import (
     train_cell,
     write_study,
 )
-from onethinker.studies.cells import Row, Work, cell_row, is_finished, seeds_done
+from onethinker.studies.cells import Row, Work, arms_done, cell_row, is_finished, seeds_done
 from onethinker.studies.contrasts import Measure, contrast_row, paired
 from onethinker.studies.pages.index import write_study_page
 from onethinker.studies.scores import Scores, mean_over, read_scores
@@ -146,7 +146,8 @@ def _results(bench: Bench) -> Path:
     found: dict[str, Row] = {}
     contrasts: list[Row] = []
     for name in CONDITIONS:
-        done = {arm: seeds_done(bench.out, f"{name}/{arm}") for arm in arms()}
+        every = dict.fromkeys([*arms(), *arms_done(bench.out, name)])
+        done = {arm: seeds_done(bench.out, f"{name}/{arm}") for arm in every}
         finished = {arm: of_arm for arm, of_arm in done.items() if of_arm}
         if finished and is_finished(bench.out, f"{name}/{START}"):
             of_condition = {START: [f"{name}/{START}"]} | finished

@@ -50,6 +50,7 @@ from onethinker.studies.bench import (
 from onethinker.studies.cells import (
     Row,
     Work,
+    arms_done,
     cell_folder,
     cell_row,
     run_cells,
@@ -186,7 +187,8 @@ def _shares(rollouts: Path) -> dict[str, float]:
 
 def write_results(bench: Bench) -> Path:
     """`OUT/study.json` of all finished cells. Its settings tell the most seeds that an arm has."""
-    done = {arm: cells for arm in dict.fromkeys([*ARMS, *ALGORITHMS, *OWN]) if (cells := seeds_done(bench.out, arm))}
+    every = dict.fromkeys([*ARMS, *ALGORITHMS, *OWN, *arms_done(bench.out)])
+    done = {arm: cells for arm in every if (cells := seeds_done(bench.out, arm))}
     names = [BASE, START, *(cell for cells in done.values() for cell in cells)]
     rows = {name: cell_row(bench.out, name) for name in names}
     arms = {arm: [rows[cell] for cell in cells] for arm, cells in done.items()}
@@ -197,7 +199,7 @@ def write_results(bench: Bench) -> Path:
 
 def contrasts_of(arms: Mapping[str, Sequence[Row]]) -> list[Row]:
     """What the study compares: the first arm that ran minus each other one, on both targets."""
-    run = [arm for arm in dict.fromkeys([*ARMS, *ALGORITHMS]) if arm in arms]
+    run = [arm for arm in dict.fromkeys([*ARMS, *arms]) if arm in arms and arm not in OWN]
     return _contrasts(arms, [(run[0], other) for other in run[1:]])
 
 

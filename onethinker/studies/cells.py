@@ -83,6 +83,12 @@ def seeds_done(out: Path, arm: str) -> list[str]:
     return list(takewhile(partial(is_finished, out), (f"{arm}/seed-{seed}" for seed in count())))
 
 
+def arms_done(out: Path, where: str = "") -> list[str]:
+    """The arms whose first seed is finished, of the condition `where` or of a study without conditions. By what the
+    folder has: an estimator of one's own counts where its plugin is not loaded too."""
+    return sorted(cell.parent.parent.name for cell in cell_folder(out, where).glob(f"*/seed-0/{CELL}"))
+
+
 def cell_row(out: Path, name: str) -> Row:
     """The row of a finished cell."""
     row: Row = json.loads((cell_folder(out, name) / CELL).read_text(encoding="utf-8"))

@@ -86,6 +86,11 @@ def test_a_study_from_cells_to_page_and_how_it_grows(tmp_path: Path, small: list
     assert surer["settings"]["seeds"] == 2 and surer["conditions"]["base"]["scores"] == grown
     assert len(surer["conditions"]["one_task"]["cost"]["ema_grpo"]["seconds"]) == 2
 
+    (tmp_path / "cells/base/grpo").rename(tmp_path / "cells/base/own")  # as if of a plugin that is not loaded now
+    study = run(tmp_path, small, "ema_grpo")
+    assert study["conditions"]["base"]["scores"]["headline"]["own"] == grown["headline"]["grpo"]
+    assert [c["b"] for c in study["contrasts"] if c["target"] == "base"] == ["own", "own"]
+
 
 def test_names_that_are_not_known_name_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"grop: no such algorithm.*ema_grpo"):

@@ -31,6 +31,8 @@ def test_the_contrasts_and_the_step_are_those_of_a_hand() -> None:
         ("ema_grpo_short", "ema_grpo", "while training", [0.0]),
         ("ema_grpo_short", "grpo", "while training", [0.2]),
     ]
+    arms["own"] = [row(0.5, [0.5, 0.5])]  # of a plugin, loaded or not
+    assert [c["b"] for c in contrasts_of(arms)] == ["grpo", "own", "grpo", "own"]
     rising = [0.0] * 10 + [1.0] * 20
     assert steps_to_ceiling(rising, 0.0, 1.0) == 19  # nine of the last ten steps are at the ceiling
     assert steps_to_ceiling([0.5] * 30, 0.0, 1.0) is None

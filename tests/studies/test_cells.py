@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from onethinker.studies import timing
-from onethinker.studies.cells import rounded, run_cells
+from onethinker.studies.cells import arms_done, rounded, run_cells
 from onethinker.util.runs import JsonLines, RunError, locked
 
 
@@ -28,6 +28,12 @@ def take_a_share(out: Path) -> None:
 
     rows = run_cells(out, {f"c/{i}": work for i in range(8)})
     (out / f"saw-{os.getpid()}").write_text(str(len(rows)))
+
+
+def test_arms_are_known_by_what_the_folder_has(tmp_path: Path) -> None:
+    names = ("base/own/seed-0", "base/own/seed-1", "base/grpo/seed-0", "base/late/seed-1", "base/sft", "mine/seed-0")
+    run_cells(tmp_path, {name: lambda folder: {} for name in names})
+    assert arms_done(tmp_path, "base") == ["grpo", "own"] and arms_done(tmp_path) == ["mine"]
 
 
 def test_a_finished_cell_is_not_run_again(tmp_path: Path) -> None:
