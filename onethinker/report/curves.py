@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from onethinker.report.figures import Curve, Panel, panel, span
 from onethinker.report.read import MetricRow
+from onethinker.report.rollouts import not_rollouts
 from onethinker.report.tables import STATUSES
 
 MOST_POINTS = 400
@@ -99,10 +100,14 @@ def task_panels(rows: Sequence[MetricRow], titles: dict[str, str]) -> tuple[list
 
 
 def status_panel(rollouts: Sequence[Path]) -> Panel | None:
-    """How the sampled answers of each RL step read, as shares; None without rollouts."""
+    """How the sampled answers of each RL step read, as shares; None without rollouts. Raises RunError for a file that
+    holds none."""
     counts: dict[int, Counter[str]] = {}
     for file in rollouts:
-        columns = pq.read_table(file, columns=["step", "status"]).to_pydict()
+        try:
+            columns = pq.read_table(file, columns=["step", "status"]).to_pydict()
+        except (KeyError, ValueError) as error:
+            raise not_rollouts(file, error) from error
         for step, status in zip(columns["step"], columns["status"], strict=True):
             counts.setdefault(step, Counter())[status] += 1
     steps = [float(step) for step in sorted(counts)]

@@ -57,7 +57,15 @@ def read_rollouts(run: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
                 for batch in table.iter_batches(256):
                     yield from filter(wanted.takes, batch.to_pylist())
         except (KeyError, ValueError) as error:
-            raise RunError(f"{file} does not hold rollouts ({error}); it may come from another version") from error
+            raise not_rollouts(file, error) from error
+
+
+def not_rollouts(file: Path, error: Exception) -> RunError:
+    """What is told of a file of a run that is cut off or has other columns."""
+    why = str(error).partition("\n")[0]
+    return RunError(
+        f"{file} does not hold rollouts ({why}); it may come from another version, or be cut off: remove it"
+    )
 
 
 def describe(row: dict[str, Any], width: int = 100) -> str:

@@ -251,5 +251,5 @@ def write_rollouts(path: Path, step: int, collected: StepGroups, advantages: Seq
                     "advantage": None if values is None else float(values[i]),
                 }
             )
-    with replacing(path) as aside:
+    with replacing(path, durable=True) as aside:
         pq.write_table(pa.Table.from_pylist(rows, schema), aside)

@@ -1,10 +1,13 @@
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.ndimage import uniform_filter1d
 
 from onethinker.report.curves import curve, smooth, stage_panels, status_panel, task_panels, thin
+from onethinker.util.runs import RunError
 
 
 def test_smoothing_is_scipys_inside_and_shrinks_at_the_ends():
@@ -49,3 +52,13 @@ def test_statuses_of_rollouts(run_folder):
     assert {curve.label for curve in panel.curves} >= {"OK", "Cut off"}
     assert "Malformed" not in {curve.label for curve in panel.curves}
     assert status_panel([]) is None
+
+
+def test_a_file_of_rollouts_that_is_cut_off_is_named(tmp_path):
+    file = tmp_path / "step-000001.parquet"
+    pq.write_table(pa.table({"step": [1], "other": ["ok"]}), file)
+    whole = file.read_bytes()
+    for content in (whole, whole[:50], b""):
+        file.write_bytes(content)
+        with pytest.raises(RunError, match=r"step-000001.parquet does not hold rollouts \(.*or be cut off: remove it"):
+            status_panel([file])

@@ -19,6 +19,7 @@ from onethinker.train.advantage import ALGORITHMS
 from onethinker.train.algorithms.grpo import GRPO
 from onethinker.train.rl import run_rl
 from onethinker.train.sft import run_sft
+from onethinker.util import files
 from tests.amount import thinned
 from tests.train.runs import assert_same, digest, lasting, rows
 
@@ -152,9 +153,12 @@ def test_adapters_after_adapters_are_held_to_their_start(world, tiny, tmp_path):
     assert rows(tmp_path / "full")[0]["kl"] < 1e-9
 
 
-def test_parquet_columns_do_not_depend_on_the_step(tmp_path, tiny, stills):
+def test_parquet_columns_do_not_depend_on_the_step(tmp_path, tiny, stills, monkeypatch):
     """Steps without components, or in which nothing trains, can be read together with the others."""
     run_rl(tiny("rl.steps=1", "rl.prompts=2"), stills, tmp_path / "run")
     written = pq.read_schema(tmp_path / "run" / "rollouts" / "step-000001.parquet")
+    flushed = []
+    monkeypatch.setattr(files, "_flush", flushed.append)
     experience.write_rollouts(tmp_path / "empty.parquet", 1, experience.StepGroups(), [])
+    assert len(flushed) == 2, "the file and its name, so that a power cut leaves no empty one"
     assert pq.read_schema(tmp_path / "empty.parquet").equals(written)
