@@ -66,14 +66,17 @@ def box(arguments: Mapping[str, Any], name: str = "box") -> tuple[float, float, 
 
 
 def medium(arguments: Mapping[str, Any], request: Request, *, clips_only: bool = False) -> Path:
-    """The picture or clip that a call is about: number `media` of the question's, from 1; the first (clip) unless
-    given. Raises ToolError where there is none."""
-    files = [file for file in request.media if is_clip(file) or not clips_only]
+    """The picture or clip that a call is about: number `media` of all of the question's, from 1 in the order of their
+    marks; the first that fits unless given. Raises ToolError where there is none."""
+    fit = [place for place, file in enumerate(request.media, start=1) if is_clip(file) or not clips_only]
     what = "clips" if clips_only else "pictures and clips"
-    place = number(arguments, "media", 1)
-    if not files or place != int(place) or not 1 <= place <= len(files):
-        raise ToolError(f"media is {shown(arguments.get('media', 1))}; the question has {len(files)} {what}")
-    return files[int(place) - 1]
+    if not fit:
+        raise ToolError(f"the question has no {what}")
+    place = number(arguments, "media", fit[0])
+    if place not in fit:
+        given, known = shown(arguments["media"]), ", ".join(map(str, fit))
+        raise ToolError(f"media is {given}; of the question's {len(request.media)} media the {what} are {known}")
+    return request.media[int(place) - 1]
 
 
 def shown(value: Any) -> str:

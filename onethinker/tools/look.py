@@ -28,7 +28,7 @@ class Look:
             "start": {"type": "number", "description": "second of the first frame"},
             "end": {"type": "number", "description": "second of the last frame"},
             "fps": {"type": "number", "description": "frames a second, 2 unless given"},
-            "media": {"type": "integer", "description": "which clip of the question, from 1"},
+            "media": {"type": "integer", "description": "which picture or clip of the question, from 1; a clip"},
         },
         "required": ["start", "end"],
     }

@@ -43,8 +43,8 @@ class Says:
         (f"<tool_call>{'[' * 5000}</tool_call>", "not JSON"),
         (f"<tool_call>{'x' * 100_000}</tool_call>", "of at most 8,192 characters"),
         (call("zom", box=[0, 0, 1, 1]), "no tool 'zom'; the tools are zoom, look"),
-        (call("zoom", box=[0, 0, 1, 1]), "the question has 0 pictures and clips"),
-        (call("look", start=0, end=1), "the question has 0 clips"),
+        (call("zoom", box=[0, 0, 1, 1]), "the question has no pictures and clips"),
+        (call("look", start=0, end=1), "the question has no clips"),
     ],
 )
 def test_a_wrong_call_is_told_what_was_expected(text: str, expected: str) -> None:

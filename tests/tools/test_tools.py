@@ -79,6 +79,21 @@ def test_look_shows_frames_with_their_seconds(clip: Path, quarters: Path) -> Non
             look.call(wrong, ask(clip))
 
 
+def test_media_counts_all_of_a_question_s_media_in_every_tool(clip: Path, quarters: Path) -> None:
+    zoom, look = make_tools(["zoom", "look"])
+    mixed, part = ask(quarters, clip), {"start": 3, "end": 3}
+    assert look.call({**part, "media": 2}, mixed) == look.call(part, mixed), "the first clip unless given"
+    (frame,) = zoom.call({"box": [0, 0, 1000, 1000], "media": 2, "time": 3}, mixed)
+    assert abs(opened(frame).mean() - 60) <= 4
+    with pytest.raises(ToolError, match="media is 1; of the question's 2 media the clips are 2"):
+        look.call({**part, "media": 1}, mixed)
+    for place in (0, 3, 1.5):
+        with pytest.raises(ToolError, match="of the question's 2 media the pictures and clips are 1, 2"):
+            zoom.call({"box": [0, 0, 9, 9], "media": place}, mixed)
+    with pytest.raises(ToolError, match="the question has no clips"):
+        look.call(part, ask(quarters))
+
+
 def test_search_finds_cites_and_goes_on_without_what_is_broken(tmp_path: Path, capsys) -> None:
     base = tmp_path / "base"
     (base / "more").mkdir(parents=True)
