@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -67,8 +67,7 @@ def draw(
     task, masks = get_task(result.task), []
     if parts_of(result.sample, result.value):
         makes = segmenter or result.segmenter()
-        votes = [masks_of(makes, result.sample, file, value, seconds) for value in (result.value, *result.others)]
-        masks = [majority(of_frame) for of_frame in zip(*votes, strict=True)]
+        masks = masks_of(makes, result.sample, file, [result.value, *result.others], seconds)
     return task.draw(result.sample, result.answer, frames, seconds, masks), seconds
 
 
@@ -148,17 +147,20 @@ def masks_at(result: Result, times: np.ndarray | None, label: str) -> Masks:
     wanted = np.asarray([result.value.time or 0.0] if times is None else times, np.float64)
     if get_task(result.task).masks == "image":
         wanted = np.array([np.nan])
-    votes = (_masks_of(result, value, wanted) for value in (result.value, *result.others))
-    return Masks(majority(votes), wanted, label, result.size)
+    return Masks(majority(_votes(result, wanted)), wanted, label, result.size)
 
 
-def _masks_of(result: Result, value: Any, times: np.ndarray) -> np.ndarray:
-    """What the segmenter makes of one answer, at full size: (1, H, W) of an image, (T, H, W) of a clip."""
-    parts = parts_of(result.sample, value)
-    assert parts is not None
-    if get_task(result.task).masks == "image":
-        return result.segmenter().segment_image(open_image(result.media[0]), *parts)[None]
-    return result.segmenter().segment_clip(result.media[0], value.time or 0.0, *parts, times)
+def _votes(result: Result, times: np.ndarray) -> Iterator[np.ndarray]:
+    """What the segmenter makes of each answer, at full size: (1, H, W) of an image, (T, H, W) of a clip, which each is
+    followed through from a key frame of its own: other frames, which are not kept."""
+    picture = open_image(result.media[0]) if get_task(result.task).masks == "image" else None
+    for value in (result.value, *result.others):
+        parts = parts_of(result.sample, value)
+        assert parts is not None
+        if picture is not None:
+            yield result.segmenter().segment_image(picture, *parts)[None]
+        else:
+            yield result.segmenter().segment_clip(result.media[0], value.time or 0.0, *parts, times)
 
 
 def _file_name(label: str) -> str:

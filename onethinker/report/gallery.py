@@ -208,7 +208,7 @@ def views(sample: Sample, root: Path, row: ResultRow, segmenter: Segmenter | Non
         return (View("", shown.drawn(wordless, answer)),)
     value = task.read(sample, answer).value if segmenter and row["status"] == Status.OK else None
     file = sample.paths(root)[0]
-    masks = masks_of(segmenter, sample, file, value, shown.seconds) if segmenter and value is not None else []
+    masks = masks_of(segmenter, sample, file, [value], shown.seconds) if segmenter else []
     truthless = replace(wordless, truth="")
     return View("Truth", shown.drawn(wordless, None)), View("Answer", shown.drawn(truthless, answer, masks))
 

@@ -29,18 +29,20 @@ def parts_of(sample: Sample, value: Prompts | None) -> tuple[Box, Points, Points
 
 
 def masks_of(
-    segmenter: Segmenter, sample: Sample, file: Path, value: Prompts | None, times: Sequence[float]
+    segmenter: Segmenter, sample: Sample, file: Path, values: Sequence[Prompts | None], times: Sequence[float]
 ) -> list[Mask]:
     """A mask (H, W) a frame, of an image one, of a clip one at each of `times` in seconds; sizes may differ from the
-    frames'. Empty for other tasks and for an answer that lacks a part. Raises MediaError."""
-    parts = parts_of(sample, value)
-    if parts is None or value is None:
+    frames'. Of several answers the `majority`, of those that lack no part; empty without any, and for other tasks. The
+    file is opened once. Raises MediaError."""
+    whole = [(value.time, parts) for value in values if value is not None and (parts := parts_of(sample, value))]
+    if not whole:
         return []
     if get_task(sample.task).masks == "image":
-        return [segmenter.segment_image(open_image(file), *parts)]
+        picture = open_image(file)
+        return [majority(segmenter.segment_image(picture, *parts) for _, parts in whole)]
     budget = MediaBudget(frame_pixels=_PIXELS, fps=min(probe(file).fps or 1.0, 10.0), max_frames=_FRAMES)
     clip = open_clip(file, budget)
-    masks_T = segmenter.segment_clip(clip, value.time or 0.0, *parts, clip.times)
+    masks_T = majority(segmenter.segment_clip(clip, time or 0.0, *parts, clip.times) for time, parts in whole)
     return [masks_T[np.abs(clip.times - time).argmin()] for time in times]
 
 
