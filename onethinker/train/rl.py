@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from onethinker.train.optimizer import Optimizer, make_optimizer, schedule, upda
 from onethinker.train.parallel import Processes, join_processes, run_folder, stopped
 from onethinker.train.policy import Policy
 from onethinker.train.prefix import TokenGroup, microbatches, slice_groups
-from onethinker.train.rollout_engine import make_rollout_engine
+from onethinker.train.rollout_engine import RolloutEngine, make_rollout_engine
 from onethinker.train.roster import fingerprint
 from onethinker.train.sampler import Sampler
 from onethinker.train.sft import prepare_model
@@ -61,7 +61,28 @@ def run_rl(
         return _train(recipe, samples, folder, stop_after, processes)
 
 
-def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | None, processes: Processes) -> Path:
+@dataclass
+class _Training:
+    """What a run goes on with from step to step. seconds: of all steps so far."""
+
+    policy: Policy
+    optimizer: Optimizer
+    algorithm: Algorithm
+    rollouts: RolloutEngine
+    collector: Collector
+    saver: checkpoint.Saver
+    seconds: float
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside weights, optimiser and random states."""
+        return {
+            "seconds": self.seconds, "unreadable": self.collector.unreadable.times,
+            "sampler": self.collector.sampler.state_dict(), "algorithm": self.algorithm.state_dict(),
+        }  # fmt: skip
+
+
+def _begin(recipe: Recipe, samples: TrainingSet, out: Path, processes: Processes) -> _Training:
+    """As the recipe says, or as the run's last checkpoint left it."""
     config = recipe.rl
     saved = checkpoint.found(out, recipe, processes)
     model, processor = prepare_model(
@@ -80,57 +101,47 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
     step_prompts = StepPrompts(encoder, recipe.media, processes)
     state: dict[str, Any] = checkpoint.load_state(saved[-1], recipe) if saved else {"step": 0, "seconds": 0.0}
     unreadable = Unreadable("RL", out, recipe.data.max_unreadable, len(samples), processes, state.get("unreadable", 0))
-    collector = Collector(
-        samples, engine, sampler, prompts, recipe, step_prompts, unreadable,
-        open_judge(config.judge, out, processes.rank),
-    )  # fmt: skip
-    step, seconds = state["step"], state["seconds"]
-    saver = checkpoint.Saver(out, model, processor, optimizer, recipe, config.keep, processes, step)
+    judge = open_judge(config.judge, out, processes.rank)
+    collector = Collector(samples, engine, sampler, prompts, recipe, step_prompts, unreadable, judge)
     if saved:
         checkpoint.restore(state, optimizer, processes)
         sampler.load_state_dict(state["sampler"])
         algorithm.load_state_dict(state["algorithm"])
     else:
         torch.manual_seed(recipe.seed)
-    last = min(config.steps, stop_after or config.steps)
+    saver = checkpoint.Saver(out, model, processor, optimizer, recipe, config.keep, processes, state["step"])
+    return _Training(policy, optimizer, algorithm, rollouts, collector, saver, state["seconds"])
 
-    def state_now() -> dict[str, Any]:
-        return {
-            "seconds": seconds, "unreadable": unreadable.times, "sampler": sampler.state_dict(),
-            "algorithm": algorithm.state_dict(),
-        }  # fmt: skip
 
+def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | None, processes: Processes) -> Path:
+    config, run = recipe.rl, _begin(recipe, samples, out, processes)
+    policy, algorithm, step_prompts = run.policy, run.algorithm, run.collector.step_prompts
+    step, last = run.saver.step, min(config.steps, stop_after or config.steps)
     logger = metric_logger("RL", out, recipe.watch, step, config.steps, last, writes=processes.is_main)
     with logger as note, finish_step("RL") as asked:
         while step < last:
             began = time.perf_counter()
-            with saver.saved_first(step, state_now()), rollouts.ready():
-                collected = collector.collect(step, algorithm)
+            with run.saver.saved_first(step, run.state()), run.rollouts.ready():
+                collected = run.collector.collect(step, algorithm)
             step_prompts.release(_select(algorithm, collected, config.prompts))
             rolled = time.perf_counter()
             mismatch: dict[str, float] = {}
-            if not rollouts.exact:
+            if not run.rollouts.exact:
                 collected.kept, mismatch = correct(policy, step_prompts, collected.kept)
             advantages, share = _advantages(algorithm, collected.kept), schedule(config.optimizer, step, config.steps)
-            stats = _update(policy, optimizer, step_prompts, collected.kept, advantages, share)
+            stats = _update(policy, run.optimizer, step_prompts, collected.kept, advantages, share)
             step, now = step + 1, time.perf_counter()
-            seconds += now - began
-            row = algorithm.stats() | _summary(recipe, collected) | stats | mismatch
-            times = {"seconds": seconds, "seconds/rollout": rolled - began, "seconds/update": now - rolled}
-            row = {
-                "step": step,
-                "stage": "rl",
-                "lr": config.optimizer.lr * share,
-                **times,
-                **row,
-                "unreadable": unreadable.times,
-            }
+            run.seconds += now - began
+            row = {"step": step, "stage": "rl", "lr": config.optimizer.lr * share, "seconds": run.seconds}
+            row |= {"seconds/rollout": rolled - began, "seconds/update": now - rolled}
+            row |= algorithm.stats() | _summary(recipe, collected) | stats | mismatch
+            row["unreadable"] = run.collector.unreadable.times
             note(row, f"reward {row['reward']:.3f}")
             if processes.is_main:
                 write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, advantages)
             stop = processes.any(asked())
             if step % config.save_every == 0 or step == last or stop:
-                saver.save(step, state_now())
+                run.saver.save(step, run.state())
             if stop:
                 raise stopped(out, step, config.steps, stop)
     return checkpoint.folders(out)[-1]
