@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from onethinker.studies.contrasts import Estimate
@@ -14,6 +15,11 @@ from onethinker.studies.pages.markdown import FACTOR, number, with_interval
 from onethinker.util.svg import Point, Scale, line, polyline, short, tag, text, ticks, tip
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
+STROKES = (
+    (BLUE, "none"), ("#009e73", "9 4"), ("#aa4499", "2 3"), ("#56b4e9", "none"),
+    ("#8c6d00", "9 3 2 3"), ("#59636e", "5 3"), ("#332288", "14 4"), ("#1f2328", "1 4"),
+)  # fmt: skip
+"""Colour and dashes of the curves of one picture, told apart without colour too."""
 STYLE = f"""
 text {{ font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }}
 .title {{ font-size: 15px; font-weight: 600; }} .small {{ font-size: 12px; }} .bold {{ font-weight: 700; }}
@@ -100,11 +106,15 @@ def heat(
 
 
 def lines(title: str, curves: Mapping[str, Sequence[Point]], ours: str, unit: str) -> str:
-    """Curves on one scale, each named at its end; `ours` in the other colour. unit: written below the axis."""
+    """Curves on one scale, each of its own colour and dashes, with a thin line from its end to its name; `ours` bold in
+    orange. unit: written below the axis."""
     width, height, left, right = 900, 420, 60, 190
     xs, ys = zip(*(point for points in curves.values() for point in points), strict=True)
     across, up = Scale(0, max(xs), left, width - right), Scale(min(ys), max(ys), height - 52, 50)
-    body = [tag("style", f".ours .curve {{ stroke: {ORANGE}; stroke-width: 3; }}"), text(title, 16, 26, "title")]
+    others = sorted(set(curves) - {ours})
+    strokes = dict(zip(others, cycle(STROKES))) | {ours: (ORANGE, "none")}
+    own = ".ours .curve { stroke-width: 3; } .curve.lead { stroke-width: 1.5; }"
+    body = [tag("style", own), text(title, 16, 26, "title")]
     body.append(text(unit, (left + width - right) / 2, height - 12, "muted", "middle"))
     for tick in ticks(up.low, up.high, 6):
         body.append(line((left, up(tick)), (width - right, up(tick)), "grid"))
@@ -112,9 +122,13 @@ def lines(title: str, curves: Mapping[str, Sequence[Point]], ours: str, unit: st
     body += [text(short(tick), across(tick), height - 32, "muted", "middle") for tick in ticks(0, across.high, 6)]
     beside = -math.inf
     for name, points in sorted(curves.items(), key=lambda item: up(item[1][-1][1])):
-        drawn = polyline([(across(x), up(y)) for x, y in points], "curve")
-        beside = max(up(points[-1][1]) + 4, beside + 16)  # names never lie on one another
-        drawn += text(f"{name} {points[-1][1]:.1f}", width - right + 10, beside, "small")
+        colour, dashes = strokes[name]
+        style = f"stroke: {colour}; stroke-dasharray: {dashes}"
+        drawn = polyline([(across(x), up(y)) for x, y in points], "curve", style=style)
+        beside = max(up(points[-1][1]) + 4, beside + 17)  # names never lie on one another
+        end, named = (across(points[-1][0]), up(points[-1][1])), (width - right + 36, beside - 4)
+        drawn += polyline([end, (named[0] - 22, named[1]), named], "curve lead", style=style)
+        drawn += text(f"{name} {points[-1][1]:.1f}", named[0] + 6, beside, "small bold" if name == ours else "small")
         body.append(tag("g", tip(name) + drawn, class_="ours" if name == ours else "other"))
     return _picture(width, height, body, title)
 

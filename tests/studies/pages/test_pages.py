@@ -15,7 +15,7 @@ from onethinker.studies.pages import biased as biased_page
 from onethinker.studies.pages import transfer as transfer_page
 from onethinker.studies.pages import zeroshot as zeroshot_page
 from onethinker.studies.pages.claims import claims_table
-from onethinker.studies.pages.figures import forest, heat, panels
+from onethinker.studies.pages.figures import forest, heat, lines, panels
 from onethinker.studies.pages.index import read_study, study_page, write_study_page
 from onethinker.studies.pages.markdown import number, p_value, table, with_interval
 from tests.report.conftest import HOSTILE
@@ -111,6 +111,19 @@ def test_the_biased_page_names_the_model_and_an_estimator_of_ones_own() -> None:
         if not cell.startswith(("grpo/", "dr_", "batch", "task", "mt", "g2"))
     }
     assert set(biased_page.page(kept | {"rows": alone, "contrasts": [], "own": []})) == {"README.md", "curves.svg"}
+
+
+def test_curves_of_one_picture_are_told_apart_by_colour_and_by_dashes() -> None:
+    names = ["GRPO", "Dr.GRPO", "MT-GRPO", "Batch std", "Task batch std", "G²RPO", "REINFORCE++", "RLOO"]
+    curves = {name: [(0.0, 1.0 + i), (10.0, 50.0 + i)] for i, name in enumerate([*names, "EMA-GRPO"])}
+    drawn = ET.fromstring(lines("T", curves, "EMA-GRPO", "step"))
+    strokes = {}
+    for group in drawn.iter("{http://www.w3.org/2000/svg}g"):
+        curve, lead = group.findall("{http://www.w3.org/2000/svg}polyline")
+        strokes[group.find("{http://www.w3.org/2000/svg}title").text] = curve.get("style")
+        assert lead.get("points").split()[0] == curve.get("points").split()[-1]
+        assert lead.get("style") == curve.get("style")
+    assert strokes.keys() == curves.keys() and len(set(strokes.values())) == len(curves)
 
 
 def test_a_page_says_how_many_contrasts_are_sure() -> None:
