@@ -61,9 +61,11 @@ def known_model(name: str) -> None:
     folder = Path(name)
     if folder.exists():
         if last_checkpoint(folder) is None and not _is_checkpoint(folder):
+            within = sorted(str(at) for at in folder.glob("*") if at.is_dir() and last_checkpoint(at))
+            named = f"; one of the runs in it may be meant: {', '.join(within[:5])}" if within else ""
             raise ModelError(
                 f"{name}: no config.json in this folder; expected a checkpoint in transformers' format, or the folder "
-                "of a run that has saved one"
+                f"of a run that has saved one{named}"
             )
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.parent.exists():
         return

@@ -150,6 +150,13 @@ def test_a_run_s_folder_stands_for_its_last_checkpoint(tmp_path: Path, capsys: p
     assert capsys.readouterr().err == ""
 
 
+def test_the_runs_of_a_demo_s_folder_are_named(tmp_path: Path) -> None:
+    run = _run(tmp_path / "demo" / "rl", 2)
+    (tmp_path / "demo" / "world").mkdir()
+    with pytest.raises(ModelError, match=rf"one of the runs in it may be meant: {re.escape(str(run))}$"):
+        known_model(str(tmp_path / "demo"))
+
+
 def test_a_folder_is_never_looked_up_at_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
