@@ -37,8 +37,8 @@ def line(a: Point, b: Point, class_: str) -> str:
     return tag("line", x1=float(a[0]), y1=float(a[1]), x2=float(b[0]), y2=float(b[1]), class_=class_)
 
 
-def polyline(points: Sequence[Point], class_: str, **attributes: object) -> str:
-    return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_, **attributes)
+def polyline(points: Sequence[Point], class_: str, style: str | None = None) -> str:
+    return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_, style=style)
 
 
 def polygon(points: Sequence[Point], class_: str, content: str = "") -> str:
