@@ -15,6 +15,11 @@ from onethinker.studies.pages.markdown import Page, Study
 from onethinker.tasks import get_task
 
 BASE, START, OURS, BIN, SHARE_MADE_GOOD = "base", "sft", "ema_grpo", 10, 0.9
+SIGMAS = {
+    "ema_grpo_within": "the moving average is of the variance within groups, without what prompts differ by.",
+    "ema_grpo_short": "it remembers ten steps instead of a hundred.",
+    "ema_grpo_even": "σ is the mean absolute advantage of a task over ten steps, so that tasks get alike.",
+}
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Arm → the rows of its cells, a seed each."""
 
@@ -169,12 +174,12 @@ def _own_question(study: Study, name: Callable[[Contrast], tuple[str, str]]) -> 
     """The paragraphs on the arms that were added once the first ones had been seen; none where they were not run."""
     if not study.get("own"):
         return []
+    contrasts = read_contrasts(study, "own")
     return [
-        *md.contrast_section(read_contrasts(study, "own"), name, "What is it about a task's σ?"),
-        "An own question, asked after four seeds of the estimators above had been seen and before these arms ran; its "
-        "contrasts are corrected among themselves. *σ within*: the moving average is of the variance within groups, "
-        "without what prompts differ by. *Memory 10*: ten steps instead of a hundred. *Tasks even*: σ is the mean "
-        "absolute advantage of a task over ten steps, so that tasks get alike.",
+        *md.contrast_section(contrasts, name, "What is it about a task's σ?"),
+        "A second question, asked after four seeds of the estimators above had been seen and before these arms ran; its "
+        "contrasts are corrected among themselves.",
+        "\n".join(f"- *{arm_name(arm)}*: {SIGMAS[arm]}" for arm in dict.fromkeys(c.a for c in contrasts)),
     ]
 
 

@@ -108,7 +108,8 @@ def heat(
 def lines(title: str, curves: Mapping[str, Sequence[Point]], ours: str, unit: str) -> str:
     """Curves on one scale, each of its own colour and dashes, with a thin line from its end to its name; `ours` bold in
     orange. unit: written below the axis."""
-    width, height, left, right = 900, 420, 60, 190
+    width, height, left = 900, 420, 60
+    right = 54 + 7 * (max(map(len, curves)) + len(" 100.0"))  # room for the longest name in small letters
     xs, ys = zip(*(point for points in curves.values() for point in points), strict=True)
     across, up = Scale(0, max(xs), left, width - right), Scale(min(ys), max(ys), height - 52, 50)
     others = sorted(set(curves) - {ours})
