@@ -177,8 +177,8 @@ def _own_question(study: Study, name: Callable[[Contrast], tuple[str, str]]) -> 
     contrasts = read_contrasts(study, "own")
     return [
         *md.contrast_section(contrasts, name, "What is it about a task's σ?"),
-        "A second question, asked after four seeds of the estimators above had been seen and before these arms ran; its "
-        "contrasts are corrected among themselves.",
+        "A second question, asked after four seeds of the estimators above had been seen and before these arms ran; "
+        "its contrasts are corrected among themselves.",
         "\n".join(f"- *{arm_name(arm)}*: {SIGMAS[arm]}" for arm in dict.fromkeys(c.a for c in contrasts)),
     ]
 

@@ -100,7 +100,7 @@ def test_a_page_is_whole_and_hostile_text_stays_text(name: str) -> None:
 def test_the_biased_page_names_the_model_and_an_estimator_of_ones_own() -> None:
     kept = read_study(RESULTS / "biased" / "study.json")
     assert "`mini-sft` answers" in biased_page.page(kept)["README.md"]
-    words = json.dumps(kept | {"settings": kept["settings"] | {"model": "mini-rl"}})
+    words = json.dumps(kept | {"settings": kept["settings"] | {"model": "mini-rl"}, "own": []})
     drawn = biased_page.page(json.loads(words.replace('"ema_grpo', '"mine')))
     assert "| mine − GRPO |" in drawn["README.md"] and "mine minus each other" in drawn["held-out.svg"]
     made = drawn["README.md"].partition("## How it was made")[0]
