@@ -84,7 +84,9 @@ def _tile(picture: Image.Image, title: str) -> Image.Image:
     shown = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
     tile = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
     tile.paste(shown, ((SIDE - shown.width) // 2, CAPTION + (SIDE - shown.height) // 2))
-    ImageDraw.Draw(tile).text((2, 8), title, "black", ImageFont.load_default(17))
+    font = ImageFont.load_default(17)
+    left = min((SIDE - shown.width) // 2, SIDE - font.getlength(title))
+    ImageDraw.Draw(tile).text((left, 8), title, "black", font)
     return tile
 
 
