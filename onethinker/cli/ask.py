@@ -86,10 +86,11 @@ def ask(
     """
     if len(media) == 1 and names_a_file(media[0]) and not _is_rows(media[0]):
         raise typer.BadParameter('give media and a question: onethinker ask photo.jpg "What is this?"')
-    from onethinker.cli.asking import answer_many, answer_one, check_places, check_question, local_files
+    from onethinker.cli.asking import answer_many, answer_one, check_places, check_question, check_words, local_files
 
     rows = _rows(media, task, option or [])
     if rows is None:
+        check_words(media[-1], task, option or ())
         check_question(media[:-1], task, draw, allow_host or ())
     elif draw and draw.suffix:
         raise typer.BadParameter(f"{draw}: the drawings of many questions are a folder's", param_hint="--draw")

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from rich.text import Text
 from onethinker.inference import AUTO, Model, Question, Result, check_drawing, given
 from onethinker.inference.rows import Answers, Row, answer_rows, row_key
 from onethinker.media import MediaError
+from onethinker.sample import DataError
 from onethinker.sample.answer import Status
 from onethinker.tasks import get_task
 from onethinker.tools.engine import ToolEngine
@@ -25,6 +27,9 @@ from onethinker.util.progress import bar
 from onethinker.util.runs import check_writable
 from onethinker.util.served import say
 from onethinker.util.terminal import printable
+
+_LETTER = re.compile(r"\s*\(?([A-Za-z])[.):]\s")
+"""At the beginning of an option: "A. red", "(B) green"."""
 
 
 def check_question(media: Sequence[str | Path], task: str, draw: Path | None = None, hosts: Sequence[str] = ()) -> None:
@@ -40,6 +45,16 @@ def check_question(media: Sequence[str | Path], task: str, draw: Path | None = N
             raise MediaError(f"{medium}: a folder; expected it alone with its question, or files")
     if draw and not (media and is_address(str(media[0]))):
         check_drawing(draw, media)
+
+
+def check_words(words: str, task: str, options: Sequence[str]) -> None:
+    """Raises DataError for a question that says nothing, unless it is for a description, and for options of which two
+    have one letter."""
+    if not words.strip() and task != "caption":
+        raise DataError("an empty question; ask something, or --task caption for a description")
+    letters = Counter(found[1].upper() for option in options if (found := _LETTER.match(option)))
+    if doubled := [letter for letter, times in letters.items() if times > 1]:
+        raise DataError(f"--option: two options are lettered {doubled[0]}; letter each otherwise, or none of them")
 
 
 def check_places(draw: Path | None, crops: Path | None, turns: Path | None) -> None:
@@ -102,11 +117,10 @@ def answer_many(
     keys = {row.id: row_key(model, row) for row in rows}
     answers = Answers(out, keys) if out else None
     left = [row for row in rows if not answers or row.id not in answers.lines]
-    bad = 0
+    counts = Counter[str]()
 
     def take(row: Row, result: Result) -> None:
-        nonlocal bad
-        bad += not result.ok
+        counts[result.status.value] += 1
         stem = _stem(row.id)
         drawing = draw / f"{stem}.{'mp4' if result.of_clip else 'png'}" if draw else None
         written = _written(result, drawing, crops / stem if crops else None, turns / stem if turns else None)
@@ -115,7 +129,7 @@ def answer_many(
             answers.add(row.id, record)
         else:
             print(json.dumps(record, ensure_ascii=True), flush=True)
-        advance(note=f"{bad} not in form" if bad else "")
+        advance(note=_not_ok(counts))
 
     with (
         kept(lambda: _going_on(answers)),
@@ -125,9 +139,17 @@ def answer_many(
         answer_rows(model, [_fetched(row, hosts, Path(folder) / str(n)) for n, row in enumerate(left)], take)
     if answers:
         answers.finish()
-        bad = sum(json.loads(line)["status"] != Status.OK for line in answers.lines.values())
-        print(f"{len(rows)} answers, {bad} not in form → {out}", file=sys.stderr)
-    return 1 if bad else 0
+        counts = Counter(json.loads(line)["status"] for line in answers.lines.values())
+        said = ", ".join(filter(None, (f"{counts.total()} questions", _not_ok(counts))))
+        print(f"{said} → {out}", file=sys.stderr)
+    return 1 if counts.total() > counts[Status.OK.value] else 0
+
+
+def _not_ok(counts: Mapping[str, int]) -> str:
+    """How many answers are not in form, and how many questions could not be answered."""
+    errors = counts.get(Status.ERROR.value, 0)
+    unread = sum(counts.values()) - counts.get(Status.OK.value, 0) - errors
+    return ", ".join([f"{unread} not in form"] * bool(unread) + [f"{errors} not answered"] * bool(errors))
 
 
 def _fetched(row: Row, hosts: Sequence[str], folder: Path) -> Row:

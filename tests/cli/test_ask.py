@@ -158,7 +158,30 @@ def test_a_medium_of_a_folder_that_cannot_be_read_is_its_row_s_fault_alone(model
     done = CliRunner().invoke(app, ["ask", str(folder), "Is it?", "--out", str(out), *places])
     assert isinstance(done.exception, SystemExit) and done.exit_code == 1, done.exception
     assert [row["status"] for row in lines_of(out)] == ["error", "ok"]
+    assert f"2 questions, 1 not answered → {out}" in done.stderr and "not in form" not in done.stderr
     assert [file.name for file in (tmp_path / "draw").iterdir()] == ["b.png.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("  ",), "an empty question"),
+        (("Which?", "--option", "A. red", "--option", "(a) blue"), "two options are lettered A"),
+    ],
+)
+def test_a_question_that_says_nothing_or_two_things_is_refused_before_a_model_is_loaded(
+    words, told, media, monkeypatch
+):
+    monkeypatch.setattr(inference, "load_model", lambda *_, **__: pytest.fail("loaded"))
+    done = CliRunner().invoke(app, ["ask", str(media["square"]), *words])
+    assert done.exit_code and told in f"{done.output}{done.exception}"
+
+
+def test_options_that_begin_alike_or_have_no_letters_are_taken(model_saying, media, monkeypatch):
+    monkeypatch.setattr(inference, "load_model", lambda name, **options: model_saying(said("B")))
+    options = ("--option", "A red one", "--option", "A blue one")
+    assert CliRunner().invoke(app, ["ask", str(media["square"]), "Which?", *options]).exit_code == 0
+    assert CliRunner().invoke(app, ["ask", str(media["square"]), "", "--task", "caption"]).exit_code == 0
 
 
 def test_a_watch_without_an_answer_says_no_nan(model_saying, monkeypatch, tmp_path):
