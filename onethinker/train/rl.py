@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from onethinker.train.trackers import metric_logger
 from onethinker.train.unreadable import Unreadable
 from onethinker.util.interrupt import finish_step
 from onethinker.util.plugins import plugin_identity
+from onethinker.util.runs import METRICS, JsonLines
 
 
 def run_rl(
@@ -136,7 +137,7 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
             row |= {"seconds/rollout": rolled - began, "seconds/update": now - rolled}
             row |= algorithm.stats() | _summary(recipe, collected) | stats | mismatch
             row["unreadable"] = run.collector.unreadable.times
-            note(row, f"reward {row['reward']:.3f}")
+            note(row, f"reward {row['reward']:.3f}{'' if collected.kept else ', no group trains'}")
             if processes.is_main:
                 write_rollouts(out / "rollouts" / f"step-{step:06d}.parquet", step, collected, advantages)
             stop = processes.any(asked())
@@ -144,7 +145,20 @@ def _train(recipe: Recipe, samples: TrainingSet, out: Path, stop_after: int | No
                 run.saver.save(step, run.state())
             if stop:
                 raise stopped(out, step, config.steps, stop)
+    if processes.is_main:
+        _say_untaught(JsonLines(out / METRICS).rows())
     return checkpoint.folders(out)[-1]
+
+
+def _say_untaught(log: Sequence[Mapping[str, Any]]) -> None:
+    """A run of which no group trained has the weights that it began with, which its end should not hide."""
+    if log and not any(row["groups"] for row in log):
+        print(
+            f"nothing was learnt: no step of {len(log)} had a group that trains, all answers to a prompt were right or "
+            "all wrong; take questions of which some are answered right, or rl.filter_groups=false where accuracy is "
+            "only a part of the reward",
+            file=sys.stderr,
+        )
 
 
 def _select(algorithm: Algorithm, collected: StepGroups, count: int) -> list[ScoredGroup]:

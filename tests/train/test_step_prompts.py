@@ -63,11 +63,13 @@ def test_each_prompt_is_encoded_once_and_freed_as_its_microbatches_are_done(
     assert encoded.alive() == set()
 
 
-def test_what_does_not_train_is_released_too(encoded, world, tiny, tmp_path):
-    """Too long, or dropped because all its answers were worth the same."""
+def test_what_does_not_train_is_released_too(encoded, world, tiny, tmp_path, capsys):
+    """Too long, or dropped because all its answers were worth the same; a run of nothing else says so."""
     dropped = tiny("rl.steps=1", "rl.filter_groups=true", "rl.accuracy_low=0.5", "rl.refill_tries=1", "watch=[]")
     run_rl(dropped, world, tmp_path / "run")
     assert len(encoded.counts) > 4 and encoded.alive() == set()
+    told = capsys.readouterr().err
+    assert "no group trains" in told and "nothing was learnt: no step of 1 had a group that trains" in told
 
 
 def test_a_prompt_that_is_held_twice_is_kept_until_it_was_released_twice(encoder, requests):
