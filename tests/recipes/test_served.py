@@ -128,7 +128,8 @@ def test_neither_recipe_nor_checkpoint(stub, tmp_path):
         asked_as(stub.url, str(tmp_path))
 
 
-def test_a_server_that_is_not_there_is_no_assumption():
+def test_a_server_that_is_not_there_is_no_assumption(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # it is asked several times over
     with pytest.raises(EngineError, match="cannot be listed"):
         asked_as("http://127.0.0.1:9/v1?timeout=0.1")
 
